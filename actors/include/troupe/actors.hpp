@@ -1,0 +1,16 @@
+// All of actors: what a program that spawns and sends needs.
+#pragma once
+
+#include <troupe/actors/actor.hpp>
+#include <troupe/actors/context.hpp>
+#include <troupe/actors/dead_letter.hpp>
+#include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/inbox.hpp>
+#include <troupe/actors/inspect.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/actors/options.hpp>
+#include <troupe/actors/ref.hpp>
+#include <troupe/actors/supervisor.hpp>
+#include <troupe/actors/system.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>

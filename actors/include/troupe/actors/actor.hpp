@@ -1,0 +1,305 @@
+// From a plain class to a behaviour: how messages find their handlers.
+//
+//   struct counter {
+//     using accepts = troupe::protocol<add, get>;
+//     void handle(add m);                         // or task<void> handle(add)
+//     int handle(get);                            // a request: R, task<R>, or
+//     void handle(get, troupe::reply_to<int>);    // answered later
+//   };
+//
+// A handler may take a context& after the message. Optional hooks: started(context&),
+// stopping(context&, const exit_reason&), handle(const down&).
+#pragma once
+
+#include <new>
+#include <tuple>
+#include <troupe/actors/ask.hpp>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/actors/ref.hpp>
+#include <troupe/runtime/task.hpp>
+#include <type_traits>
+
+namespace troupe {
+namespace detail {
+
+// -- which handler ------------------------------------------------------------
+
+template <class T, class M>
+concept handles_plain = requires(T& t, M&& m) { t.handle(std::move(m)); };
+template <class T, class M>
+concept handles_with_context = requires(T& t, M&& m, context& c) { t.handle(std::move(m), c); };
+
+template <class M>
+struct reply_of {
+  using type = void;
+};
+template <request_message M>
+struct reply_of<M> {
+  using type = typename M::reply;
+};
+
+template <class T, class M>
+concept handles_later = request_message<M> && requires(T& t, M&& m, reply_to<typename M::reply> r) {
+  t.handle(std::move(m), std::move(r));
+};
+template <class T, class M>
+concept handles_later_with_context =
+    request_message<M> && requires(T& t, M&& m, reply_to<typename M::reply> r, context& c) {
+      t.handle(std::move(m), std::move(r), c);
+    };
+
+/// Named so that a failed assertion reads as a sentence.
+template <class T, class M>
+inline constexpr bool has_handler_for =
+    handles_plain<T, M> || handles_with_context<T, M> || handles_later<T, M> || handles_later_with_context<T, M>;
+
+template <class T, class M>
+decltype(auto) call_handler(T& t, M& m, context& c) {
+  if constexpr (handles_with_context<T, M>) {
+    return t.handle(std::move(m), c);
+  } else {
+    return t.handle(std::move(m));
+  }
+}
+
+// -- the end of a coroutine handler ----------------------------------------------
+
+template <class M, class T>
+void coroutine_finished(promise_base& base, strand& s) noexcept {
+  auto& p = static_cast<task_promise<T>&>(base);
+  auto& c = static_cast<cell&>(s);
+  c.handler_done();
+  const outcome how = p.how;
+  std::exception_ptr failure = std::move(p.exception);
+  if constexpr (request_message<M>) {
+    if (how == outcome::value && c.handling() != nullptr) {
+      static_cast<ask_envelope<M>&>(*c.handling()).answer(std::move(*p.value));
+    }
+  }
+  p.handle.destroy();
+  if (how == outcome::error) c.crash(error::from_exception(failure, c.path()));
+  // Stopped: whoever stopped it deals with the mail.
+}
+
+template <class M, class T>
+void start_coroutine(cell& c, task<T> t) {
+  if (!t) throw troupe_error(error(make_error_code(errc::invalid_argument), "the handler returned an empty task"));
+  auto& p = t.promise();
+  p.finished = &coroutine_finished<M, T>;
+  (void)t.release();
+  c.run_handler(p);
+}
+
+// -- one message ------------------------------------------------------------------
+
+template <class T, class M>
+void handle_message(cell& c, T& t, mail& m) {
+  auto& e = static_cast<envelope<M>&>(m);
+  if constexpr (handles_later<T, M> || handles_later_with_context<T, M>) {
+    M message = std::move(e.message);
+    auto answer = reply_to<typename M::reply>::take(static_cast<envelope<M>&>(c.take_handling()));
+    if constexpr (handles_later_with_context<T, M>) {
+      using R = decltype(t.handle(std::move(message), std::move(answer), static_cast<context&>(c)));
+      if constexpr (is_task<R>::value) {
+        start_coroutine<void>(c, t.handle(std::move(message), std::move(answer), static_cast<context&>(c)));
+      } else {
+        t.handle(std::move(message), std::move(answer), static_cast<context&>(c));
+      }
+    } else {
+      using R = decltype(t.handle(std::move(message), std::move(answer)));
+      if constexpr (is_task<R>::value) {
+        start_coroutine<void>(c, t.handle(std::move(message), std::move(answer)));
+      } else {
+        t.handle(std::move(message), std::move(answer));
+      }
+    }
+  } else {
+    using R = decltype(call_handler(t, e.message, static_cast<context&>(c)));
+    if constexpr (is_task<R>::value) {
+      if constexpr (request_message<M>) {
+        static_assert(std::constructible_from<result<typename M::reply>, typename R::value_type&&>,
+                      "troupe: the handler's task yields something else than the message's reply");
+      }
+      start_coroutine<M>(c, call_handler(t, e.message, static_cast<context&>(c)));
+    } else if constexpr (request_message<M>) {
+      static_assert(std::constructible_from<result<typename M::reply>, R>,
+                    "troupe: the handler of a request must return the message's reply");
+      e.answer(call_handler(t, e.message, static_cast<context&>(c)));
+    } else {
+      call_handler(t, e.message, static_cast<context&>(c));
+    }
+  }
+}
+
+/// Throws when the actor has no handler; cold.
+[[noreturn]] void throw_unhandled(const cell& c, const mail& m);
+
+template <class T, class P>
+struct dispatcher;
+
+template <class T, class... Ms>
+struct dispatcher<T, protocol<Ms...>> {
+  static_assert((is_movable_message<Ms> && ...), "troupe: every message of a protocol must be movable");
+
+  template <class M>
+  static constexpr bool check() {
+    static_assert(has_handler_for<T, M>,
+                  "troupe: the actor accepts a message that it has no handler for: add a handle() for it");
+    return true;
+  }
+  static_assert((check<Ms>() && ...));
+
+  static void receive(cell& c, T& t, mail& m) {
+    const bool found =
+        ((m.kind == message_id<Ms>() ? (handle_message<T, Ms>(c, t, m), true) : false) || ...);
+    if (found) return;
+    if (m.kind == message_id<down>()) {
+      if constexpr (handles_plain<T, down> || handles_with_context<T, down>) handle_message<T, down>(c, t, m);
+      return;
+    }
+    throw_unhandled(c, m);
+  }
+
+  static bool accepts(const message_kind* k) noexcept {
+    return ((k == message_id<Ms>()) || ...);
+  }
+};
+
+// -- the state behind a cell ------------------------------------------------------
+
+template <class T, class... Args>
+struct actor_box {
+  static_assert(alignof(T) <= 16, "troupe: an actor's state must not be over-aligned");
+
+  explicit actor_box(Args... a) : arguments(std::move(a)...) {}
+
+  [[no_unique_address]] std::tuple<Args...> arguments;
+  alignas(T) std::byte storage[sizeof(T)];
+
+  static actor_box& of(cell& c) noexcept { return *std::launder(static_cast<actor_box*>(c.state())); }
+  T& state() noexcept { return *std::launder(reinterpret_cast<T*>(storage)); }
+
+  // Kept arguments are copied into each incarnation; an actor that cannot be
+  // made from copies is made once, by moving them, and is never restarted.
+  static constexpr bool copies = std::constructible_from<T, const Args&...> ||
+                                 std::constructible_from<T, context&, const Args&...>;
+  static constexpr bool moves =
+      std::constructible_from<T, Args&&...> || std::constructible_from<T, context&, Args&&...>;
+  static_assert(copies || moves,
+                "troupe: the actor cannot be constructed from these arguments (with or without a context& first)");
+
+  static void construct(cell& c) {
+    auto& self = of(c);
+    std::apply(
+        [&](auto&... a) {
+          if constexpr (std::constructible_from<T, context&, const Args&...>) {
+            ::new (self.storage) T(static_cast<context&>(c), std::as_const(a)...);
+          } else if constexpr (copies) {
+            if constexpr (sizeof...(Args) == 0) {
+              ::new (self.storage) T();
+            } else {
+              ::new (self.storage) T(std::as_const(a)...);
+            }
+          } else if constexpr (std::constructible_from<T, context&, Args&&...>) {
+            ::new (self.storage) T(static_cast<context&>(c), std::move(a)...);
+          } else {
+            ::new (self.storage) T(std::move(a)...);
+          }
+        },
+        self.arguments);
+  }
+  static void destroy(cell& c) noexcept { of(c).state().~T(); }
+  static void destroy_arguments(cell& c) noexcept { of(c).~actor_box(); }
+};
+
+template <class T, class... Args>
+struct class_behaviour {
+  using box = actor_box<T, Args...>;
+
+  static void receive(cell& c, mail& m) { dispatcher<T, typename T::accepts>::receive(c, box::of(c).state(), m); }
+  static void started(cell& c) {
+    if constexpr (requires(T& t, context& x) { t.started(x); }) box::of(c).state().started(c);
+  }
+  static void stopping(cell& c, const exit_reason& why) {
+    if constexpr (requires(T& t, context& x) { t.stopping(x, why); }) {
+      box::of(c).state().stopping(c, why);
+    }
+  }
+  static constexpr bool has_started = requires(T& t, context& x) { t.started(x); };
+  static constexpr bool has_stopping = requires(T& t, context& x, const exit_reason& why) { t.stopping(x, why); };
+
+  static constexpr behaviour value{
+      type_name<T>(),
+      sizeof(box),
+      &dispatcher<T, typename T::accepts>::accepts,
+      &box::construct,
+      &box::destroy,
+      &box::destroy_arguments,
+      has_started ? &started : nullptr,
+      has_stopping ? &stopping : nullptr,
+      &receive,
+      box::copies,
+  };
+};
+
+/// Makes a child of `parent`, constructs its state here, and starts it.
+template <class T, class... Args>
+cell* spawn_cell(cell& parent, const behaviour& b, const spawn_options& o, Args&&... args) {
+  using box = actor_box<T, std::decay_t<Args>...>;
+  cell* const child = parent.make_child(b, o);
+  try {
+    ::new (child->state()) box(std::forward<Args>(args)...);
+  } catch (...) {
+    parent.discard_raw_child(*child);
+    throw;
+  }
+  try {
+    b.construct(*child);
+  } catch (...) {
+    parent.discard_child(*child);
+    throw;
+  }
+  child->share();  // for the ref that the caller makes
+  cell::launch(*child);
+  return child;
+}
+
+template <class T, class... Args>
+ref_of<T> spawn_actor(cell& parent, const spawn_options& o, Args&&... args) {
+  constexpr const behaviour& b = class_behaviour<T, std::decay_t<Args>...>::value;
+  return ref_of<T>(spawn_cell<T>(parent, b, o, std::forward<Args>(args)...));
+}
+
+}  // namespace detail
+
+template <class T>
+typename detail::ref_for<T>::type context::self() {
+  detail::cell& c = detail::self_cell(*this);
+  c.share();
+  return ref_of<T>(&c);
+}
+
+template <class T, class... Args>
+typename detail::ref_for<T>::type context::spawn(spawn_options options, Args&&... args) {
+  return detail::spawn_actor<T>(detail::self_cell(*this), options, std::forward<Args>(args)...);
+}
+
+template <class M>
+timer_id context::after(duration d, M m) {
+  auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
+  return start_timer(d, duration::zero(), missed::skip, *e, nullptr);
+}
+
+template <std::copy_constructible M>
+timer_id context::every(duration period, M m, missed how) {
+  if (period.count() <= 0) {
+    throw troupe_error(error(make_error_code(errc::invalid_argument), "every: the period must be positive", path()));
+  }
+  auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
+  return start_timer(period, period, how, *e, [](const detail::mail& from) -> detail::mail* {
+    return detail::slab_new<detail::envelope<M>>(M(static_cast<const detail::envelope<M>&>(from).message));
+  });
+}
+
+}  // namespace troupe

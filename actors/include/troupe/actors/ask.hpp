@@ -1,0 +1,138 @@
+// co_await r.ask(m): a request and its reply; and the two other ends of it,
+// pending_reply (asked, not yet awaited) and reply_to (to be answered later).
+#pragma once
+
+#include <chrono>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/wake_timer.hpp>
+
+namespace troupe {
+
+/// How long ask() waits unless told otherwise.
+inline constexpr duration default_ask_deadline = std::chrono::seconds(5);
+
+template <class R>
+class reply_to;
+
+namespace detail {
+
+/// What does not depend on the message.
+class ask_leaf : public leaf {
+ public:
+  ask_leaf(const ask_leaf&) = delete;
+  ask_leaf& operator=(const ask_leaf&) = delete;
+
+ protected:
+  ask_leaf(void (*abandon)(leaf&) noexcept, cell* to, duration deadline) noexcept
+      : leaf(abandon), to_(to), deadline_(deadline), forget_(abandon) {}
+  ~ask_leaf() = default;
+
+  /// Sends the request and suspends. False when it was refused at once.
+  bool start(promise_base& p, ask_envelope_base& e);
+  void came() noexcept {
+    wake_timer::disarm(timer_);
+    complete();
+  }
+  /// Gives up the reply: the envelope belongs to whoever answers.
+  void give_up() noexcept;
+  /// The deadline came first: gives up the reply, and resumes.
+  void time_out() noexcept {
+    forget_(*this);
+    complete();
+  }
+
+  static void on_reply(leaf& l) noexcept { static_cast<ask_leaf&>(l).came(); }
+  static void on_timeout(leaf& l) noexcept;
+
+  cell* to_;
+  duration deadline_;
+  ask_envelope_base* sent_ = nullptr;
+  wake_timer* timer_ = nullptr;
+  errc code_{};
+
+ private:
+  void (*forget_)(leaf&) noexcept;
+};
+
+/// Await it at once, in the expression that made it.
+template <class M>
+class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final : public ask_leaf {
+ public:
+  using result_type = result<typename M::reply>;
+
+  ask_awaiter(cell& to, M&& m, duration deadline) noexcept(std::is_nothrow_move_constructible_v<M>)
+      : ask_leaf(&abandon, &to, deadline), message_(std::move(m)) {}
+  ~ask_awaiter() {
+    withdraw();
+    if (envelope_ != nullptr) slab_delete(envelope_);
+  }
+
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  template <troupe_promise P>
+  bool await_suspend(std::coroutine_handle<P> h) {
+    envelope_ = slab_new<ask_envelope<M>>(std::move(message_));
+    envelope_->resume = &ask_leaf::on_reply;
+    return start(h.promise(), *envelope_);
+  }
+  result_type await_resume() {
+    if (code_ != errc{}) return std::unexpected(error(code_));
+    return std::move(*envelope_->reply);
+  }
+
+ private:
+  static void abandon(leaf& l) noexcept {
+    auto& self = static_cast<ask_awaiter&>(l);
+    self.envelope_ = nullptr;
+    self.give_up();
+  }
+
+  M message_;
+  ask_envelope<M>* envelope_ = nullptr;
+};
+
+}  // namespace detail
+
+/// The obligation to answer a request, to keep for later: a handler of M takes it
+/// as `void handle(M, reply_to<M::reply>)`. Move-only; may be answered from any
+/// thread, once. Dropped unanswered, the asker gets errc::closed.
+template <class R>
+class [[nodiscard("whoever drops this leaves the asker without an answer")]] reply_to {
+ public:
+  reply_to() noexcept = default;
+  reply_to(reply_to&& o) noexcept : envelope_(std::exchange(o.envelope_, nullptr)), answer_(o.answer_) {}
+  reply_to& operator=(reply_to&& o) noexcept {
+    std::swap(envelope_, o.envelope_);
+    std::swap(answer_, o.answer_);
+    return *this;
+  }
+  ~reply_to() {
+    if (envelope_ != nullptr) answer_(*envelope_, std::unexpected(error(errc::closed)));
+  }
+
+  /// Whether it still has to be answered.
+  explicit operator bool() const noexcept { return envelope_ != nullptr; }
+  void send(result<R> r) noexcept {
+    if (envelope_ != nullptr) answer_(*std::exchange(envelope_, nullptr), std::move(r));
+  }
+
+  /// Internal.
+  template <class M>
+  static reply_to take(detail::ask_envelope<M>& e) noexcept {
+    reply_to r;
+    r.envelope_ = &e;
+    r.answer_ = [](detail::mail& m, result<R>&& value) noexcept {
+      auto& self = static_cast<detail::ask_envelope<M>&>(m);
+      self.answer(std::move(value));
+      self.send();
+    };
+    return r;
+  }
+
+ private:
+  detail::mail* envelope_ = nullptr;
+  void (*answer_)(detail::mail&, result<R>&&) noexcept = nullptr;
+};
+
+}  // namespace troupe

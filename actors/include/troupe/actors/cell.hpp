@@ -1,0 +1,250 @@
+// The cell: one actor as the runtime sees it. A strand with a mailbox, a place
+// in the tree, a life, and the actor's state behind it in the same memory.
+//
+// Internal: users hold a ref, handlers get a context. A cell is shared by its
+// refs, by its parent, and by itself while it lives; the last one out frees it.
+//
+//             crash                      restart (the parent agrees)
+//   running ---------> ending ------> crashed -------------------> running
+//      |   stop          |                \ (the parent gives up)
+//      +---------------->+ ending -> dead <+
+//
+// ending: children are stopped first, then the state is destroyed. All of a
+// cell's own fields are touched on its strand only, except where marked.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <troupe/actors/context.hpp>
+#include <troupe/actors/dead_letter.hpp>
+#include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/actors/options.hpp>
+#include <troupe/runtime/spinlock.hpp>
+#include <troupe/runtime/strand.hpp>
+
+namespace troupe::detail {
+
+class system_core;
+struct cell_extras;
+struct send_wait;
+
+enum class life : std::uint8_t { running, ending, crashed, dead };
+
+/// What an actor does, by type; static storage. The functions act on the state
+/// that lies behind the cell, and on its strand, but for `construct` in spawn.
+struct behaviour {
+  const char* name;
+  std::size_t size;       // of what lies behind the cell
+  bool (*accepts)(const message_kind*) noexcept;
+  void (*construct)(cell&);                         // the state, from the kept arguments
+  void (*destroy)(cell&) noexcept;                  // the state
+  void (*destroy_arguments)(cell&) noexcept;
+  void (*started)(cell&);                           // null when there is nothing to call
+  void (*stopping)(cell&, const exit_reason&);      // likewise
+  void (*receive)(cell&, mail&);                    // handles one user mail
+  bool restartable;                                 // the arguments were kept
+  // Of supervisors only: a child supervisor is up; whether the children are
+  // still being started, so that the end of one is the end of all.
+  void (*child_up)(cell&) = nullptr;
+  bool (*starting)(cell&) noexcept = nullptr;
+};
+
+class alignas(16) cell final : public strand, public context {
+ public:
+  cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o);
+
+  // -- any thread -----------------------------------------------------------
+
+  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) free_cell();
+  }
+  [[nodiscard]] system_core& core() const noexcept { return *core_; }
+  [[nodiscard]] const behaviour& acts() const noexcept { return *behaviour_; }
+  [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+  [[nodiscard]] std::string path() const;
+  [[nodiscard]] std::string name() const;
+  /// The actor's state, as its behaviour laid it out.
+  [[nodiscard]] void* state() noexcept { return reinterpret_cast<std::byte*>(this) + sizeof(cell); }
+  /// An actor that is never started anew, whatever its behaviour allows.
+  void make_temporary() noexcept { restart_ = restart::temporary; }
+  /// Asks the cell to end; the first call decides. Harmless when repeated.
+  void request(std::uint32_t order) noexcept;
+
+  static constexpr std::uint32_t order_stop = 1;      // end in order
+  static constexpr std::uint32_t order_kill = 2;      // end now
+  static constexpr std::uint32_t order_start = 4;     // call the started hook
+  static constexpr std::uint32_t order_restart = 8;   // a crashed cell: start anew
+  static constexpr std::uint32_t order_bury = 16;     // a crashed cell: end for good
+  static constexpr std::uint32_t order_crash = 32;    // fault injection: fail
+  static constexpr std::uint32_t order_leave = 64;    // it asked for its own end
+  static constexpr std::uint32_t order_child_up = 128;  // a supervisor below is up
+
+  // -- on the strand --------------------------------------------------------
+
+  /// The mail being handled; a coroutine handler still owns it.
+  [[nodiscard]] mail* handling() const noexcept { return handling_; }
+  /// Unhooks the mail being handled from the mailbox, so that it may be given
+  /// away: the caller owns it afterwards.
+  mail& take_handling() noexcept;
+  /// A handler is a coroutine: runs it; the cell owns the frame from now on.
+  void run_handler(promise_base& p) noexcept;
+  /// The coroutine handler is done. Called by its `finished`.
+  void handler_done() noexcept { handler_ = nullptr; }
+  void crash(error why) noexcept;
+  /// Ends in order, after the present handler.
+  void stop_self() noexcept;
+  [[nodiscard]] life state_of_life() const noexcept { return life_; }
+  [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
+  /// A new child, linked and counted; its state is not constructed yet.
+  cell* make_child(const behaviour& b, const spawn_options& o);
+  /// Undoes make_child after the constructor threw.
+  void discard_child(cell& child) noexcept;
+  /// The same when not even the arguments are there.
+  void discard_raw_child(cell& child) noexcept;
+  /// Constructed: calls the started hook, if there is one, on the child's strand.
+  static void launch(cell& child) noexcept;
+  [[nodiscard]] cell_extras& extras();
+  [[nodiscard]] cell_extras* extras_if_any() const noexcept {
+    return extras_.load(std::memory_order_acquire);
+  }
+  [[nodiscard]] exit_reason reason() const;
+
+  // The list of children, and what inspect reads, under lock_.
+  [[nodiscard]] spinlock& lock() noexcept { return lock_; }
+  [[nodiscard]] cell* parent() const noexcept { return parent_; }
+  /// Calls f with each child, youngest first, under the lock.
+  template <class F>
+  void for_each_child(F&& f) {
+    const scoped_lock guard(lock_);
+    for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
+  }
+  void make_guardian() noexcept { guardian_ = true; }
+  /// Whoever watches from now on is told at once. Under lock_.
+  void mark_watchers_told() noexcept { watchers_told_ = true; }
+  [[nodiscard]] bool watchers_told() const noexcept { return watchers_told_; }
+  /// Whether `c` is a child that has not ended. Any thread.
+  [[nodiscard]] bool owns(const cell& c) const noexcept { return c.parent_ == this; }
+
+  // For a coroutine actor: the leaf that waits for the next message.
+  struct receiver {
+    void (*deliver)(leaf&, mail&) noexcept;
+    leaf* waiting;
+  };
+  void wait_for_mail(receiver* r) noexcept { receiver_ = r; }
+
+ private:
+  friend class troupe::context;
+  friend class system_core;
+  friend struct send_wait;
+  friend struct supervisor_state;
+  friend struct inspection;
+
+  struct order_mail final : mail {
+    order_mail() noexcept : mail(kind_of) {}
+    static void act(mail& m, strand& s) noexcept;
+    static void ignore(mail&) noexcept {}
+    static constexpr mail_kind kind_of{&act, &ignore};
+  };
+  struct exit_mail final : mail {
+    exit_mail() noexcept : mail(kind_of) {}
+    static void act(mail& m, strand& s) noexcept;
+    static void ignore(mail&) noexcept {}  // a parent outlives its children
+    static constexpr mail_kind kind_of{&act, &ignore};
+  };
+
+  static void run_slice(runnable& r, worker& w) noexcept;
+  static std::string describe_cell(const strand& s);
+  void act_on_orders() noexcept;
+  mail* next_mail(bool& counted) noexcept;
+  void handle(mail& m, bool counted, worker& w) noexcept;
+  void finish_handling(worker& w) noexcept;
+  void serve_waiters() noexcept;
+  void fail_waiters() noexcept;
+  void take_mail(std::uint32_t handled, mail* in_place) noexcept;
+  void act_on_system_mail() noexcept;
+  [[nodiscard]] bool has_late_system_mail() const noexcept;
+  bool try_to_die() noexcept;
+  void on_stop() noexcept;
+  void on_kill() noexcept;
+  void on_restart() noexcept;
+  void fail(exit_kind kind, error why) noexcept;
+  void begin_end(exit_reason why) noexcept;
+  void stop_next_child() noexcept;
+  void children_gone() noexcept;
+  void start_anew() noexcept;
+  void call_started() noexcept;
+  void report_hook(const char* hook, const std::exception_ptr& e) noexcept;
+  void bury() noexcept;
+  void bounce_pending() noexcept;
+  void child_exited(cell& child) noexcept;
+  void child_crashed(cell& child) noexcept;
+  [[nodiscard]] bool is_starting() noexcept;
+  void unlink_child(cell& child) noexcept;
+  [[nodiscard]] bool may_restart() const noexcept;
+  void free_cell() noexcept;
+  void free_unborn() noexcept;
+  [[nodiscard]] cell* child_named(std::string_view wanted) const;
+  static cell& of_exit(exit_mail& m) noexcept;
+
+  system_core* core_;
+  const behaviour* behaviour_;
+  cell* parent_;  // never changes; alive while this cell is not dead
+
+  // shares_: refs, parent, and the cell itself until it is dead. The release
+  // half of each decrement orders a holder's last touch before the free; the
+  // acquire half makes the last one see them. Broken by: tests under ASan and TSan.
+  atomic<std::uint32_t> shares_{2};
+  atomic<std::uint32_t> epoch_{0};  // likewise
+  std::uint32_t serial_ = 0;
+  std::uint32_t next_serial_ = 0;
+  std::uint32_t capacity_;
+  std::uint32_t handled_ = 0;   // handled, not yet credited
+
+  // orders_: what the cell has been told and not yet acted on. Whoever turns it
+  // from 0 to something posts order_; the cell takes all with an exchange.
+  atomic<std::uint32_t> orders_{0};
+  // life_: written on the strand; read by inspect() from anywhere, as a snapshot.
+  atomic<life> life_{life::running};
+  exit_kind exit_kind_ = exit_kind::normal;
+  restart restart_;
+  bool drain_ : 1;
+  bool parallel_stop_ : 1;
+  bool guardian_ : 1 = false;     // the root: keeps a budget for each child, and never fails
+  bool stop_asked_ : 1 = false;
+  bool killed_ : 1 = false;
+  bool has_state_ : 1 = false;
+  bool counted_ : 1 = false;      // handling_ takes part in the count of the mailbox
+  bool children_told_ = false;    // parallel_stop_: all have been told to stop
+  bool watchers_told_ = false;    // under lock_
+  bool barren_ = false;           // under lock_: no child may be added any more
+  spinlock lock_;
+
+  // User mail taken from the mailbox, oldest first, and the mail in work.
+  mail_queue pending_;
+  mail* in_place_ = nullptr;
+  mail* handling_ = nullptr;
+  promise_base* handler_ = nullptr;
+  receiver* receiver_ = nullptr;
+
+  // Children: a list, youngest first, through older_ / younger_. Under lock_.
+  cell* youngest_child_ = nullptr;
+  cell* older_ = nullptr;
+  cell* younger_ = nullptr;
+
+  // extras_: what most actors do without. Made by whoever needs it first, also
+  // another thread (a watcher, a waiting sender), and never replaced; acquire
+  // and release publish its contents. Broken by: tests/stress/ask_stress_test.
+  atomic<cell_extras*> extras_{nullptr};
+  order_mail order_;
+  exit_mail exit_;
+};
+
+inline cell& self_cell(context& c) noexcept { return static_cast<cell&>(c); }
+
+/// Gives user mail to a cell: queues and schedules, or frees it. Any thread.
+push_result deliver(cell& to, mail& m) noexcept;
+
+}  // namespace troupe::detail

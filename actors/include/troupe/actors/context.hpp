@@ -1,0 +1,101 @@
+// What a handler may do beyond its own state: its actor's context.
+#pragma once
+
+#include <concepts>
+#include <string>
+#include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/actors/options.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <utility>
+
+namespace troupe {
+
+class system;
+class any_ref;
+template <class... Ms>
+class ref;
+
+namespace detail {
+class cell;
+class system_core;
+template <class T>
+struct ref_for;
+}  // namespace detail
+
+/// The notice that a watched actor has ended. An actor that watches others
+/// takes it with `void handle(const troupe::down&)`, without naming it in its
+/// protocol.
+struct down;
+
+/// What ctx.every() does about ticks it could not deliver in time.
+enum class missed : std::uint8_t {
+  skip,   ///< the next tick comes at the next multiple of the period
+  delay,  ///< the next tick comes a period after the late one was handled
+  burst,  ///< every tick is delivered, one after the other
+};
+
+/// Names a timer, to cancel it. Copyable; of use in its own actor only.
+struct timer_id {
+  std::uint64_t number = 0;
+  friend bool operator==(timer_id, timer_id) = default;
+};
+
+/// The context of an actor. Passed to handlers by reference; valid as long as
+/// the actor's state; used on the actor only, never from another thread.
+class context {
+ public:
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  /// A ref to this actor, which is a T.
+  template <class T>
+  [[nodiscard]] typename detail::ref_for<T>::type self();
+  /// Where this actor is in the tree, e.g. "/bank/accounts/7".
+  [[nodiscard]] std::string path() const;
+  /// 0 for the first incarnation, one more after each restart.
+  [[nodiscard]] std::uint32_t epoch() const noexcept;
+  [[nodiscard]] time_point now() const noexcept;
+  [[nodiscard]] system& sys() const noexcept;
+
+  /// Starts a child: it ends with this actor at the latest, and is restarted
+  /// or given up by it. Its constructor runs here; what it throws leaves here.
+  template <class T, class... Args>
+  typename detail::ref_for<T>::type spawn(spawn_options options = {}, Args&&... args);
+  /// Starts a child that is one coroutine, `task<void> f(context&, inbox<Ms...>, args...)`.
+  template <class F, class... Args>
+    requires(!std::is_class_v<F> || requires { &F::operator(); })
+  auto spawn(F f, spawn_options options = {}, Args&&... args);
+
+  /// Ends this actor, as `normal`, after the present handler.
+  void stop() noexcept;
+  /// Asks a child to end; true when `who` is one.
+  bool stop(const any_ref& who) noexcept;
+
+  /// From now on a `down` arrives when `who` ends: exactly once, at once when
+  /// it has ended already, and not on a restart. Ends with this incarnation.
+  void watch(const any_ref& who);
+  /// Takes that back: no notice arrives any more, not even a queued one.
+  void unwatch(const any_ref& who);
+
+  /// Sends `m` to this actor once, after `d`. Dies with this incarnation.
+  template <class M>
+  timer_id after(duration d, M m);
+  /// Sends a copy of `m` every `period`; at most one is pending at a time.
+  template <std::copy_constructible M>
+  timer_id every(duration period, M m, missed how = missed::skip);
+  /// The timer's message does not arrive any more, even if it is due. False
+  /// when there is no such timer (any more).
+  bool cancel(timer_id id) noexcept;
+
+ protected:
+  context() = default;
+  ~context() = default;
+
+ private:
+  timer_id start_timer(duration first, duration period, missed how, detail::mail& first_mail,
+                       detail::mail* (*copy)(const detail::mail&));
+};
+
+}  // namespace troupe

@@ -1,0 +1,42 @@
+// Why an actor ended.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <troupe/runtime/error.hpp>
+
+namespace troupe {
+
+enum class exit_kind : std::uint8_t {
+  normal,         ///< it stopped itself, its work done
+  shutdown,       ///< its owner stopped it
+  error,          ///< it crashed
+  killed,         ///< it did not stop in time
+  restart_limit,  ///< a supervisor gave up on its children
+};
+
+[[nodiscard]] std::string_view to_string(exit_kind k) noexcept;
+
+/// Why an actor ended: the kind, and for abnormal ends the error behind it.
+class exit_reason {
+ public:
+  exit_reason() noexcept = default;
+  exit_reason(exit_kind k) noexcept : kind_(k) {}  // NOLINT(google-explicit-constructor): a kind is a reason
+  exit_reason(exit_kind k, error why) noexcept : kind_(k), why_(std::move(why)) {}
+
+  [[nodiscard]] exit_kind kind() const noexcept { return kind_; }
+  /// The error, or null.
+  [[nodiscard]] const error* why() const noexcept { return why_ ? &*why_ : nullptr; }
+  /// Whether a transient child is restarted after it.
+  [[nodiscard]] bool abnormal() const noexcept {
+    return kind_ != exit_kind::normal && kind_ != exit_kind::shutdown;
+  }
+  [[nodiscard]] std::string to_string() const;
+
+ private:
+  exit_kind kind_ = exit_kind::normal;
+  std::optional<error> why_;
+};
+
+}  // namespace troupe

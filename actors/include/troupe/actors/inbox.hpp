@@ -1,0 +1,244 @@
+// An actor as one coroutine: for a sequential protocol.
+//
+//   troupe::task<void> session(troupe::context& ctx, troupe::inbox<open, data> in) {
+//     auto first = co_await in.receive();            // std::variant<open, data>
+//     ...
+//   }                                                // returning ends the actor
+//
+// A request arrives as request<M>: the message, and the reply that is owed.
+#pragma once
+
+#include <optional>
+#include <troupe/actors/actor.hpp>
+#include <variant>
+
+namespace troupe {
+
+/// A request as an inbox hands it over.
+template <class M>
+struct request {
+  M message;
+  reply_to<typename M::reply> reply;
+};
+
+template <class... Ms>
+class inbox;
+
+namespace detail {
+
+template <class M>
+struct received_as {
+  using type = M;
+};
+template <request_message M>
+struct received_as<M> {
+  using type = request<M>;
+};
+
+template <class... Ms>
+class [[nodiscard]] receive_awaiter final : public leaf {
+ public:
+  using message = std::variant<typename received_as<Ms>::type...>;
+
+  receive_awaiter(cell& c, cell::receiver& r, duration limit) noexcept
+      : leaf(&abandon), cell_(&c), receiver_(&r), limit_(limit) {}
+  ~receive_awaiter() { withdraw(); }
+
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  template <troupe_promise P>
+  void await_suspend(std::coroutine_handle<P> h) {
+    if (!begin(h.promise())) return;
+    receiver_->waiting = this;
+    if (limit_ != forever) timer_ = wake_timer::arm(*this, limit_, &timed_out);
+  }
+  std::optional<message> await_resume() { return std::move(message_); }
+
+  static void deliver(leaf& l, mail& m) noexcept {
+    auto& self = static_cast<receive_awaiter&>(l);
+    wake_timer::disarm(self.timer_);
+    (void)((m.kind == message_id<Ms>() ? (self.template take<Ms>(m), true) : false) || ...);
+    self.complete();
+  }
+
+ private:
+  template <class M>
+  void take(mail& m) {
+    auto& e = static_cast<envelope<M>&>(m);
+    if constexpr (request_message<M>) {
+      M body = std::move(e.message);
+      message_.emplace(request<M>{std::move(body), reply_to<typename M::reply>::take(e)});
+    } else {
+      message_.emplace(std::move(e.message));
+      slab_delete(&e);
+    }
+  }
+  static void abandon(leaf& l) noexcept {
+    auto& self = static_cast<receive_awaiter&>(l);
+    wake_timer::disarm(self.timer_);
+    self.receiver_->waiting = nullptr;
+  }
+  static void timed_out(leaf& l) noexcept {
+    auto& self = static_cast<receive_awaiter&>(l);
+    wake_timer::fired(self.timer_);
+    self.receiver_->waiting = nullptr;
+    self.complete();
+  }
+
+  cell* cell_;
+  cell::receiver* receiver_;
+  duration limit_;
+  wake_timer* timer_ = nullptr;
+  std::optional<message> message_;
+};
+
+/// receive() without a limit always has a message.
+template <class... Ms>
+class [[nodiscard]] receive_always final {
+ public:
+  receive_always(cell& c, cell::receiver& r) noexcept : inner_(c, r, forever) {}
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  template <troupe_promise P>
+  void await_suspend(std::coroutine_handle<P> h) {
+    inner_.await_suspend(h);
+  }
+  typename receive_awaiter<Ms...>::message await_resume() { return *inner_.await_resume(); }
+
+ private:
+  receive_awaiter<Ms...> inner_;
+};
+
+}  // namespace detail
+
+/// The mailbox of a coroutine actor, as its coroutine sees it. Copyable; of use
+/// in that coroutine only.
+template <class... Ms>
+class inbox {
+ public:
+  using accepts = protocol<Ms...>;
+  using message = typename detail::receive_awaiter<Ms...>::message;
+
+  /// `co_await in.receive()`: the next message.
+  [[nodiscard]] detail::receive_always<Ms...> receive() const noexcept { return {*cell_, *receiver_}; }
+  /// `co_await in.receive_for(d)`: the next message, or nothing when none comes within `d`.
+  [[nodiscard]] detail::receive_awaiter<Ms...> receive_for(duration d) const noexcept {
+    return {*cell_, *receiver_, d};
+  }
+  /// The address others send to.
+  [[nodiscard]] ref<Ms...> self() const noexcept {
+    cell_->share();
+    return ref<Ms...>(cell_);
+  }
+
+  /// Internal.
+  inbox(detail::cell& c, detail::cell::receiver& r) noexcept : cell_(&c), receiver_(&r) {}
+
+ private:
+  detail::cell* cell_;
+  detail::cell::receiver* receiver_;
+};
+
+namespace detail {
+
+template <class F>
+struct coroutine_signature : coroutine_signature<decltype(&F::operator())> {};
+template <class R, class... Ms, class... Rest>
+struct coroutine_signature<R (*)(context&, inbox<Ms...>, Rest...)> {
+  using result = R;
+  using accepts = protocol<Ms...>;
+  using in = inbox<Ms...>;
+  using awaiter = receive_awaiter<Ms...>;
+};
+template <class R, class C, class... Ms, class... Rest>
+struct coroutine_signature<R (C::*)(context&, inbox<Ms...>, Rest...) const>
+    : coroutine_signature<R (*)(context&, inbox<Ms...>, Rest...)> {};
+template <class R, class C, class... Ms, class... Rest>
+struct coroutine_signature<R (C::*)(context&, inbox<Ms...>, Rest...)>
+    : coroutine_signature<R (*)(context&, inbox<Ms...>, Rest...)> {};
+
+template <class P>
+struct accepts_of;
+template <class... Ms>
+struct accepts_of<protocol<Ms...>> {
+  static bool accepts(const message_kind* k) noexcept { return ((k == message_id<Ms>()) || ...); }
+};
+
+/// The state of a coroutine actor: the callable, its arguments, the receiver.
+template <class F, class... Args>
+struct coroutine_state {
+  using signature = coroutine_signature<F>;
+  static_assert(std::same_as<typename signature::result, task<void>>,
+                "troupe: a coroutine actor returns troupe::task<void>");
+
+  explicit coroutine_state(const F& g, const Args&... a) : f(g), arguments(a...) {}
+
+  F f;
+  std::tuple<Args...> arguments;
+  cell::receiver receiver{&signature::awaiter::deliver, nullptr};
+};
+
+template <class F, class... Args>
+struct coroutine_behaviour {
+  using state = coroutine_state<F, Args...>;
+  using box = actor_box<state, F, Args...>;
+
+  static void finished(promise_base& base, strand& s) noexcept {
+    auto& p = static_cast<task_promise<void>&>(base);
+    auto& c = static_cast<cell&>(s);
+    c.handler_done();
+    const outcome how = p.how;
+    const std::exception_ptr failure = std::move(p.exception);
+    p.handle.destroy();
+    if (how == outcome::error) {
+      c.crash(error::from_exception(failure, c.path()));
+    } else if (how == outcome::value) {
+      c.stop_self();
+    }
+  }
+  static void started(cell& c) {
+    state& s = box::of(c).state();
+    c.wait_for_mail(&s.receiver);
+    task<void> t = std::apply(
+        [&](auto&... a) { return s.f(static_cast<context&>(c), typename state::signature::in(c, s.receiver), a...); },
+        s.arguments);
+    auto& p = t.promise();
+    p.finished = &finished;
+    (void)t.release();
+    c.run_handler(p);
+  }
+  static void destroy(cell& c) noexcept {
+    c.wait_for_mail(nullptr);
+    box::destroy(c);
+  }
+  static void receive(cell&, mail& m) { m.kind->dispose(m); }  // not reached: the receiver takes the mail
+
+  static constexpr behaviour value{
+      type_name<F>(),
+      sizeof(box),
+      &accepts_of<typename state::signature::accepts>::accepts,
+      &box::construct,
+      &destroy,
+      &box::destroy_arguments,
+      &started,
+      nullptr,
+      &receive,
+      true,
+  };
+};
+
+template <class F, class... Args>
+auto spawn_coroutine(cell& parent, F f, const spawn_options& o, Args&&... args) {
+  using b = coroutine_behaviour<F, std::decay_t<Args>...>;
+  using ref_type = typename ref_of_protocol<typename b::state::signature::accepts>::type;
+  return ref_type(
+      spawn_cell<typename b::state>(parent, b::value, o, std::move(f), std::forward<Args>(args)...));
+}
+
+}  // namespace detail
+
+template <class F, class... Args>
+  requires(!std::is_class_v<F> || requires { &F::operator(); })
+auto context::spawn(F f, spawn_options options, Args&&... args) {
+  return detail::spawn_coroutine(detail::self_cell(*this), std::move(f), options, std::forward<Args>(args)...);
+}
+
+}  // namespace troupe

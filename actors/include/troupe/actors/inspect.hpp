@@ -1,0 +1,35 @@
+// A look at the tree.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <troupe/runtime/time.hpp>
+#include <vector>
+
+namespace troupe {
+
+enum class actor_state : std::uint8_t { running, suspended, stopping, restarting, ended };
+
+[[nodiscard]] std::string_view to_string(actor_state s) noexcept;
+
+/// One actor at one moment, with its children in the order they were started.
+struct actor_info {
+  std::string name;
+  std::string path;
+  std::string type;
+  actor_state state = actor_state::running;
+  std::uint32_t depth = 0;     ///< messages queued or being handled
+  std::uint32_t capacity = 0;
+  std::uint32_t restarts = 0;  ///< since it was started
+  std::uint32_t epoch = 0;
+  std::vector<actor_info> children;
+
+  /// Actors in this subtree, this one included.
+  [[nodiscard]] std::size_t count() const noexcept;
+};
+
+/// The tree as lines of text, one for each actor. At most `most_children` of one
+/// parent are shown; the others are counted.
+[[nodiscard]] std::string to_text(const actor_info& tree, std::size_t most_children = 20);
+
+}  // namespace troupe

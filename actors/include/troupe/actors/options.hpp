@@ -1,0 +1,64 @@
+// How actors are started: options for spawn and for children of a supervisor.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <troupe/runtime/time.hpp>
+
+namespace troupe {
+
+/// What happens to what is queued when its receiver is stopped.
+enum class on_stop : std::uint8_t {
+  bounce,  ///< asks fail with closed, tells become dead letters
+  drain,   ///< what is queued is handled first, within the shutdown time
+};
+
+struct mailbox_options {
+  /// Messages queued or being handled, at most; 1 to 65534.
+  std::uint32_t capacity = 1024;
+  on_stop when_stopped = on_stop::bounce;
+};
+
+/// When an actor that ended is started anew.
+enum class restart : std::uint8_t {
+  permanent,  ///< always
+  transient,  ///< after an abnormal end only
+  temporary,  ///< never
+};
+
+/// At most `max` restarts within `within`; one more, and the owner gives up.
+struct restart_budget {
+  std::uint32_t max = 3;
+  duration within = std::chrono::seconds(5);
+};
+
+/// The pause before a restart: it doubles from `first` up to `most`, with up to
+/// `jitter` (0 to 1) of it taken off at random, and starts over after the actor
+/// has been up for (first + most) / 2. Zero: at once.
+struct backoff {
+  duration first{};
+  duration most{};
+  double jitter = 0.2;
+};
+
+/// In which order an actor's children are stopped.
+enum class stop_order : std::uint8_t {
+  reverse,   ///< one after the other, the youngest first
+  parallel,  ///< all at once, for many children of one kind
+};
+
+struct spawn_options {
+  /// Its place in the tree, unique among siblings; empty: a number.
+  std::string name = {};
+  mailbox_options mailbox = {};
+  restart restart = restart::transient;
+  /// From being told to stop to being killed.
+  duration shutdown = std::chrono::seconds(5);
+  troupe::backoff backoff = {};
+  /// How often its own children may be restarted before it fails itself.
+  restart_budget restarts = {};
+  stop_order stop_children = stop_order::reverse;
+};
+
+}  // namespace troupe

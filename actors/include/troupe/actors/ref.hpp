@@ -1,0 +1,155 @@
+// ref<Ms...>: the address of an actor that accepts exactly Ms.
+#pragma once
+
+#include <compare>
+#include <string>
+#include <troupe/actors/ask.hpp>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/actors/send.hpp>
+
+namespace troupe {
+
+/// The address of an actor, without its protocol: to compare, watch and stop.
+/// Small, copyable, thread-safe. It names the logical actor, so it stays valid
+/// across restarts; and it keeps the address valid, not the actor alive. An
+/// empty one names nobody; only comparing, assigning and testing are allowed.
+class any_ref {
+ public:
+  any_ref() noexcept = default;
+  any_ref(const any_ref& o) noexcept : cell_(o.cell_) {
+    if (cell_ != nullptr) cell_->share();
+  }
+  any_ref(any_ref&& o) noexcept : cell_(std::exchange(o.cell_, nullptr)) {}
+  any_ref& operator=(const any_ref& o) noexcept {
+    any_ref copy(o);
+    std::swap(cell_, copy.cell_);
+    return *this;
+  }
+  any_ref& operator=(any_ref&& o) noexcept {
+    std::swap(cell_, o.cell_);
+    return *this;
+  }
+  ~any_ref() {
+    if (cell_ != nullptr) cell_->release();
+  }
+
+  explicit operator bool() const noexcept { return cell_ != nullptr; }
+  /// Whether the actor has ended for good.
+  [[nodiscard]] bool ended() const noexcept { return cell_->box().dead(); }
+  /// Where the actor is in the tree.
+  [[nodiscard]] std::string path() const { return cell_->path(); }
+
+  friend bool operator==(const any_ref& a, const any_ref& b) noexcept { return a.cell_ == b.cell_; }
+  friend std::strong_ordering operator<=>(const any_ref& a, const any_ref& b) noexcept {
+    return std::compare_three_way{}(a.cell_, b.cell_);
+  }
+
+  /// Internal: takes over a share of `c`.
+  explicit any_ref(detail::cell* c) noexcept : cell_(c) {}
+  [[nodiscard]] detail::cell* cell() const noexcept { return cell_; }
+
+ private:
+  detail::cell* cell_ = nullptr;
+};
+
+/// The address of an actor that accepts each of Ms. Narrows implicitly to a
+/// ref of fewer messages.
+template <class... Ms>
+class ref : public any_ref {
+ public:
+  using accepts = protocol<Ms...>;
+
+  ref() noexcept = default;
+  /// Narrowing: the other ref accepts all that this one does.
+  template <class... Others>
+    requires(!std::same_as<ref, ref<Others...>> && (detail::one_of<Ms, Others...> && ...))
+  ref(const ref<Others...>& o) noexcept : any_ref(o) {}  // NOLINT(google-explicit-constructor): narrowing is safe
+
+  /// Sends without waiting. Any thread. Say what to do when it is not `ok`.
+  template <class M>
+  [[nodiscard("a full mailbox refuses messages: handle it, or use co_await send()")]] send_result tell(
+      M m) const {
+    check<M>();
+    auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
+    switch (detail::deliver(*cell(), *e)) {
+      case detail::push_result::full:
+        detail::slab_delete(e);
+        return send_result::full;
+      case detail::push_result::closed:
+        detail::slab_delete(e);
+        return send_result::closed;
+      default:
+        return send_result::ok;
+    }
+  }
+
+  /// `co_await r.send(m)`: sends, and waits for room for up to `deadline`. Yields
+  /// result<void>: errc::timeout, errc::closed, or errc::would_deadlock when an
+  /// actor waits for room in its own mailbox. Order is kept per sender.
+  template <class M>
+  detail::send_awaiter send(M m, duration deadline = default_send_deadline) const {
+    check<M>();
+    return {*cell(), *detail::slab_new<detail::envelope<M>>(std::move(m)), deadline};
+  }
+
+  /// `co_await r.ask(m, deadline)`: sends a request and waits for its reply.
+  /// Yields result<M::reply>: errc::full and errc::closed at once, errc::timeout,
+  /// errc::actor_failed with the cause, errc::would_deadlock for an actor that
+  /// asks itself. A reply that comes too late is dropped.
+  template <class M>
+  detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) const {
+    check<M>();
+    static_assert(request_message<M>,
+                  "troupe: this message has no reply; name it in the message: using reply = ...");
+    return {*cell(), std::move(m), deadline};
+  }
+
+  /// Internal: takes over a share of `c`, whose protocol was checked.
+  explicit ref(detail::cell* c) noexcept : any_ref(c) {}
+
+ private:
+  template <class M>
+  static constexpr void check() {
+    static_assert(detail::is_movable_message<M>, "troupe: a message must be movable");
+    static_assert(detail::is_accepted_by_protocol<M, Ms...>,
+                  "troupe: the actor behind this ref does not accept this message");
+  }
+};
+
+namespace detail {
+
+template <class P>
+struct ref_of_protocol;
+template <class... Ms>
+struct ref_of_protocol<protocol<Ms...>> {
+  using type = ref<Ms...>;
+};
+
+/// The ref of an actor class: of what it accepts.
+template <class T>
+struct ref_for {
+  static_assert(requires { typename T::accepts; },
+                "troupe: an actor class says what it accepts: using accepts = troupe::protocol<...>");
+  using type = typename ref_of_protocol<typename T::accepts>::type;
+};
+
+}  // namespace detail
+
+template <class T>
+using ref_of = typename detail::ref_for<T>::type;
+
+/// The notice that a watched actor has ended.
+struct down {
+  any_ref who;
+  exit_reason reason;
+};
+
+}  // namespace troupe
+
+template <>
+struct std::hash<troupe::any_ref> {
+  std::size_t operator()(const troupe::any_ref& r) const noexcept { return std::hash<void*>{}(r.cell()); }
+};
+template <class... Ms>
+struct std::hash<troupe::ref<Ms...>> : std::hash<troupe::any_ref> {};

@@ -1,0 +1,62 @@
+// co_await r.send(m): waits for room in the receiver's mailbox.
+#pragma once
+
+#include <chrono>
+#include <troupe/actors/cell.hpp>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/wake_timer.hpp>
+
+namespace troupe {
+
+/// What became of a tell.
+enum class send_result : std::uint8_t {
+  ok,      ///< it is in the mailbox
+  full,    ///< there is no room: shed load, or wait with send()
+  closed,  ///< the receiver has ended or is stopping
+};
+
+/// How long send() waits unless told otherwise.
+inline constexpr duration default_send_deadline = std::chrono::seconds(5);
+
+namespace detail {
+
+/// Await it at once, in the expression that made it.
+class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter final : public leaf {
+ public:
+  send_awaiter(cell& to, mail& m, duration deadline) noexcept
+      : leaf(&abandon), to_(&to), mail_(&m), deadline_(deadline) {}
+  ~send_awaiter();
+
+  /// The common case: there is room.
+  [[nodiscard]] bool await_ready() noexcept {
+    if (!spend_hop()) return false;
+    return attempt();
+  }
+  template <troupe_promise P>
+  bool await_suspend(std::coroutine_handle<P> h) {
+    return suspend(h.promise());
+  }
+  result<void> await_resume() noexcept {
+    if (code_ == errc{}) return {};
+    return std::unexpected(error(code_));
+  }
+
+ private:
+  friend struct send_wait;
+  bool attempt() noexcept;
+  bool suspend(promise_base& p);
+  void over(errc code) noexcept;
+  static void abandon(leaf& l) noexcept;
+  static void timed_out(leaf& l) noexcept;
+
+  cell* to_;
+  mail* mail_;
+  duration deadline_;
+  send_wait* wait_ = nullptr;
+  wake_timer* timer_ = nullptr;
+  errc code_{};
+};
+
+}  // namespace detail
+}  // namespace troupe

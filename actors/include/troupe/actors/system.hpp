@@ -1,0 +1,128 @@
+// The system: a tree of actors on a runtime, from its first actor to its last.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <troupe/actors/actor.hpp>
+#include <troupe/actors/dead_letter.hpp>
+#include <troupe/actors/inbox.hpp>
+#include <troupe/actors/inspect.hpp>
+#include <troupe/actors/ref.hpp>
+#include <troupe/runtime/runtime.hpp>
+
+namespace troupe {
+
+class supervisor;
+
+struct system_options {
+  /// Worker threads; 0: one for each core this process may use.
+  unsigned workers = 0;
+  /// Names the system in log lines and threads.
+  std::string name = "troupe";
+  /// From being told to stop to being killed, for the whole tree.
+  duration shutdown = std::chrono::seconds(10);
+  /// A handler that runs longer than this without giving way is reported.
+  duration long_handler = std::chrono::milliseconds(10);
+  /// Threads for blocking(), at most.
+  unsigned blocking_threads = 64;
+  /// Null: stderr_log().
+  log_sink* log = nullptr;
+};
+
+/// Owns every actor. Its destructor stops them all, in order, by the shutdown
+/// deadline. Thread-safe; not to be destroyed from one of its own actors.
+class system {
+ public:
+  /// Starts a runtime of its own.
+  explicit system(system_options options = {});
+  /// Runs on a runtime that outlives it: sim::runtime, or one that is shared.
+  explicit system(runtime& on, system_options options = {});
+  ~system();
+  system(const system&) = delete;
+  system& operator=(const system&) = delete;
+
+  /// Starts an actor that only the system owns. Its constructor runs here, on
+  /// the calling thread; what it throws leaves here. An actor that crashes is
+  /// restarted within its own budget, then given up with a log line.
+  template <class T, class... Args>
+  ref_of<T> spawn(spawn_options options = {}, Args&&... args) {
+    return detail::spawn_actor<T>(root(), options, std::forward<Args>(args)...);
+  }
+  /// Starts a coroutine actor, `task<void> f(context&, inbox<Ms...>, args...)`.
+  template <class F, class... Args>
+    requires(!std::is_class_v<F> || requires { &F::operator(); })
+  auto spawn(F f, spawn_options options = {}, Args&&... args) {
+    return detail::spawn_coroutine(root(), std::move(f), options, std::forward<Args>(args)...);
+  }
+
+  /// Awaits something from outside: sys.block_on(counter.ask(get{})). Blocks the
+  /// calling thread; on a worker it returns errc::on_worker at once.
+  template <class A>
+  auto block_on(A&& a) {
+    return on().block_on(std::forward<A>(a));
+  }
+
+  /// Starts a supervision tree and runs until it ends, or until SIGINT or
+  /// SIGTERM, on which the tree is stopped in reverse order by its deadline; a
+  /// second signal kills. Returns an exit status: 0 when the tree ended in
+  /// order, 1 when it failed, or did not stop in time. Blocks; one at a time.
+  int run(const supervisor& tree);
+  /// Starts a supervision tree; returns once all of it runs, or says which child
+  /// failed and why, and then nothing of it runs.
+  result<any_ref> start(const supervisor& tree);
+
+  /// Asks an actor to end; harmless when it has.
+  void stop(const any_ref& who) noexcept;
+  /// Stops everything and waits until `shutdown` has passed; false, and a log
+  /// line with the paths, when something is still running then. From outside.
+  bool shutdown();
+
+  /// Gives an actor a name to be found by, until it ends; false when the name
+  /// belongs to another or the actor has ended.
+  bool register_name(const std::string& name, const any_ref& who);
+  /// The actor registered under a name: errc::not_found, or errc::invalid_argument
+  /// when it does not accept one of Ms.
+  template <class... Ms>
+  [[nodiscard]] result<ref<Ms...>> find(std::string_view name) {
+    return checked<Ms...>(find_name(name), name);
+  }
+  /// The actor at a path, such as "/bank/accounts/7".
+  template <class... Ms>
+  [[nodiscard]] result<ref<Ms...>> at(std::string_view path) {
+    return checked<Ms...>(find_path(path), path);
+  }
+
+  /// The tree as it is now, with states and mailboxes. A snapshot, taken while
+  /// everything goes on.
+  [[nodiscard]] actor_info inspect() const;
+  [[nodiscard]] runtime_counters counters() const;
+  [[nodiscard]] time_point now() const noexcept;
+  [[nodiscard]] const system_options& options() const noexcept;
+  /// From now on `sink` is shown every dead letter, until taken back.
+  void subscribe(dead_letter_sink& sink);
+  void unsubscribe(dead_letter_sink& sink) noexcept;
+
+  [[nodiscard]] runtime& on() const noexcept;
+  [[nodiscard]] detail::system_core& core() const noexcept;
+
+ private:
+  struct impl;
+  [[nodiscard]] detail::cell& root() const noexcept;
+  [[nodiscard]] any_ref find_name(std::string_view name);
+  [[nodiscard]] any_ref find_path(std::string_view path);
+  static error lookup_error(const any_ref& found, std::string_view name);
+
+  template <class... Ms>
+  result<ref<Ms...>> checked(any_ref found, std::string_view name) {
+    if (!found || !(found.cell()->acts().accepts(detail::message_id<Ms>()) && ...)) {
+      return std::unexpected(lookup_error(found, name));
+    }
+    found.cell()->share();
+    return ref<Ms...>(found.cell());
+  }
+
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace troupe

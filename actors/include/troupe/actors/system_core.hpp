@@ -1,0 +1,59 @@
+// What the actors of one system share. Internal; owned by troupe::system.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/dead_letter.hpp>
+#include <troupe/runtime/engine.hpp>
+#include <vector>
+
+namespace troupe::detail {
+
+class system_core {
+ public:
+  explicit system_core(system& owner, engine& e, duration shutdown);
+  ~system_core();
+  system_core(const system_core&) = delete;
+  system_core& operator=(const system_core&) = delete;
+
+  [[nodiscard]] system& owner() const noexcept { return owner_; }
+  [[nodiscard]] engine& home() const noexcept { return *engine_; }
+  [[nodiscard]] cell& root() const noexcept { return *root_; }
+
+  /// Something was accepted by a mailbox, or refused there, and lost. Any thread.
+  void lose(const cell& to, mail& m, dead_letter_cause why) noexcept;
+  void subscribe(dead_letter_sink& s);
+  void unsubscribe(dead_letter_sink& s) noexcept;
+
+  // Names; any thread.
+  bool register_name(const std::string& name, cell& c);
+  void unregister(cell& c) noexcept;
+  /// The cell behind a name, shared for the caller, or null.
+  cell* find_name(std::string_view name);
+  /// The cell at a path, shared for the caller, or null.
+  cell* find_path(std::string_view path);
+
+  /// The root has ended.
+  void root_ended() noexcept;
+  bool wait_for_root(std::int64_t deadline);
+  [[nodiscard]] bool root_has_ended();
+
+ private:
+  system& owner_;
+  engine* engine_;
+  cell* root_;
+  std::mutex lock_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  std::map<std::string, cell*, std::less<>> names_;
+  std::mutex sinks_lock_;
+  std::vector<dead_letter_sink*> sinks_;
+  // has_sinks_: whether anybody listens; relaxed, a subscriber sees what is
+  // lost after subscribe() has returned because both take sinks_lock_ then.
+  atomic<bool> has_sinks_{false};
+};
+
+}  // namespace troupe::detail

@@ -1,0 +1,297 @@
+// The life of a cell: its slices, and how mail is handled in them. How it
+// ends, restarts and looks after its children is in lifecycle.cpp.
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/system_core.hpp>
+
+#include "extras.hpp"
+#include "send_wait.hpp"
+
+namespace troupe::detail {
+
+cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o)
+    : strand(sys.home(), &run_slice, &describe_cell),
+      core_(&sys),
+      behaviour_(&b),
+      parent_(parent),
+      capacity_(o.mailbox.capacity),
+      restart_(b.restartable ? o.restart : restart::temporary),
+      drain_(o.mailbox.when_stopped == on_stop::drain),
+      parallel_stop_(o.stop_children == stop_order::parallel) {
+  if (!options_are_usual(o)) {
+    cell_extras& x = extras();
+    x.name = o.name;
+    x.shutdown = o.shutdown;
+    x.backoff = o.backoff;
+    x.budget = o.restarts;
+    x.up_since = sys.home().now();
+  }
+}
+
+cell& cell::of_exit(exit_mail& m) noexcept {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // a cell has no virtual base; both compilers define this
+  return *reinterpret_cast<cell*>(reinterpret_cast<std::byte*>(&m) - offsetof(cell, exit_));
+#pragma GCC diagnostic pop
+}
+
+cell_extras& cell::extras() {
+  cell_extras* x = extras_.load(std::memory_order_acquire);
+  if (x != nullptr) return *x;
+  auto* const fresh = new cell_extras;
+  if (extras_.compare_exchange_strong(x, fresh, std::memory_order_acq_rel, std::memory_order_acquire)) {
+    return *fresh;
+  }
+  delete fresh;
+  return *x;
+}
+
+void cell::free_cell() noexcept {
+  behaviour_->destroy_arguments(*this);
+  free_unborn();
+}
+
+std::string cell::name() const {
+  const cell_extras* const x = extras_if_any();
+  return x != nullptr && !x->name.empty() ? x->name : "~" + std::to_string(serial_);
+}
+
+std::string cell::path() const {
+  if (parent_ == nullptr) return "/";
+  std::string above = parent_->path();
+  if (above.size() > 1) above += '/';
+  return above + name();
+}
+
+std::string cell::describe_cell(const strand& s) { return static_cast<const cell&>(s).path(); }
+
+// -- sending ------------------------------------------------------------------
+
+push_result deliver(cell& to, mail& m) noexcept {
+  const push_result r = to.box().try_push(m, to.capacity());
+  worker* const w = this_worker();
+  if (w != nullptr && &w->home() == &to.home()) [[likely]] {
+    switch (r) {
+      case push_result::wake:
+        w->counters.sent.add();
+        w->push_woken(to);
+        break;
+      case push_result::queued:
+        w->counters.sent.add();
+        break;
+      case push_result::full:
+        w->counters.full.add();
+        break;
+      case push_result::closed:
+        w->counters.closed.add();
+        break;
+    }
+    return r;
+  }
+  if (r == push_result::wake) to.wake();
+  to.home().count([r](counter_block& c) {
+    (r == push_result::full ? c.full : r == push_result::closed ? c.closed : c.sent).add();
+  });
+  return r;
+}
+
+// -- slices -------------------------------------------------------------------
+
+// Invariant of the loop: on its way out the cell is in exactly one of three
+// places: idle or suspended in its mailbox's word, queued with a worker, or dead.
+void cell::run_slice(runnable& r, worker& w) noexcept {
+  auto& c = static_cast<cell&>(static_cast<strand&>(r));
+  std::uint32_t left = worker::quantum;
+  if (w.home().simulated()) left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
+  if (c.has_deferred()) c.resume_deferred();
+  for (;;) {
+    if (c.handling_ != nullptr && c.handler_ == nullptr) c.finish_handling(w);
+    if (c.in_place_ != nullptr && c.handling_ == nullptr) {
+      // The mail that was handled where it hung. Going idle is tried first: it
+      // unhooks the mail and gives its credit back in one step.
+      mail& done = *std::exchange(c.in_place_, nullptr);
+      if (!c.stop_asked_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
+        kind_of(done).retire(done);  // the cell may be running elsewhere by now
+        return;
+      }
+      c.take_mail(1, &done);
+      kind_of(done).retire(done);
+      c.act_on_system_mail();
+      continue;
+    }
+    if (c.box_.urgent() || c.has_late_system_mail()) {
+      c.take_mail(c.handled_, c.in_place_);
+      c.act_on_system_mail();
+      continue;
+    }
+    if (c.has_deferred()) {
+      w.push_yielded(c);
+      return;
+    }
+    const bool receiving = c.receiver_ != nullptr && c.receiver_->waiting != nullptr;
+    if ((c.handler_ != nullptr && !receiving) || c.life_ != life::running) {
+      if (c.life_ == life::dead) {
+        if (c.try_to_die()) return;
+        continue;
+      }
+      if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
+      if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
+      if (c.box_.try_suspend()) return;
+      continue;
+    }
+    if (left == 0) {
+      if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
+      if (c.box_.has_waiters() && c.box_.depth() <= c.capacity_ / 2) c.serve_waiters();
+      w.push_yielded(c);
+      return;
+    }
+    bool counted = false;
+    mail* const m = c.next_mail(counted);
+    if (m != nullptr) {
+      --left;
+      c.handle(*m, counted, w);
+      continue;
+    }
+    if (c.stop_asked_) {  // it was to drain its mailbox first, and now it is empty
+      if (c.box_.depth() == c.handled_) {
+        c.begin_end(exit_reason(exit_kind::shutdown));
+      } else {
+        c.take_mail(std::exchange(c.handled_, 0), nullptr);
+      }
+      continue;
+    }
+    if (c.box_.has_waiters()) {
+      c.serve_waiters();
+      continue;
+    }
+    const std::uint32_t handled = std::exchange(c.handled_, 0);  // not to be touched once idle
+    if (c.box_.try_idle(handled, nullptr)) return;
+    c.take_mail(handled, nullptr);
+    c.act_on_system_mail();
+  }
+}
+
+// What to handle next: notices, then user mail. A single mail is left hanging
+// in the mailbox while it is handled, which saves a read-modify-write.
+mail* cell::next_mail(bool& counted) noexcept {
+  if (cell_extras* const x = extras_if_any()) {
+    if (mail* const m = x->notices.pop_front()) return m;
+  }
+  counted = true;
+  if (mail* const m = pending_.pop_front()) return m;
+  if (receiver_ != nullptr || handled_ != 0) return nullptr;
+  in_place_ = box_.peek_single();
+  return in_place_;
+}
+
+bool cell::has_late_system_mail() const noexcept {
+  const cell_extras* const x = extras_if_any();
+  return x != nullptr && !x->late_system.empty();
+}
+
+void cell::take_mail(std::uint32_t handled, mail* in_place) noexcept {
+  mail_queue system;
+  box_.detach(handled, in_place, pending_, system);
+  handled_ = 0;
+  in_place_ = nullptr;
+  if (!system.empty()) extras().late_system.append(system);
+}
+
+void cell::act_on_system_mail() noexcept {
+  cell_extras* const x = extras_if_any();
+  if (x == nullptr) return;
+  while (mail* const m = x->late_system.pop_front()) m->kind->act(*m, *this);
+}
+
+void cell::handle(mail& m, bool counted, worker& w) noexcept {
+  w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
+  handling_ = &m;
+  counted_ = counted;
+  if (receiver_ != nullptr) {
+    // A coroutine takes the mail over.
+    handling_ = nullptr;
+    if (counted) ++handled_;
+    w.counters.handled.add();
+    leaf* const l = std::exchange(receiver_->waiting, nullptr);
+    receiver_->deliver(*l, m);
+    return;
+  }
+  try {
+    behaviour_->receive(*this, m);
+  } catch (...) {
+    crash(error::from_exception(std::current_exception(), path()));
+  }
+  if (handler_ == nullptr) finish_handling(w);
+}
+
+void cell::finish_handling(worker& w) noexcept {
+  mail* const m = std::exchange(handling_, nullptr);
+  w.counters.handled.add();
+  if (m == nullptr || m == in_place_) return;  // given away, or retired once it is unhooked
+  if (counted_) ++handled_;
+  kind_of(*m).retire(*m);
+}
+
+mail& cell::take_handling() noexcept {
+  mail& m = *std::exchange(handling_, nullptr);
+  if (&m == in_place_) {
+    take_mail(1, &m);
+  } else if (counted_) {
+    ++handled_;
+  }
+  return m;
+}
+
+void cell::run_handler(promise_base& p) noexcept {
+  handler_ = &p;
+  resume(p.handle);
+}
+
+// -- senders that wait ----------------------------------------------------------
+
+// Hands freed room to waiting senders, oldest first. What hangs in the mailbox
+// was sent before they began to wait, so it is taken in first.
+void cell::serve_waiters() noexcept {
+  take_mail(handled_, in_place_);
+  std::uint32_t room = capacity_ - std::min(capacity_, box_.depth());
+  send_wait* served = nullptr;
+  send_wait** last = &served;
+  {
+    cell_extras& x = extras();
+    const scoped_lock guard(lock_);
+    std::uint32_t admitted = 0;
+    while (room > 0 && x.first_waiter != nullptr) {
+      send_wait& s = x.pop_waiter();
+      pending_.push_back(s.give_envelope());
+      ++admitted;
+      --room;
+      *last = &s;
+      last = &s.later;
+    }
+    if (admitted > 0) box_.admit(admitted);
+    if (x.first_waiter == nullptr) box_.clear_waiters();
+  }
+  *last = nullptr;
+  while (served != nullptr) {
+    send_wait* const s = served;
+    served = s->later;
+    s->finish_with(send_wait::verdict::sent);
+  }
+}
+
+void cell::fail_waiters() noexcept {
+  for (;;) {
+    send_wait* s = nullptr;
+    {
+      const scoped_lock guard(lock_);
+      cell_extras* const x = extras_if_any();
+      if (x == nullptr || x->first_waiter == nullptr) {
+        box_.clear_waiters();
+        return;
+      }
+      s = &x->pop_waiter();
+    }
+    s->finish_with(send_wait::verdict::closed);
+  }
+}
+
+}  // namespace troupe::detail

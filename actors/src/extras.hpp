@@ -1,0 +1,87 @@
+// What only some cells need: allocated the first time it is needed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <troupe/actors/cell.hpp>
+#include <troupe/runtime/timer.hpp>
+#include <vector>
+
+namespace troupe::detail {
+
+class actor_timer;
+struct watch_link;
+
+/// A sliding window of restarts.
+class restart_window {
+ public:
+  /// Counts a restart at `now`; false when it is one too many.
+  bool admit(const restart_budget& budget, std::int64_t now);
+  [[nodiscard]] std::size_t recent(const restart_budget& budget, std::int64_t now) const;
+
+ private:
+  std::vector<std::int64_t> times_;
+};
+
+[[nodiscard]] duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t random) noexcept;
+
+/// Throws troupe_error with errc::invalid_argument, naming the option and the
+/// place in the tree.
+void check_options(const spawn_options& o, const std::string& where);
+/// The cheap first look, for the path of every spawn.
+[[nodiscard]] bool options_are_usual(const spawn_options& o) noexcept;
+
+struct cell_extras {
+  std::string name;
+  std::optional<error> why;       // behind exit_kind_
+  // Options that are not the default.
+  duration shutdown = std::chrono::seconds(5);
+  troupe::backoff backoff;
+  restart_budget budget;
+  // Restarts.
+  restart_window window;          // of its children; for a child of the root, its own
+  atomic<std::uint32_t> restarts{0};  // read by inspect() from anywhere
+  std::uint32_t backoff_step = 0;
+  std::int64_t up_since = 0;
+  bool waited = false;            // the pause before a restart is over
+  // Stopping.
+  std::int64_t deadline = INT64_MAX;
+  class order_timer* kill_timer = nullptr;
+  class order_timer* restart_timer = nullptr;
+  // Mail that runs before user mail, and is not counted: timers and notices.
+  mail_queue notices;
+  // System mail met at an inconvenient moment.
+  mail_queue late_system;
+  // Timers of this incarnation.
+  actor_timer* timers = nullptr;
+  std::uint64_t next_timer = 1;
+  // Watches, by this cell and on it. `watchers` is under the cell's lock.
+  watch_link* watching = nullptr;
+  watch_link* watchers = nullptr;
+  // Senders that wait for room, oldest first. Under the cell's lock.
+  send_wait* first_waiter = nullptr;
+  send_wait* last_waiter = nullptr;
+  send_wait& pop_waiter() noexcept;
+  // For a supervisor: what it runs (supervisor.cpp).
+  std::vector<std::string> registered_names;
+};
+
+/// Tells a cell something at a time.
+class order_timer final : public timer, public mail {
+ public:
+  order_timer(cell& c, std::uint32_t order, order_timer** slot) noexcept
+      : timer(&fire_it), mail(kind_of), cell_(&c), order_(order), slot_(slot) {}
+  static void arm(cell& c, std::uint32_t order, std::int64_t due, order_timer*& slot);
+  static void disarm(order_timer*& slot) noexcept;
+
+ private:
+  static void fire_it(timer& t) noexcept;
+  static void act(mail& m, strand& s) noexcept;
+  static void dispose_it(mail& m) noexcept;
+  static constexpr mail_kind kind_of{&act, &dispose_it};
+  cell* cell_;
+  std::uint32_t order_;
+  order_timer** slot_;  // null once disarmed
+};
+
+}  // namespace troupe::detail

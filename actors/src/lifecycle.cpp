@@ -1,0 +1,425 @@
+// How a cell ends, starts anew, and looks after its children.
+#include <troupe/actors/system_core.hpp>
+
+#include <algorithm>
+
+#include "actor_timer.hpp"
+#include "extras.hpp"
+#include "watch_link.hpp"
+
+namespace troupe::detail {
+
+// -- orders -------------------------------------------------------------------
+
+void cell::request(std::uint32_t order) noexcept {
+  if (orders_.fetch_or(order, std::memory_order_acq_rel) == 0) post(order_);
+}
+
+void cell::order_mail::act(mail&, strand& s) noexcept { static_cast<cell&>(s).act_on_orders(); }
+
+void cell::act_on_orders() noexcept {
+  const std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
+  if (life_ == life::dead) return;
+  if ((orders & order_kill) != 0) {
+    on_kill();
+  } else if ((orders & order_stop) != 0) {
+    on_stop();
+  } else if ((orders & order_bury) != 0) {
+    if (life_ == life::crashed) bury();
+  } else if ((orders & order_restart) != 0) {
+    on_restart();
+  } else if ((orders & order_leave) != 0) {
+    begin_end(exit_reason(exit_kind::normal));
+  } else {
+    if ((orders & order_start) != 0 && life_ == life::running) call_started();
+    if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->child_up(*this);
+    if ((orders & order_crash) != 0 && life_ == life::running) {
+      crash(error(make_error_code(errc::actor_failed), "made to crash by a test", path()));
+    }
+  }
+}
+
+void cell::on_stop() noexcept {
+  if (stop_asked_) return;
+  stop_asked_ = true;
+  box_.close();
+  fail_waiters();
+  if (life_ == life::crashed) {
+    bury();
+    return;
+  }
+  if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
+  if (life_ == life::dead) return;
+  // Not done at once: it drains, or waits for children. From here the clock runs.
+  const cell_extras* const x = extras_if_any();
+  const duration own = x != nullptr ? x->shutdown : spawn_options{}.shutdown;
+  std::int64_t due = deadline_after(core_->home().now(), own);
+  if (parent_ != nullptr) {
+    if (const cell_extras* const above = parent_->extras_if_any()) due = std::min(due, above->deadline);
+  }
+  cell_extras& mine = extras();
+  mine.deadline = std::min(mine.deadline, due);
+  if (mine.deadline != INT64_MAX) order_timer::arm(*this, order_kill, mine.deadline, mine.kill_timer);
+}
+
+void cell::on_kill() noexcept {
+  killed_ = true;
+  stop_asked_ = true;
+  box_.close();
+  fail_waiters();
+  if (life_ == life::crashed) {
+    bury();
+    return;
+  }
+  if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
+  if (life_ == life::ending) {
+    exit_kind_ = exit_kind::killed;
+    for_each_child([](cell& c) { c.request(order_kill); });
+  }
+}
+
+void cell::stop_self() noexcept { request(order_leave); }
+
+// -- the end of an incarnation --------------------------------------------------
+
+exit_reason cell::reason() const {
+  const cell_extras* const x = extras_if_any();
+  if (x != nullptr && x->why) return {exit_kind_, *x->why};
+  return exit_kind_;
+}
+
+void cell::crash(error why) noexcept {
+  fail(exit_kind::error, std::move(why));
+}
+
+void cell::fail(exit_kind kind, error why) noexcept {
+  core_->home().count([](counter_block& c) { c.crashes.add(); });
+  if (handling_ != nullptr && life_ == life::running) {
+    // The mail it crashed on is lost for good, and its asker learns why.
+    mail& m = take_handling();
+    const message_kind& k = kind_of(m);
+    core_->lose(*this, m, dead_letter_cause::crashed);
+    k.refuse(m, error(make_error_code(errc::actor_failed), "the actor crashed while it handled the request",
+                      path(), why));
+  }
+  begin_end(exit_reason(kind, std::move(why)));
+}
+
+// Waits are cancelled and children stopped; the state lives until they are gone.
+void cell::begin_end(exit_reason why) noexcept {
+  if (life_ != life::running) return;
+  life_ = life::ending;
+  exit_kind_ = why.kind();
+  if (why.why() != nullptr) {
+    extras().why = *why.why();
+  } else if (cell_extras* const x = extras_if_any()) {
+    x->why.reset();
+  }
+  drop_timers(*this);
+  drop_watches(*this);
+  cancel_awaits();
+  if (handling_ != nullptr) {
+    mail& m = take_handling();
+    kind_of(m).refuse(m, error(errc::closed));
+  }
+  {
+    const scoped_lock guard(lock_);
+    barren_ = true;
+  }
+  stop_next_child();
+}
+
+void cell::stop_next_child() noexcept {
+  cell* youngest = nullptr;
+  {
+    const scoped_lock guard(lock_);
+    youngest = youngest_child_;
+  }
+  if (youngest == nullptr) {
+    children_gone();
+  } else if (parallel_stop_) {
+    if (!std::exchange(children_told_, true)) for_each_child([](cell& c) { c.request(order_stop); });
+  } else {
+    youngest->request(order_stop);
+  }
+}
+
+void cell::children_gone() noexcept {
+  children_told_ = false;
+  if (cell_extras* const x = extras_if_any()) order_timer::disarm(x->kill_timer);
+  if (has_state_) {
+    if (behaviour_->stopping != nullptr && !killed_) {
+      try {
+        behaviour_->stopping(*this, reason());
+      } catch (...) {
+        report_hook("stopping", std::current_exception());
+      }
+    }
+    behaviour_->destroy(*this);
+    has_state_ = false;
+  }
+  if (may_restart()) {
+    life_ = life::crashed;
+    parent_->post(exit_);
+  } else {
+    bury();
+  }
+}
+
+bool cell::may_restart() const noexcept {
+  if (parent_ == nullptr || stop_asked_ || killed_) return false;
+  switch (restart_) {
+    case restart::permanent:
+      return true;
+    case restart::transient:
+      return exit_kind_ != exit_kind::normal && exit_kind_ != exit_kind::shutdown;
+    case restart::temporary:
+      break;
+  }
+  return false;
+}
+
+void cell::report_hook(const char* hook, const std::exception_ptr& e) noexcept {
+  core_->home().log(log_level::error,
+                    path() + ": its " + hook + " hook threw: " + error::from_exception(e).to_string());
+}
+
+// -- restart --------------------------------------------------------------------
+
+void cell::on_restart() noexcept {
+  if (life_ != life::crashed) return;
+  cell_extras& x = extras();
+  if (x.backoff.first.count() > 0 && !x.waited) {
+    const std::int64_t now = core_->home().now();
+    const std::int64_t quiet = (x.backoff.first.count() + x.backoff.most.count()) / 2;
+    if (now - x.up_since >= quiet) x.backoff_step = 0;
+    const duration pause = backoff_delay(x.backoff, x.backoff_step++, this_worker()->random());
+    x.waited = true;
+    order_timer::arm(*this, order_restart, deadline_after(now, pause), x.restart_timer);
+    return;
+  }
+  x.waited = false;
+  start_anew();
+}
+
+void cell::start_anew() noexcept {
+  ++epoch_;
+  allow_awaits();
+  cell_extras& x = extras();
+  ++x.restarts;
+  x.up_since = core_->home().now();
+  core_->home().count([](counter_block& c) { c.restarts.add(); });
+  core_->home().log(log_level::info, path() + ": restarted (" + std::to_string(x.restarts.load()) + ") after " +
+                                         reason().to_string());
+  try {
+    behaviour_->construct(*this);
+  } catch (...) {
+    const std::string where = path();
+    exit_kind_ = exit_kind::error;
+    x.why = error(make_error_code(errc::start_failed), "could not be constructed again", where,
+                  error::from_exception(std::current_exception(), where));
+    parent_->post(exit_);
+    return;
+  }
+  has_state_ = true;
+  life_ = life::running;
+  x.why.reset();
+  {
+    const scoped_lock guard(lock_);
+    barren_ = false;
+  }
+  if (behaviour_->started != nullptr) call_started();
+}
+
+void cell::call_started() noexcept {
+  if (behaviour_->started == nullptr) return;
+  try {
+    behaviour_->started(*this);
+  } catch (...) {
+    report_hook("started", std::current_exception());
+  }
+}
+
+// -- the end ----------------------------------------------------------------------
+
+// For good: nothing is accepted any more, and what is queued bounces. The cell
+// dies, and all who watch are told, once no mail is under way to it.
+void cell::bury() noexcept {
+  life_ = life::dead;
+  box_.close();
+  if (cell_extras* const x = extras_if_any()) {
+    order_timer::disarm(x->kill_timer);
+    order_timer::disarm(x->restart_timer);
+  }
+  fail_waiters();
+  take_mail(handled_, nullptr);
+  bounce_pending();
+  core_->home().count([](counter_block& c) { c.ended.add(); });
+}
+
+void cell::bounce_pending() noexcept {
+  while (mail* const m = pending_.pop_front()) {
+    core_->lose(*this, *m, dead_letter_cause::closed);
+    const cell_extras* const x = extras_if_any();
+    if (x != nullptr && x->why) {
+      kind_of(*m).refuse(*m, error(make_error_code(errc::closed), "the actor has ended", {}, *x->why));
+    } else {
+      kind_of(*m).refuse(*m, error(errc::closed));
+    }
+  }
+}
+
+bool cell::try_to_die() noexcept {
+  take_mail(0, nullptr);
+  bounce_pending();
+  act_on_system_mail();
+  if (cell_extras* const x = extras_if_any()) {
+    while (mail* const m = x->notices.pop_front()) m->kind->dispose(*m);
+  }
+  if (expects_mail()) return box_.try_suspend();
+  if (!box_.try_die()) return false;
+  // From here nobody else runs this cell; whoever hears of its end finds it ended.
+  tell_watchers(*this);
+  if (const cell_extras* const x = extras_if_any()) {
+    if (!x->registered_names.empty()) core_->unregister(*this);
+  }
+  if (parent_ != nullptr) {
+    parent_->post(exit_);
+  } else {
+    core_->root_ended();
+  }
+  release();
+  return true;
+}
+
+// -- children ---------------------------------------------------------------------
+
+cell* cell::make_child(const behaviour& b, const spawn_options& o) {
+  if (!options_are_usual(o) || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
+    check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
+  }
+  const std::size_t bytes = sizeof(cell) + b.size;
+  auto* const child = new (slab_allocate(bytes)) cell(*core_, this, b, o);
+  errc refused{};
+  {
+    const scoped_lock guard(lock_);
+    if (barren_) {
+      refused = errc::closed;
+    } else if (!o.name.empty() && child_named(o.name) != nullptr) {
+      refused = errc::name_taken;
+    } else {
+      child->serial_ = next_serial_++;
+      child->older_ = youngest_child_;
+      if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
+      youngest_child_ = child;
+    }
+  }
+  if (refused == errc{}) return child;
+  child->free_unborn();
+  throw troupe_error(error(make_error_code(refused),
+                           refused == errc::closed ? "spawn: the parent is ending and takes no children any more"
+                                                   : "spawn: there is a child named '" + o.name + "' already",
+                           path()));
+}
+
+cell* cell::child_named(std::string_view wanted) const {
+  cell* c = youngest_child_;
+  while (c != nullptr && c->name() != wanted) c = c->older_;
+  return c;
+}
+
+void cell::free_unborn() noexcept {
+  delete extras_if_any();
+  const std::size_t bytes = sizeof(cell) + behaviour_->size;
+  std::destroy_at(this);
+  slab_deallocate(this, bytes);
+}
+
+void cell::unlink_child(cell& child) noexcept {
+  const scoped_lock guard(lock_);
+  (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = child.older_;
+  if (child.older_ != nullptr) child.older_->younger_ = child.younger_;
+  child.older_ = child.younger_ = nullptr;
+}
+
+// The constructor threw; nobody has seen the child yet.
+void cell::discard_child(cell& child) noexcept {
+  unlink_child(child);
+  child.release();
+  child.release();
+}
+
+void cell::discard_raw_child(cell& child) noexcept {
+  unlink_child(child);
+  child.free_unborn();
+}
+
+void cell::launch(cell& child) noexcept {
+  child.has_state_ = true;
+  child.core_->home().count([](counter_block& c) { c.spawned.add(); });
+  if (child.behaviour_->started != nullptr) child.request(order_start);
+}
+
+void cell::exit_mail::act(mail& m, strand& s) noexcept {
+  auto& parent = static_cast<cell&>(s);
+  auto& child = cell::of_exit(static_cast<exit_mail&>(m));
+  if (child.life_ == life::dead) {
+    parent.child_exited(child);
+  } else {
+    parent.child_crashed(child);
+  }
+}
+
+void cell::child_exited(cell& child) noexcept {
+  const bool failed = child.restart_ == restart::temporary && child.exit_kind_ == exit_kind::error;
+  if (failed && life_ == life::running) {
+    core_->home().log(log_level::error, child.path() + " ended: " + child.reason().to_string());
+  }
+  unlink_child(child);
+  child.release();
+  if (life_ == life::ending) {
+    stop_next_child();
+  } else if (is_starting()) {
+    fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child ended while the tree was starting",
+                                 path()));
+  }
+}
+
+bool cell::is_starting() noexcept {
+  return behaviour_->starting != nullptr && life_ == life::running && behaviour_->starting(*this);
+}
+
+void cell::child_crashed(cell& child) noexcept {
+  if (life_ != life::running) {
+    child.request(order_bury);
+    return;
+  }
+  const exit_reason why = child.reason();
+  if (is_starting()) {
+    fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child failed while the tree was starting",
+                                 path(), why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
+    return;
+  }
+  // The root keeps a budget for each of its children: they have nothing to do
+  // with each other. Everybody else answers for all of his.
+  cell_extras& x = guardian_ ? child.extras() : extras();
+  const std::int64_t now = core_->home().now();
+  if (x.window.admit(x.budget, now)) {
+    child.request(order_restart);
+    return;
+  }
+  const std::string text = "more than " + std::to_string(x.budget.max) + " restarts within " +
+                           std::to_string(x.budget.within.count() / 1'000'000) + " ms";
+  core_->home().log(log_level::error, (guardian_ ? child.path() : path()) + ": gives up: " + text + "; " +
+                                          child.path() + " ended with " + why.to_string());
+  if (guardian_) {
+    child.exit_kind_ = exit_kind::restart_limit;
+    child.request(order_bury);
+    return;
+  }
+  error cause = why.why() != nullptr ? *why.why() : error(errc::actor_failed);
+  fail(exit_kind::restart_limit,
+       error(make_error_code(errc::restart_limit), text, path(), std::move(cause)));
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,149 @@
+#include <troupe/actors/system_core.hpp>
+
+#include <algorithm>
+#include <chrono>
+
+#include "extras.hpp"
+
+namespace troupe::detail {
+
+namespace {
+
+// The root of the tree: it handles nothing, and owns everything.
+constexpr behaviour root_behaviour{
+    "root",
+    0,
+    [](const message_kind*) noexcept { return false; },
+    [](cell&) {},
+    [](cell&) noexcept {},
+    [](cell&) noexcept {},
+    nullptr,
+    nullptr,
+    [](cell&, mail& m) { m.kind->dispose(m); },
+    false,
+};
+
+}  // namespace
+
+[[noreturn]] void throw_unhandled(const cell& c, const mail& m) {
+  throw troupe_error(error(make_error_code(errc::invalid_argument),
+                           std::string("no handler for ") + kind_of(m).name, c.path()));
+}
+
+system_core::system_core(system& owner, engine& e, duration shutdown) : owner_(owner), engine_(&e) {
+  spawn_options o;
+  o.stop_children = stop_order::parallel;
+  o.shutdown = shutdown;
+  void* const memory = slab_allocate(sizeof(cell));
+  root_ = new (memory) cell(*this, nullptr, root_behaviour, o);
+  root_->make_guardian();
+}
+
+system_core::~system_core() { root_->release(); }
+
+// -- dead letters -----------------------------------------------------------------
+
+void system_core::lose(const cell& to, mail& m, dead_letter_cause why) noexcept {
+  const message_kind& k = kind_of(m);
+  // An asker is told itself; only what nobody hears of is a dead letter.
+  const bool asked = k.is_request && static_cast<ask_envelope_base&>(m).waiter != nullptr;
+  if (asked && why != dead_letter_cause::crashed) return;
+  engine_->count([](counter_block& c) { c.dead_letters.add(); });
+  if (!has_sinks_.load(std::memory_order_relaxed)) return;
+  const dead_letter letter(to.path(), why, m);
+  const std::scoped_lock guard(sinks_lock_);
+  for (dead_letter_sink* const s : sinks_) s->write(letter);
+}
+
+void system_core::subscribe(dead_letter_sink& s) {
+  const std::scoped_lock guard(sinks_lock_);
+  sinks_.push_back(&s);
+  has_sinks_.store(true, std::memory_order_relaxed);
+}
+
+void system_core::unsubscribe(dead_letter_sink& s) noexcept {
+  const std::scoped_lock guard(sinks_lock_);
+  std::erase(sinks_, &s);
+  has_sinks_.store(!sinks_.empty(), std::memory_order_relaxed);
+}
+
+// -- names ------------------------------------------------------------------------
+
+bool system_core::register_name(const std::string& name, cell& c) {
+  const std::scoped_lock guard(lock_);
+  const auto [at, fresh] = names_.try_emplace(name, &c);
+  if (!fresh) return at->second == &c;
+  // Under the cell's lock, so that an actor that ends at this moment either
+  // sees the name or is seen to have ended.
+  const scoped_lock cell_guard(c.lock());
+  if (c.watchers_told()) {
+    names_.erase(at);
+    return false;
+  }
+  c.extras().registered_names.push_back(name);
+  return true;
+}
+
+void system_core::unregister(cell& c) noexcept {
+  const std::scoped_lock guard(lock_);
+  std::erase_if(names_, [&c](const auto& entry) { return entry.second == &c; });
+}
+
+cell* system_core::find_name(std::string_view name) {
+  const std::scoped_lock guard(lock_);
+  const auto at = names_.find(name);
+  if (at == names_.end()) return nullptr;
+  at->second->share();
+  return at->second;
+}
+
+cell* system_core::find_path(std::string_view path) {
+  cell* at = root_;
+  at->share();
+  while (!path.empty()) {
+    if (path.front() == '/') {
+      path.remove_prefix(1);
+      continue;
+    }
+    const std::string_view part = path.substr(0, path.find('/'));
+    path.remove_prefix(part.size());
+    cell* found = nullptr;
+    at->for_each_child([&](cell& c) {
+      if (found == nullptr && c.name() == part) {
+        found = &c;
+        found->share();
+      }
+    });
+    at->release();
+    if (found == nullptr) return nullptr;
+    at = found;
+  }
+  return at;
+}
+
+// -- the end ------------------------------------------------------------------------
+
+void system_core::root_ended() noexcept {
+  const std::scoped_lock guard(lock_);
+  ended_ = true;
+  changed_.notify_all();
+}
+
+bool system_core::root_has_ended() {
+  const std::scoped_lock guard(lock_);
+  return ended_;
+}
+
+bool system_core::wait_for_root(std::int64_t deadline) {
+  if (engine_->simulated()) {
+    while (!root_has_ended()) {
+      if (!engine_->sim_step() && !engine_->sim_advance(deadline)) return false;
+    }
+    return true;
+  }
+  std::unique_lock guard(lock_);
+  const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
+  return changed_.wait_until(guard, until, [this] { return ended_; });
+}
+
+}  // namespace troupe::detail

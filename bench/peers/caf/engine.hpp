@@ -1,0 +1,48 @@
+// What all cases on CAF share: how its actor system is set up, and the list of cases.
+// CAF runs as its documentation recommends: event-based actors, work stealing, default polling. All actors
+// are function-based, not classes: CAF casts every actor it runs dynamically, and a derived class makes that
+// slower.
+#pragma once
+
+#include <caf/all.hpp>
+#include <cstdint>
+
+#include "harness/harness.hpp"
+#include "harness/workload.hpp"
+
+namespace caf_bench {
+
+/// The configuration of a system with that many scheduler threads; everything else is CAF's default.
+/// Must outlive the system made from it.
+class engine_config : public caf::actor_system_config {
+ public:
+  explicit engine_config(unsigned workers) {
+    set("scheduler.max-threads", workers);
+    set("scheduler.policy", caf::atom("stealing"));
+  }
+};
+
+/// What one actor handled: written by that actor only, on a cache line of its own.
+struct alignas(64) tally {
+  std::uint64_t handled = 0;
+};
+
+// Messages without content. Numbers travel as plain integers, which CAF matches fastest.
+using ok_atom = caf::atom_constant<caf::atom("ok")>;
+using pong_atom = caf::atom_constant<caf::atom("pong")>;
+using closed_atom = caf::atom_constant<caf::atom("closed")>;
+
+// Each runs its case of workload.hpp; see bench::bench_case::run.
+bench::outcome ping_pong(unsigned workers, double scale);
+bench::outcome ring(unsigned workers, double scale);
+bench::outcome fan_in(unsigned workers, double scale);
+bench::outcome big(unsigned workers, double scale);
+bench::outcome chameneos(unsigned workers, double scale);
+bench::outcome ask_roundtrip(unsigned workers, double scale);
+bench::outcome spawn_kill(unsigned workers, double scale);
+bench::outcome skynet_1m(unsigned workers, double scale);
+bench::outcome idle_wake(unsigned workers, double scale);
+bench::outcome mem_actor(unsigned workers, double scale);
+bench::outcome idle_cpu(unsigned workers, double scale);
+
+}  // namespace caf_bench

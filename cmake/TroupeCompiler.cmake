@@ -1,0 +1,92 @@
+# Which compilers are accepted, the flags all our own code is built with, and the tools that make builds quick.
+include(CheckCXXSourceCompiles)
+include(CheckLinkerFlag)
+
+set(TROUPE_COMPILER_ADVICE
+    "Install clang-19 (Debian, Ubuntu: apt-get install clang-19) and configure again with\n"
+    "  cmake --fresh --preset dev -DCMAKE_CXX_COMPILER=clang++-19")
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  message(
+    FATAL_ERROR
+      "GCC ${CMAKE_CXX_COMPILER_VERSION} cannot build Troupe: GCC before 13 miscompiles coroutines (temporaries "
+      "and lambda captures in a co_await expression are destroyed twice). GCC 13 or Clang 18 is the oldest that works.\n"
+      ${TROUPE_COMPILER_ADVICE})
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 18)
+  message(FATAL_ERROR "Clang ${CMAKE_CXX_COMPILER_VERSION} is too old for Troupe: it needs Clang 18 or GCC 13.\n"
+                      ${TROUPE_COMPILER_ADVICE})
+endif()
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+# Options that our headers need, and so their users too. Clang 18 implements what libstdc++'s <expected> asks for,
+# but announces it with the older number.
+set(TROUPE_PUBLIC_OPTIONS "")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  set(TROUPE_PUBLIC_OPTIONS -Wno-builtin-macro-redefined -D__cpp_concepts=202002L)
+endif()
+
+list(JOIN TROUPE_PUBLIC_OPTIONS " " CMAKE_REQUIRED_FLAGS)
+check_cxx_source_compiles(
+  "#include <coroutine>
+   #include <expected>
+   int main() { return std::expected<int, int>(0).value(); }"
+  TROUPE_HAVE_EXPECTED)
+unset(CMAKE_REQUIRED_FLAGS)
+if(NOT TROUPE_HAVE_EXPECTED)
+  message(FATAL_ERROR "${CMAKE_CXX_COMPILER} finds a standard library without std::expected: Troupe needs "
+                      "libstdc++ 12 or newer, or libc++ 16 or newer.\n" ${TROUPE_COMPILER_ADVICE})
+endif()
+
+# Everything below is for whoever builds Troupe itself; inside another project its choices stand.
+if(PROJECT_IS_TOP_LEVEL)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+  find_program(TROUPE_CCACHE ccache)
+  if(TROUPE_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+    # The sloppiness lets ccache look behind precompiled headers.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_SLOPPINESS=pch_defines,time_macros"
+                                    "${TROUPE_CCACHE}")
+  endif()
+  check_linker_flag(CXX -fuse-ld=lld TROUPE_HAVE_LLD)
+  if(TROUPE_HAVE_LLD)
+    add_link_options(-fuse-ld=lld)
+  endif()
+
+  # Sanitizers and coverage change every object, so they are set for the whole build.
+  if(TROUPE_SANITIZE)
+    set(CMAKE_REQUIRED_FLAGS "-fsanitize=${TROUPE_SANITIZE}")
+    check_cxx_source_compiles("int main() {}" TROUPE_HAVE_SANITIZER)
+    unset(CMAKE_REQUIRED_FLAGS)
+    if(NOT TROUPE_HAVE_SANITIZER)
+      message(FATAL_ERROR "${CMAKE_CXX_COMPILER} cannot link with -fsanitize=${TROUPE_SANITIZE}: its run-time library "
+                          "is missing (for clang-19 on Debian and Ubuntu: libclang-rt-19-dev).")
+    endif()
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND TROUPE_SANITIZE MATCHES "thread")
+      add_compile_options(-Wno-tsan) # GCC warns of every fence; the code is right without ThreadSanitizer seeing it
+    endif()
+    add_compile_options(-fsanitize=${TROUPE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${TROUPE_SANITIZE})
+  endif()
+  if(TROUPE_BUILD_FUZZ)
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      message(FATAL_ERROR "TROUPE_BUILD_FUZZ needs Clang: libFuzzer is part of it.\n" ${TROUPE_COMPILER_ADVICE})
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
+  if(TROUPE_COVERAGE)
+    add_compile_options(--coverage)
+    add_link_options(--coverage)
+  endif()
+endif()
+
+# troupe_strict(<target>): the warnings our own code must be free of.
+function(troupe_strict target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                           $<$<BOOL:${TROUPE_WERROR}>:-Werror>)
+endfunction()

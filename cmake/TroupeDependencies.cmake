@@ -1,0 +1,21 @@
+# Finds what is used and, where it is missing, says in one line what to install. Nothing is downloaded.
+
+# troupe_require(<what for> <debian> <vcpkg> <conan> <arguments of find_package>...)
+macro(troupe_require what debian vcpkg conan name)
+  find_package(${name} ${ARGN} QUIET)
+  if(NOT ${name}_FOUND)
+    message(FATAL_ERROR "${name} not found (${what}). Install it: Debian and Ubuntu ${debian}, vcpkg ${vcpkg}, Conan ${conan}.")
+  endif()
+endmacro()
+
+troupe_require("threads" "libc6-dev" "-" "-" Threads)
+troupe_require("1.81 or newer; lock-free queues and sockets, headers only" "libboost1.81-dev or a newer libboost-dev"
+               "boost-lockfree boost-asio" "boost/1.81.0" Boost 1.81 CONFIG)
+
+if(TROUPE_BUILD_EXAMPLES)
+  troupe_require("command lines of the examples" "libcli11-dev" "cli11" "cli11/2.3.2" CLI11 CONFIG)
+endif()
+if(TROUPE_BUILD_TESTS)
+  troupe_require("2.13 or 3; the tests" "catch2" "catch2" "catch2/2.13.10" Catch2 CONFIG)
+  troupe_require("the property tests" "librapidcheck-dev" "rapidcheck" "rapidcheck/cci.20230815" rapidcheck CONFIG)
+endif()

@@ -1,0 +1,10 @@
+// All of runtime: tasks, time and the pool they run on.
+#pragma once
+
+#include <troupe/runtime/blocking.hpp>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/log.hpp>
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>

@@ -1,0 +1,123 @@
+// co_await blocking(f): runs f on a thread that may block.
+#pragma once
+
+#include <concepts>
+#include <exception>
+#include <optional>
+#include <stop_token>
+#include <troupe/runtime/completion.hpp>
+#include <troupe/runtime/slab.hpp>
+#include <troupe/runtime/task.hpp>
+#include <type_traits>
+
+namespace troupe {
+namespace detail {
+
+/// A call on its way through the pool.
+struct blocking_call : completion {
+  explicit blocking_call(const mail_kind& k, void (*r)(blocking_call&) noexcept) noexcept
+      : completion(k), run(r) {}
+  void (*run)(blocking_call&) noexcept;
+  std::stop_source stop{std::nostopstate};
+};
+
+/// Hands `call` to the pool of the runtime that this thread works for.
+void submit_blocking(blocking_call& call);
+
+template <class F>
+struct blocking_call_of final : blocking_call {
+  static constexpr bool takes_token = std::invocable<F&, std::stop_token>;
+  static auto invoke(F& f, [[maybe_unused]] const std::stop_source& s) {
+    if constexpr (takes_token) {
+      return f(s.get_token());
+    } else {
+      return f();
+    }
+  }
+  using value_type = decltype(invoke(std::declval<F&>(), std::declval<std::stop_source&>()));
+
+  explicit blocking_call_of(F&& g) : blocking_call(kind_of, &run_it), f(std::move(g)) {
+    if constexpr (takes_token) stop = std::stop_source();
+  }
+
+  static void run_it(blocking_call& base) noexcept {
+    auto& self = static_cast<blocking_call_of&>(base);
+    try {
+      if constexpr (std::is_void_v<value_type>) {
+        invoke(self.f, self.stop);
+        self.value.emplace();
+      } else {
+        self.value.emplace(invoke(self.f, self.stop));
+      }
+    } catch (...) {
+      self.failure = std::current_exception();
+    }
+    if (!self.finish(kind_of)) slab_delete(&self);
+  }
+  static void act(mail& m, strand& s) noexcept {
+    auto& self = static_cast<blocking_call_of&>(m);
+    if (self.target != nullptr) {
+      self.resume_target(*self.target);
+    } else {
+      s.expected_mail_came();
+      slab_delete(&self);
+    }
+  }
+  static void dispose(mail& m) noexcept { slab_delete(&static_cast<blocking_call_of&>(m)); }
+  static constexpr mail_kind kind_of{&act, &dispose};
+
+  F f;
+  void (*resume_target_)(leaf&) noexcept = nullptr;
+  void resume_target(leaf& l) noexcept { resume_target_(l); }
+  struct nothing {};
+  std::optional<std::conditional_t<std::is_void_v<value_type>, nothing, value_type>> value;
+  std::exception_ptr failure;
+};
+
+template <class F>
+class [[nodiscard]] blocking_awaiter final : public leaf {
+ public:
+  using call = blocking_call_of<F>;
+  explicit blocking_awaiter(F f) : leaf(&abandon), call_(slab_new<call>(std::move(f))) {}
+  ~blocking_awaiter() {
+    withdraw();
+    if (call_ != nullptr) slab_delete(call_);
+  }
+
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  template <troupe_promise P>
+  void await_suspend(std::coroutine_handle<P> h) {
+    if (!begin(h.promise())) return;
+    call_->wait_on(owner());
+    call_->target = this;
+    call_->resume_target_ = [](leaf& l) noexcept { static_cast<blocking_awaiter&>(l).complete(); };
+    submit_blocking(*call_);
+  }
+  typename call::value_type await_resume() {
+    if (call_->failure) std::rethrow_exception(call_->failure);
+    if constexpr (!std::is_void_v<typename call::value_type>) return std::move(*call_->value);
+  }
+
+ private:
+  static void abandon(leaf& l) noexcept {
+    auto& self = static_cast<blocking_awaiter&>(l);
+    call* const c = std::exchange(self.call_, nullptr);
+    c->stop.request_stop();
+    (void)c->abandon();  // whoever comes last frees it
+  }
+
+  call* call_;
+};
+
+}  // namespace detail
+
+/// Runs `f` on the runtime's pool for blocking calls and yields what it
+/// returns or throws. `f` may take a std::stop_token, which is triggered when
+/// the waiting side is stopped; the await then ends at once, and what `f` still
+/// returns is dropped. `f` and its captures are owned by the call.
+template <class F>
+auto blocking(F f) {
+  return detail::blocking_awaiter<F>(std::move(f));
+}
+
+}  // namespace troupe

@@ -1,0 +1,136 @@
+// The engine behind a runtime: the workers, and what they share.
+//
+// Internal to Troupe's own sources. Owned by the runtime and by each of its
+// threads, so that a thread that is stuck in a handler when the runtime ends
+// (a wedged one) keeps what it may still touch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/worker.hpp>
+#include <vector>
+
+namespace troupe::detail {
+
+class blocking_pool;
+class watchdog;
+struct inject_queue;
+
+/// What the simulated runtime puts in place of threads and the clock.
+struct simulation {
+  explicit simulation(std::uint64_t seed) noexcept : state(seed * 0x9e3779b97f4a7c15ULL + 0x1234567) {}
+  std::vector<runnable*> ready;
+  std::int64_t now = 1'000'000'000;  // an arbitrary epoch, not 0, so that a forgotten time shows
+  std::uint64_t state;
+  std::uint64_t steps = 0;
+  std::uint64_t next() noexcept;
+};
+
+class engine : public std::enable_shared_from_this<engine> {
+ public:
+  engine(runtime_options options, std::unique_ptr<simulation> sim);
+  ~engine();
+
+  void start();
+  /// Ends the workers; they must have nothing left to run. Waits until
+  /// `deadline` for threads that are stuck; returns how many still are.
+  unsigned stop(std::int64_t deadline);
+
+  /// Any thread: makes `r` ready.
+  void schedule(runnable& r) noexcept;
+  /// Wakes a worker when one sleeps and none is searching.
+  void notify() noexcept;
+
+  [[nodiscard]] std::int64_t now() const noexcept;
+  [[nodiscard]] bool simulated() const noexcept { return sim_ != nullptr; }
+  [[nodiscard]] simulation& sim() noexcept { return *sim_; }
+  /// Runs one ready runnable of the simulation; false when none is ready.
+  bool sim_step() noexcept;
+  /// Moves the virtual clock to the next timer, not beyond `limit`; false when
+  /// there is none.
+  bool sim_advance(std::int64_t limit) noexcept;
+
+  [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
+  [[nodiscard]] std::vector<std::unique_ptr<worker>>& workers() noexcept { return workers_; }
+  [[nodiscard]] worker& first_worker() noexcept { return *workers_.front(); }
+  [[nodiscard]] blocking_pool& blocking() noexcept { return *blocking_; }
+  void log(log_level level, std::string_view line) const noexcept;
+  [[nodiscard]] runtime_counters counters();
+
+  /// The counters of this thread: its worker's, or the shared ones, for which
+  /// `count` holds the lock.
+  template <class F>
+  void count(F&& add) noexcept {
+    worker* const w = this_worker();
+    if (w != nullptr && &w->home() == this) {
+      add(w->counters);
+    } else {
+      const scoped_lock guard(foreign_lock_);
+      add(foreign_counters_);
+    }
+  }
+
+  /// The worker whose timers and sockets this thread should use.
+  [[nodiscard]] worker& local_worker() noexcept {
+    worker* const w = this_worker();
+    return w != nullptr && &w->home() == this ? *w : first_worker();
+  }
+
+  /// Roots that run (root_task.cpp), so that the end of the runtime finds them.
+  std::mutex roots_lock;
+  std::vector<root_task*> roots;
+
+ private:
+  friend class worker;
+  friend class watchdog;
+
+  void inject(runnable& r) noexcept;
+  runnable* take_injected() noexcept;
+  void overflow(worker& w, runnable& r) noexcept;
+  runnable* take_overflow(worker& w) noexcept;
+  [[nodiscard]] bool work_injected() noexcept;
+  [[nodiscard]] bool work_visible() noexcept;
+  [[nodiscard]] bool all_parked() noexcept;
+  bool unpark_one() noexcept;
+  void rouse_watchdog() noexcept;
+
+  runtime_options options_;
+  std::unique_ptr<simulation> sim_;
+  std::vector<std::unique_ptr<worker>> workers_;
+  std::unique_ptr<inject_queue> injected_;
+  std::unique_ptr<blocking_pool> blocking_;
+  std::unique_ptr<watchdog> watchdog_;
+
+  // What did not fit into a ring. overflow_size_: a hint, read without the lock.
+  spinlock overflow_lock_;
+  runnable* overflow_head_ = nullptr;
+  runnable* overflow_tail_ = nullptr;
+  atomic<std::size_t> overflow_size_{0};
+
+  // Parking. A foreign thread pushes, fences, and loads searching_ and parked_;
+  // a worker that goes to sleep adds itself to parked_ (or leaves searching_),
+  // fences, and looks at every queue once more. One of the two sees the other,
+  // so a push is never left with everybody asleep. What a worker pushes onto
+  // its own ring needs no such proof, for the worker itself is awake; there a
+  // wake-up only adds parallelism, and maintain() and the watchdog see to it.
+  // searching_: workers awake that look for work. parked_: size of sleepers_.
+  // Broken by: tests/explore/parking_explore_test, tests/stress/scheduler_stress_test.
+  spinlock sleepers_lock_;
+  std::vector<worker*> sleepers_;
+  atomic<std::uint32_t> searching_{0};
+  atomic<std::uint32_t> parked_{0};
+
+  // stopping_: set once, by stop(); workers look when they have nothing to run.
+  atomic<bool> stopping_{false};
+  atomic<std::uint32_t> running_threads_{0};
+
+  spinlock foreign_lock_;
+  counter_block foreign_counters_;
+  struct threads;
+  std::unique_ptr<threads> threads_;
+};
+
+}  // namespace troupe::detail

@@ -1,0 +1,92 @@
+// Errors as values: what went wrong, where, and what caused it.
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace troupe {
+
+/// What Troupe itself reports. Every value has a message that says what to do.
+enum class errc : std::uint8_t {
+  timeout = 1,      ///< the deadline passed first
+  full,             ///< the receiver's mailbox has no room
+  closed,           ///< the receiver has ended, is stopping, or dropped the request
+  actor_failed,     ///< the receiver crashed on this request; the cause says why
+  would_deadlock,   ///< waiting would close a cycle of waits
+  cancelled,        ///< the waiting side was told to stop
+  on_worker,        ///< a blocking call was made on a worker thread
+  invalid_argument, ///< an option is out of range; the text names it
+  name_taken,       ///< another live actor is registered under this name
+  not_found,        ///< no such actor or child
+  restart_limit,    ///< a supervisor gave up after too many restarts
+  start_failed,     ///< a constructor threw; the cause says what
+  stuck,            ///< nothing can run any more, and the awaited thing has not happened
+};
+
+/// The category of errc, for std::error_code.
+[[nodiscard]] const std::error_category& troupe_category() noexcept;
+
+[[nodiscard]] inline std::error_code make_error_code(errc e) noexcept {
+  return {static_cast<int>(e), troupe_category()};
+}
+
+/// An error: a code, a text, the path of the actor it happened in, and the
+/// error that caused it. Cheap to move and to copy; immutable; thread-safe to
+/// share. Only a text, a path or a cause allocates.
+class error {
+ public:
+  /// Just a code.
+  error(std::error_code code) noexcept : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
+  error(errc code) noexcept : code_(make_error_code(code)) {}  // NOLINT(google-explicit-constructor): likewise
+  error(std::error_code code, std::string text, std::string path = {});
+  error(std::error_code code, std::string text, std::string path, error cause);
+
+  /// What an exception says, as an error: std::system_error keeps its code.
+  [[nodiscard]] static error from_exception(const std::exception_ptr& e, std::string path = {});
+
+  [[nodiscard]] const std::error_code& code() const noexcept { return code_; }
+  /// What happened, in words; empty when the code says it all.
+  [[nodiscard]] std::string_view text() const noexcept;
+  /// The actor it happened in; empty when in none.
+  [[nodiscard]] std::string_view path() const noexcept;
+  /// The error behind this one, or null.
+  [[nodiscard]] const error* cause() const noexcept;
+  /// One line: path, text and the chain of causes.
+  [[nodiscard]] std::string to_string() const;
+
+  friend bool operator==(const error& e, const std::error_code& c) noexcept { return e.code_ == c; }
+  friend bool operator==(const error& e, errc c) noexcept { return e.code_ == make_error_code(c); }
+
+ private:
+  struct detail;
+  std::error_code code_;
+  std::shared_ptr<const detail> detail_;
+};
+
+/// A value, or the error that took its place.
+template <class T>
+using result = std::expected<T, error>;
+
+/// An error as an exception: thrown where a caller asked for a value and no
+/// value can come, e.g. by troupe::value() on an empty result.
+class troupe_error : public std::exception {
+ public:
+  explicit troupe_error(error e);
+  [[nodiscard]] const char* what() const noexcept override;
+  [[nodiscard]] const error& why() const noexcept { return error_; }
+
+ private:
+  error error_;
+  std::shared_ptr<const std::string> what_;
+};
+
+}  // namespace troupe
+
+template <>
+struct std::is_error_code_enum<troupe::errc> : std::true_type {};

@@ -1,0 +1,20 @@
+// The unit of scheduling: something a worker can run for one slice.
+#pragma once
+
+namespace troupe::detail {
+
+class worker;
+
+/// A strand is one (strand.hpp). Owned by whoever made it; while it is in a
+/// queue it is in exactly one. `run` ends by requeueing it or by leaving it to
+/// whoever wakes it next, and touches it no more after either.
+struct runnable {
+  using run_fn = void (*)(runnable&, worker&) noexcept;
+
+  explicit constexpr runnable(run_fn f) noexcept : run(f) {}
+
+  run_fn run;
+  runnable* next_runnable = nullptr;  // link in the list of what overflowed a ring
+};
+
+}  // namespace troupe::detail

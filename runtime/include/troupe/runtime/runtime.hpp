@@ -1,0 +1,134 @@
+// The runtime: a pool of workers that runs strands, with timers, I/O and a pool
+// for blocking calls. Knows no actor; troupe::system builds those on top.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <troupe/runtime/counters.hpp>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/log.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+
+namespace troupe {
+
+struct runtime_options {
+  /// Worker threads; 0: one for each core this process may use.
+  unsigned workers = 0;
+  /// Prefix of the threads' names and of log lines.
+  std::string name = "troupe";
+  /// Threads for blocking(): started on demand, at most this many.
+  unsigned blocking_threads = 64;
+  /// A slice that runs longer than this is reported.
+  duration long_handler = std::chrono::milliseconds(10);
+  /// Null: stderr_log().
+  log_sink* log = nullptr;
+};
+
+namespace detail {
+class engine;
+
+/// A task with nothing above it, and the strand it runs on. Shared by the
+/// runtime, while it runs, and by whoever waits for it.
+class root_task;
+
+struct root_task_ref {
+  root_task_ref() noexcept = default;
+  explicit root_task_ref(root_task* t) noexcept : task(t) {}
+  root_task_ref(root_task_ref&& o) noexcept : task(std::exchange(o.task, nullptr)) {}
+  root_task_ref& operator=(root_task_ref&& o) noexcept {
+    std::swap(task, o.task);
+    return *this;
+  }
+  ~root_task_ref();
+  root_task* task = nullptr;
+};
+
+/// Starts `t` as a root on a strand of its own.
+root_task_ref start_root(engine& e, task<void> t);
+/// Asks the task to stop; harmless when it has ended.
+void stop_root(root_task& t) noexcept;
+/// How the task ended. Blocks the calling thread, which is no worker; on the
+/// simulated runtime it drives the simulation instead.
+result<outcome> wait_root(engine& e, root_task& t);
+
+template <class T>
+struct slot_for {
+  std::optional<T> value;
+};
+template <>
+struct slot_for<void> {};
+
+template <class T>
+task<void> into_slot(task<T> t, slot_for<T>& slot, std::exception_ptr& failure) {
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(t);
+    } else {
+      slot.value.emplace(co_await std::move(t));
+    }
+  } catch (...) {
+    failure = std::current_exception();
+  }
+}
+
+}  // namespace detail
+
+/// Owns the workers. Created stopped threads-wise and running at once; ends in
+/// its destructor, which stops all root tasks, waits for them and joins the threads.
+/// All functions are thread-safe.
+class runtime {
+ public:
+  explicit runtime(runtime_options options = {});
+  ~runtime();
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  /// Runs a task to its end and returns what it yields; a stopped one yields
+  /// errc::cancelled, an exception is thrown on. Blocks the calling thread.
+  /// On a worker it returns errc::on_worker at once: use co_await there.
+  template <class T>
+  typename detail::as_result_of<T>::type block_on(task<T> t) {
+    detail::slot_for<T> slot;
+    std::exception_ptr failure;
+    result<detail::outcome> how = wait(detail::into_slot<T>(std::move(t), slot, failure));
+    if (!how) return std::unexpected(how.error());
+    if (failure) std::rethrow_exception(failure);
+    if (*how == detail::outcome::stopped) return std::unexpected(error(errc::cancelled));
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return std::move(*slot.value);
+    }
+  }
+  /// The same for any other awaitable.
+  template <class A>
+    requires(!detail::is_task<std::remove_cvref_t<A>>::value)
+  auto block_on(A&& a) {
+    return block_on(detail::as_task_by_reference(a));
+  }
+
+  /// Starts a task that the runtime owns: it runs on a strand of its own and is
+  /// stopped when the runtime ends. An exception that leaves it is logged.
+  void spawn(task<void> t);
+
+  /// The runtime's clock.
+  [[nodiscard]] time_point now() const noexcept;
+  [[nodiscard]] unsigned workers() const noexcept;
+  [[nodiscard]] runtime_counters counters() const;
+  [[nodiscard]] detail::engine& engine() const noexcept { return *engine_; }
+
+ protected:
+  struct simulated {
+    std::uint64_t seed;
+  };
+  runtime(runtime_options options, simulated how);
+
+ private:
+  result<detail::outcome> wait(task<void> t);
+  std::shared_ptr<detail::engine> engine_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,161 @@
+// A strand: a serial place for coroutines and messages to run in.
+//
+// Everything that runs in Troupe runs on a strand: an actor is one, a spawned
+// task is one. A strand is run by one worker at a time, in slices; between two
+// slices it may move to another worker. Whatever a coroutine waits for comes
+// back as system mail to its strand, so a frame is only resumed, stopped and
+// destroyed there, and cancellation needs no locks.
+//
+// What a coroutine is suspended on is a leaf. The strand keeps its leaves in a
+// list; to cancel is to abandon each leaf's operation and to unwind the chain of
+// coroutines above it as "stopped": destructors run, no exception is thrown.
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <string>
+#include <troupe/runtime/config.hpp>
+#include <troupe/runtime/mailbox.hpp>
+#include <troupe/runtime/runnable.hpp>
+
+namespace troupe::detail {
+
+class engine;
+class worker;
+class strand;
+
+enum class outcome : std::uint8_t { running, value, error, stopped };
+
+/// What every Troupe coroutine's promise starts with.
+struct promise_base {
+  std::coroutine_handle<> handle;
+  promise_base* parent = nullptr;  // the coroutine that awaits this one; null for a root
+  /// For a root: called on the strand, after the coroutine has suspended for
+  /// the last time or was unwound; owns the frame from then on.
+  void (*finished)(promise_base&, strand&) noexcept = nullptr;
+  void* context = nullptr;  // for `finished`
+  outcome how = outcome::running;
+  bool catches_stop = false;  // unwinding ends here: the parent sees outcome::stopped
+};
+
+/// What a coroutine is suspended on. Lives in the coroutine's frame.
+class leaf {
+ public:
+  leaf(const leaf&) = delete;
+  leaf& operator=(const leaf&) = delete;
+
+ protected:
+  /// `abandon` withdraws the operation: afterwards nothing refers to the leaf.
+  explicit leaf(void (*abandon)(leaf&) noexcept) noexcept : abandon_(abandon) {}
+  ~leaf() = default;
+
+  /// For the destructor of the final class: the frame is destroyed while it
+  /// is suspended here.
+  void withdraw() noexcept {
+    if (linked()) drop();
+  }
+
+  /// Suspends `p` on this leaf. False when the strand is being stopped: do not
+  /// start the operation, stay suspended, the strand unwinds the coroutine.
+  bool begin(promise_base& p) noexcept;
+  /// The operation is over: resumes the coroutine. On the strand.
+  void complete() noexcept;
+  /// Takes the leaf out of the list without resuming: the operation ended
+  /// before the coroutine had to wait.
+  void unlink() noexcept;
+  [[nodiscard]] bool linked() const noexcept { return owner_ != nullptr; }
+  [[nodiscard]] strand& owner() const noexcept { return *owner_; }
+
+ private:
+  friend class strand;
+  void drop() noexcept;
+
+  leaf* prev_ = nullptr;
+  leaf* next_ = nullptr;
+  strand* owner_ = nullptr;
+  promise_base* awaiting_ = nullptr;
+  void (*abandon_)(leaf&) noexcept;
+};
+
+class strand : public runnable {
+ public:
+  strand(const strand&) = delete;
+  strand& operator=(const strand&) = delete;
+
+  [[nodiscard]] engine& home() const noexcept { return *home_; }
+  /// What this is, for reports. Called by the watchdog while the strand runs.
+  [[nodiscard]] std::string describe() const { return describe_(*this); }
+  [[nodiscard]] mailbox& box() noexcept { return box_; }
+  [[nodiscard]] const mailbox& box() const noexcept { return box_; }
+
+  /// Sends system mail; disposes of it when the strand is dead. Any thread that
+  /// keeps the strand alive.
+  void post(mail& m) noexcept;
+  /// Schedules after a push said `wake`.
+  void wake() noexcept;
+
+  // -- on the strand only ---------------------------------------------------
+
+  /// Resumes a coroutine and deals with what it leaves behind: a root that
+  /// finished, a chain to unwind, a hop budget that ran out.
+  void resume(std::coroutine_handle<> h) noexcept;
+  /// Stops every suspended await: each chain unwinds to its root or to the
+  /// nearest as_result. Awaits begun later stop at once.
+  void cancel_awaits() noexcept;
+  /// Stops the awaits of the coroutines below `root` only.
+  void cancel_below(promise_base& root) noexcept;
+  /// Awaits may be begun again (an actor was restarted).
+  void allow_awaits() noexcept { cancelled_ = false; }
+  [[nodiscard]] bool awaits_cancelled() const noexcept { return cancelled_; }
+
+  /// Mail that is sure to come and refers to this strand by plain pointer; the
+  /// strand must not be freed before.
+  void expect_mail() noexcept { ++expected_; }
+  void expected_mail_came() noexcept { --expected_; }
+  [[nodiscard]] bool expects_mail() const noexcept { return expected_ != 0; }
+
+ protected:
+  using describe_fn = std::string (*)(const strand&);
+  strand(engine& home, run_fn f, describe_fn d) noexcept : runnable(f), home_(&home), describe_(d) {}
+  ~strand() = default;
+
+  /// Resumes what yielded, or what the last slice's hop budget cut off.
+  void resume_deferred() noexcept;
+  [[nodiscard]] bool has_deferred() const noexcept { return deferred_ != nullptr; }
+
+  mailbox box_;
+
+ private:
+  friend class leaf;
+  void settle(worker& w) noexcept;
+  std::coroutine_handle<> unwind(promise_base* p, worker& w) noexcept;
+
+  engine* home_;
+  describe_fn describe_;
+  leaf* leaves_ = nullptr;
+  promise_base* deferred_ = nullptr;
+  std::uint32_t expected_ = 0;
+  bool cancelled_ = false;
+};
+
+/// The strand that runs on this thread; null outside of a slice.
+TROUPE_NOINLINE strand* current_strand() noexcept;
+
+// -- for task.hpp: all act on the worker of this thread -----------------------
+
+/// Counts one await hop; false when the slice's budget is used up.
+TROUPE_NOINLINE bool spend_hop() noexcept;
+/// The coroutine to continue with in the next slice.
+TROUPE_NOINLINE void defer(promise_base& p) noexcept;
+/// A root has come to its end.
+TROUPE_NOINLINE void note_finished(promise_base& p) noexcept;
+
+/// Transfers to `next`, or ends the slice when the hop budget is used up. The
+/// budget also bounds the stack where symmetric transfer is no tail call.
+inline std::coroutine_handle<> hop(promise_base& next) noexcept {
+  if (spend_hop()) return next.handle;
+  defer(next);
+  return std::noop_coroutine();
+}
+
+}  // namespace troupe::detail

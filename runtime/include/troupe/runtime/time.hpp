@@ -1,0 +1,35 @@
+// The runtime's clock: monotonic, in nanoseconds. Virtual on sim::runtime.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace troupe {
+
+using duration = std::chrono::nanoseconds;
+
+/// The clock every deadline in Troupe is measured on. It has no static now():
+/// the time belongs to a runtime (runtime::now(), context::now(), system::now()).
+struct clock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<clock, duration>;
+  static constexpr bool is_steady = true;
+};
+
+using time_point = clock::time_point;
+
+/// "No deadline", where a duration is asked for.
+inline constexpr duration forever = duration::max();
+
+namespace detail {
+
+/// now + d without overflow; a negative d counts as zero.
+[[nodiscard]] constexpr std::int64_t deadline_after(std::int64_t now, duration d) noexcept {
+  if (d.count() <= 0) return now;
+  return d.count() > INT64_MAX - now ? INT64_MAX : now + d.count();
+}
+
+}  // namespace detail
+}  // namespace troupe

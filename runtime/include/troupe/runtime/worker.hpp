@@ -1,0 +1,120 @@
+// A worker: one thread that runs strands, fires its timers and waits for I/O.
+//
+// Internal to Troupe's own sources. Owned by the engine. Unless a function says
+// otherwise, only the worker's own thread calls it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <troupe/runtime/counters.hpp>
+#include <troupe/runtime/io_driver.hpp>
+#include <troupe/runtime/run_queue.hpp>
+#include <troupe/runtime/strand.hpp>
+#include <troupe/runtime/timer.hpp>
+#include <troupe/runtime/time.hpp>
+
+namespace troupe::detail {
+
+class engine;
+
+class alignas(cache_line) worker {
+ public:
+  worker(engine& home, unsigned index, bool shared);
+
+  /// At most this many runs in a row come from the slot.
+  static constexpr unsigned slot_runs_max = 3;
+  /// Await hops a slice may take.
+  static constexpr std::uint32_t hop_budget = 128;
+  /// Messages a slice may handle.
+  static constexpr std::uint32_t quantum = 64;
+
+  // -- scheduling -----------------------------------------------------------
+
+  /// Something was woken: it runs next on this worker.
+  void push_woken(runnable& r) noexcept;
+  /// Something gives way to all that is ready: it runs last.
+  void push_yielded(runnable& r) noexcept;
+
+  // -- the slice of the strand that runs now --------------------------------
+
+  strand* current = nullptr;
+  std::uint32_t hops = 0;
+  promise_base* deferred = nullptr;
+  promise_base* unwinding = nullptr;
+  promise_base* finished = nullptr;
+
+  // -- time -----------------------------------------------------------------
+
+  /// The time, at most `clock_slack` ns behind, without a system call.
+  [[nodiscard]] std::int64_t recent_now() noexcept;
+  static constexpr std::int64_t clock_slack = std::int64_t{1} << 19;
+
+  [[nodiscard]] engine& home() const noexcept { return *home_; }
+  [[nodiscard]] unsigned index() const noexcept { return index_; }
+  /// A cheap generator for scheduling choices; no source of secrets.
+  std::uint64_t random() noexcept;
+
+  counter_block counters;
+  timer_service timers;
+  io_driver io;
+  run_queue<256> queue;
+
+  // -- for the watchdog -----------------------------------------------------
+
+  // slice_number: odd while a slice runs. Written by the worker, relaxed: the
+  // watchdog only asks whether it has changed within milliseconds.
+  atomic<std::uint64_t> slice_number{0};
+  // inspected: the watchdog looks at `current`. It sets the flag, runs a
+  // process-wide barrier, and looks only if slice_number has not changed;
+  // the worker, at the end of a slice, waits while the flag is up. So what the
+  // watchdog looks at lives until it has lowered the flag (release; the
+  // worker's acquire). Broken by: tests/runtime/watchdog_test.
+  atomic<bool> inspected{false};
+  // overdue: set by the watchdog while this worker has been in one slice for a
+  // millisecond: thieves may take its slot. Relaxed, a hint.
+  atomic<bool> overdue{false};
+  // running_what: the message being handled, for the report; static storage.
+  atomic<const char*> running_what{nullptr};
+  atomic<strand*> running{nullptr};
+
+ private:
+  friend class engine;
+
+  void run_simulated(runnable& r) noexcept;
+  void loop() noexcept;
+  void run_one(runnable& r) noexcept;
+  runnable* next() noexcept;
+  runnable* next_local() noexcept;
+  runnable* search() noexcept;
+  runnable* steal() noexcept;
+  void park() noexcept;
+  void stop_searching() noexcept;
+  void maintain() noexcept;
+  void push_ring(runnable& r) noexcept;
+  void refresh_clock() noexcept;
+  [[nodiscard]] bool worth_sharing() const noexcept;
+
+  engine* home_;
+  unsigned index_;
+  unsigned slot_runs_ = 0;
+  unsigned ticks_left_ = 1;
+  unsigned interval_ = 61;
+  bool searching_ = false;
+  std::uint64_t random_state_;
+  // The clock as last read, and the cycle counter then.
+  std::int64_t now_ = 0;
+  std::uint64_t cycles_ = 0;
+  // What maintain() saw the last time.
+  std::int64_t maintained_at_ = 0;
+  std::int64_t io_polled_at_ = 0;
+  std::uint64_t slices_then_ = 0;
+  std::uint64_t messages_then_ = 0;
+  std::int64_t mean_slice_ = 100;
+  std::int64_t mean_message_ = 100;
+};
+
+/// The worker of this thread, or null. Never inlined: a coroutine that asks
+/// before and after a suspension may get two answers.
+TROUPE_NOINLINE worker* this_worker() noexcept;
+
+}  // namespace troupe::detail

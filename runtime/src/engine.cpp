@@ -1,0 +1,265 @@
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/lockfree/queue.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <string>
+#include <thread>
+#include <troupe/runtime/engine.hpp>
+
+#include "blocking_pool.hpp"
+#include "watchdog.hpp"
+
+namespace troupe::detail {
+
+namespace {
+
+unsigned usable_cores() noexcept {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    const int n = CPU_COUNT(&set);
+    if (n > 0) return static_cast<unsigned>(n);
+  }
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+runtime_options checked(runtime_options o) {
+  if (o.workers == 0) o.workers = usable_cores();
+  const auto refuse = [](const char* text) {
+    throw troupe_error(error(make_error_code(errc::invalid_argument), text));
+  };
+  if (o.workers > 1024) refuse("runtime_options.workers: at most 1024");
+  if (o.blocking_threads == 0) refuse("runtime_options.blocking_threads: at least 1");
+  if (o.long_handler.count() <= 0) refuse("runtime_options.long_handler: must be positive");
+  if (o.log == nullptr) o.log = &stderr_log();
+  return o;
+}
+
+}  // namespace
+
+// Work from threads that are no workers. A strand is in at most one queue, so
+// the queue grows to the number of strands at most, and keeps its nodes.
+struct inject_queue {
+  boost::lockfree::queue<runnable*> queue{128};
+};
+
+struct engine::threads {
+  std::vector<std::thread> all;
+  std::mutex lock;
+  std::condition_variable ended;
+};
+
+std::uint64_t simulation::next() noexcept {  // splitmix64, Steele, Lea and Flood 2014
+  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
+engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
+    : options_(checked(std::move(options))),
+      sim_(std::move(sim)),
+      injected_(std::make_unique<inject_queue>()),
+      threads_(std::make_unique<threads>()) {
+  const unsigned n = sim_ ? 1 : options_.workers;
+  options_.workers = n;
+  workers_.reserve(n);
+  sleepers_.reserve(n);
+  for (unsigned i = 0; i < n; ++i) workers_.push_back(std::make_unique<worker>(*this, i, n > 1));
+  blocking_ = std::make_unique<blocking_pool>(*this, options_.blocking_threads);
+}
+
+engine::~engine() = default;
+
+void engine::start() {
+  if (sim_) return;
+  watchdog_ = std::make_unique<watchdog>(*this);
+  for (auto& w : workers_) {
+    running_threads_.fetch_add(1, std::memory_order_relaxed);
+    // The thread owns a share of the engine: a thread that never comes back
+    // must find it alive.
+    threads_->all.emplace_back([self = shared_from_this(), &worker = *w] {
+      const std::string name = self->options_.name.substr(0, 11) + "/" + std::to_string(worker.index());
+      pthread_setname_np(pthread_self(), name.c_str());
+      worker.loop();
+      const std::scoped_lock guard(self->threads_->lock);
+      self->running_threads_.fetch_sub(1, std::memory_order_release);
+      self->threads_->ended.notify_all();
+    });
+  }
+}
+
+unsigned engine::stop(std::int64_t deadline) {
+  if (sim_) return 0;
+  stopping_.store(true, std::memory_order_seq_cst);
+  for (auto& w : workers_) w->io.wake();
+  unsigned stuck = 0;
+  {
+    std::unique_lock guard(threads_->lock);
+    const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
+    threads_->ended.wait_until(guard, until,
+                               [this] { return running_threads_.load(std::memory_order_acquire) == 0; });
+    stuck = running_threads_.load(std::memory_order_acquire);
+  }
+  watchdog_->stop();
+  for (std::thread& t : threads_->all) {
+    if (stuck == 0) {
+      t.join();
+    } else {
+      t.detach();
+    }
+  }
+  threads_->all.clear();
+  return stuck;
+}
+
+std::int64_t engine::now() const noexcept {
+  if (sim_) return sim_->now;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void engine::log(log_level level, std::string_view line) const noexcept { options_.log->write(level, line); }
+
+runtime_counters engine::counters() {
+  runtime_counters sum;
+  for (auto& w : workers_) w->counters.add_to(sum);
+  const scoped_lock guard(foreign_lock_);
+  foreign_counters_.add_to(sum);
+  return sum;
+}
+
+// -- scheduling ---------------------------------------------------------------
+
+void engine::schedule(runnable& r) noexcept {
+  worker* const w = this_worker();
+  if (w != nullptr && w->home_ == this) {
+    w->push_woken(r);
+  } else {
+    inject(r);
+  }
+}
+
+void engine::inject(runnable& r) noexcept {
+  if (sim_) {
+    sim_->ready.push_back(&r);
+    return;
+  }
+  while (!injected_->queue.push(&r)) sched_yield();  // fails only when there is no memory for a node
+  notify();
+}
+
+runnable* engine::take_injected() noexcept {
+  runnable* r = nullptr;
+  return injected_->queue.pop(r) ? r : nullptr;
+}
+
+void engine::overflow(worker& w, runnable& r) noexcept {
+  std::array<runnable*, run_queue<>::capacity / 2> half;
+  const std::size_t n = w.queue.take_half(half);
+  if (n == 0) {  // a thief made room
+    if (w.queue.push(r)) return;
+  }
+  r.next_runnable = nullptr;
+  runnable* first = &r;
+  for (std::size_t i = n; i-- > 0;) {
+    half[i]->next_runnable = first;
+    first = half[i];
+  }
+  const scoped_lock guard(overflow_lock_);
+  (overflow_head_ == nullptr ? overflow_head_ : overflow_tail_->next_runnable) = first;
+  overflow_tail_ = &r;
+  overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + n + 1, std::memory_order_release);
+}
+
+// Returns one, and moves a share of the others into the worker's ring.
+runnable* engine::take_overflow(worker& w) noexcept {
+  if (overflow_size_.load(std::memory_order_acquire) == 0) return nullptr;
+  const std::size_t room = run_queue<>::capacity / 2 - std::min(w.queue.size(), run_queue<>::capacity / 2);
+  const scoped_lock guard(overflow_lock_);
+  runnable* const r = overflow_head_;
+  if (r == nullptr) return nullptr;
+  const std::size_t size = overflow_size_.load(std::memory_order_relaxed);
+  std::size_t share = std::min(room, size / workers_.size());
+  std::size_t taken = 1;
+  overflow_head_ = r->next_runnable;
+  for (; share > 0 && overflow_head_ != nullptr; --share) {
+    runnable* const next = overflow_head_;
+    runnable* const after = next->next_runnable;
+    if (!w.queue.push(*next)) break;
+    overflow_head_ = after;
+    ++taken;
+  }
+  overflow_size_.store(size - taken, std::memory_order_release);
+  return r;
+}
+
+bool engine::work_injected() noexcept {
+  return !injected_->queue.empty() || overflow_size_.load(std::memory_order_acquire) != 0;
+}
+
+bool engine::work_visible() noexcept {
+  if (work_injected()) return true;
+  return std::ranges::any_of(workers_, [](const auto& w) { return w->queue.size() != 0; });
+}
+
+bool engine::all_parked() noexcept { return parked_.load(std::memory_order_seq_cst) == workers_.size(); }
+
+void engine::notify() noexcept {
+  seq_cst_fence();
+  if (parked_.load(std::memory_order_relaxed) == 0 || searching_.load(std::memory_order_relaxed) != 0) return;
+  unpark_one();
+}
+
+bool engine::unpark_one() noexcept {
+  worker* w = nullptr;
+  {
+    const scoped_lock guard(sleepers_lock_);
+    if (sleepers_.empty()) return false;
+    w = sleepers_.back();
+    sleepers_.pop_back();
+    parked_.store(static_cast<std::uint32_t>(sleepers_.size()), std::memory_order_relaxed);
+    searching_.fetch_add(1, std::memory_order_relaxed);
+  }
+  w->io.wake();
+  count([](counter_block& c) { c.wakeups.add(); });
+  return true;
+}
+
+void engine::rouse_watchdog() noexcept {
+  if (watchdog_) watchdog_->rouse();
+}
+
+// -- simulation ---------------------------------------------------------------
+
+bool engine::sim_step() noexcept {
+  auto& ready = sim_->ready;
+  if (ready.empty()) return false;
+  const std::size_t i = static_cast<std::size_t>(sim_->next() % ready.size());
+  runnable* const r = ready[i];
+  ready[i] = ready.back();
+  ready.pop_back();
+  ++sim_->steps;
+  worker& w = first_worker();
+  w.run_simulated(*r);
+  return true;
+}
+
+bool engine::sim_advance(std::int64_t limit) noexcept {
+  timer_service& timers = first_worker().timers;
+  const auto next = timers.next_deadline();
+  if (!next || *next > limit) {
+    if (limit != INT64_MAX && limit > sim_->now) sim_->now = limit;
+    return false;
+  }
+  if (*next > sim_->now) sim_->now = *next;
+  timers.fire_due(sim_->now);
+  return true;
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,115 @@
+#include "root_task.hpp"
+
+#include <algorithm>
+
+namespace troupe::detail {
+
+root_task::root_task(engine& e, task<void> t)
+    : strand(e, &run_slice, [](const strand&) { return std::string("a task of the runtime"); }) {
+  auto h = t.release();
+  root_ = &h.promise();
+  root_->finished = &finished;
+}
+
+void root_task::release() noexcept {
+  if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) slab_delete(this);
+}
+
+void root_task::stop() noexcept {
+  if (!stop_sent_.exchange(true, std::memory_order_acq_rel)) post(stop_);
+}
+
+void root_task::act_start(mail&, strand& s) noexcept {
+  auto& self = static_cast<root_task&>(s);
+  if (self.awaits_cancelled()) {  // stopped before it began
+    self.root_->how = outcome::stopped;
+    finished(*self.root_, self);
+  } else {
+    self.resume(self.root_->handle);
+  }
+}
+
+void root_task::act_stop(mail&, strand& s) noexcept { s.cancel_awaits(); }
+
+void root_task::finished(promise_base& p, strand& s) noexcept {
+  auto& self = static_cast<root_task&>(s);
+  const outcome how = p.how;
+  if (how == outcome::error) {
+    const auto& typed = static_cast<task_promise_base&>(p);
+    self.home().log(log_level::error,
+                    "a task of the runtime failed: " + error::from_exception(typed.exception).to_string());
+  }
+  p.handle.destroy();
+  self.root_ = nullptr;
+  self.over_ = true;
+  const std::scoped_lock guard(self.lock_);
+  self.how_ = how;
+}
+
+void root_task::run_slice(runnable& r, worker& w) noexcept {
+  auto& self = static_cast<root_task&>(r);
+  mail_queue user;
+  mail_queue system;
+  self.resume_deferred();
+  for (;;) {
+    self.box_.detach(0, nullptr, user, system);
+    while (mail* const m = system.pop_front()) m->kind->act(*m, self);
+    if (self.has_deferred()) {
+      w.push_yielded(self);
+      return;
+    }
+    if (self.over_ && !self.expects_mail()) {
+      if (!self.box_.try_die()) continue;
+      // Nobody can schedule this strand any more; say so, and let go.
+      engine& e = self.home();
+      {
+        const std::scoped_lock guard(e.roots_lock);
+        std::erase(e.roots, &self);
+      }
+      {
+        const std::scoped_lock guard(self.lock_);
+        self.ended_ = true;
+        self.changed_.notify_all();
+      }
+      self.release();
+      return;
+    }
+    if (self.box_.try_suspend()) return;
+  }
+}
+
+root_task_ref::~root_task_ref() {
+  if (task != nullptr) task->release();
+}
+
+root_task_ref start_root(engine& e, task<void> t) {
+  auto* const root = slab_new<root_task>(e, std::move(t));
+  {
+    const std::scoped_lock guard(e.roots_lock);
+    e.roots.push_back(root);
+  }
+  root->post(root->start_);
+  return root_task_ref(root);
+}
+
+void stop_root(root_task& t) noexcept { t.stop(); }
+
+result<outcome> wait_root(engine& e, root_task& t) {
+  if (e.simulated()) {
+    for (;;) {
+      {
+        const std::scoped_lock guard(t.lock_);
+        if (t.ended_) return t.how_;
+      }
+      if (!e.sim_step() && !e.sim_advance(INT64_MAX)) {
+        return std::unexpected(error(make_error_code(errc::stuck),
+                                     "block_on: nothing is ready, no timer is armed, and the task still waits"));
+      }
+    }
+  }
+  std::unique_lock guard(t.lock_);
+  t.changed_.wait(guard, [&t] { return t.ended_; });
+  return t.how_;
+}
+
+}  // namespace troupe::detail

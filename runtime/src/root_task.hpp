@@ -1,0 +1,48 @@
+// The strand of a spawned task.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <troupe/runtime/engine.hpp>
+
+namespace troupe::detail {
+
+/// Owned jointly by the runtime, while the task runs, and by a waiter.
+class root_task final : public strand {
+ public:
+  root_task(engine& e, task<void> t);
+
+  void stop() noexcept;
+  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept;
+
+ private:
+  friend struct root_task_ref;
+  friend root_task_ref start_root(engine& e, task<void> t);
+  friend result<outcome> wait_root(engine& e, root_task& t);
+
+  // What starts and stops the task; both live as long as the strand.
+  struct control final : mail {
+    explicit control(const mail_kind& k) noexcept : mail(k) {}
+  };
+  static void run_slice(runnable& r, worker& w) noexcept;
+  static void finished(promise_base& p, strand& s) noexcept;
+  static void act_start(mail& m, strand& s) noexcept;
+  static void act_stop(mail& m, strand& s) noexcept;
+  static void ignore(mail&) noexcept {}
+  static constexpr mail_kind start_kind{&act_start, &ignore};
+  static constexpr mail_kind stop_kind{&act_stop, &ignore};
+
+  control start_{start_kind};
+  control stop_{stop_kind};
+  atomic<bool> stop_sent_{false};     // the mail stop_ is posted at most once
+  atomic<std::uint32_t> shares_{2};   // last one out frees; acq_rel, as for any count
+  promise_base* root_;
+  bool over_ = false;                 // the frame is gone; on the strand only
+  std::mutex lock_;                   // guards ended_ and how_ for the waiter
+  std::condition_variable changed_;
+  bool ended_ = false;
+  outcome how_ = outcome::running;
+};
+
+}  // namespace troupe::detail

@@ -1,0 +1,57 @@
+#include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/runtime.hpp>
+
+#include "root_task.hpp"
+
+namespace troupe {
+
+namespace {
+constexpr std::int64_t patience_ns = 5'000'000'000;  // for threads, once nothing is left to run
+}
+
+runtime::runtime(runtime_options options)
+    : engine_(std::make_shared<detail::engine>(std::move(options), nullptr)) {
+  engine_->start();
+}
+
+runtime::runtime(runtime_options options, simulated how)
+    : engine_(std::make_shared<detail::engine>(std::move(options),
+                                               std::make_unique<detail::simulation>(how.seed))) {}
+
+runtime::~runtime() {
+  // Stopping posts mail, and so must not hold the lock that the end of a task takes.
+  for (;;) {
+    detail::root_task* root = nullptr;
+    {
+      const std::scoped_lock guard(engine_->roots_lock);
+      if (engine_->roots.empty()) break;
+      root = engine_->roots.front();
+      root->share();
+    }
+    const detail::root_task_ref shared(root);
+    root->stop();
+    if (!detail::wait_root(*engine_, *root)) break;
+  }
+  const unsigned stuck = engine_->stop(engine_->now() + patience_ns);
+  if (stuck != 0) {
+    engine_->log(log_level::error, std::to_string(stuck) +
+                                       " worker threads never came back from a handler; they are left behind");
+  }
+}
+
+result<detail::outcome> runtime::wait(task<void> t) {
+  if (detail::this_worker() != nullptr) {
+    return std::unexpected(error(make_error_code(errc::on_worker),
+                                 "block_on would block a worker thread: co_await the task instead"));
+  }
+  const detail::root_task_ref root = detail::start_root(*engine_, std::move(t));
+  return detail::wait_root(*engine_, *root.task);
+}
+
+void runtime::spawn(task<void> t) { detail::start_root(*engine_, std::move(t)); }
+
+time_point runtime::now() const noexcept { return time_point(duration(engine_->now())); }
+unsigned runtime::workers() const noexcept { return engine_->options().workers; }
+runtime_counters runtime::counters() const { return engine_->counters(); }
+
+}  // namespace troupe

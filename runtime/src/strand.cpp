@@ -1,0 +1,166 @@
+#include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/strand.hpp>
+#include <troupe/runtime/worker.hpp>
+
+namespace troupe::detail {
+
+strand* current_strand() noexcept {
+  worker* const w = this_worker();
+  return w != nullptr ? w->current : nullptr;
+}
+
+bool spend_hop() noexcept {
+  worker& w = *this_worker();
+  if (w.hops == 0) return false;
+  --w.hops;
+  return true;
+}
+
+void defer(promise_base& p) noexcept { this_worker()->deferred = &p; }
+
+void note_finished(promise_base& p) noexcept { this_worker()->finished = &p; }
+
+// -- leaf ---------------------------------------------------------------------
+
+bool leaf::begin(promise_base& p) noexcept {
+  worker& w = *this_worker();
+  strand& s = *w.current;
+  if (s.cancelled_) {
+    w.unwinding = &p;
+    return false;
+  }
+  owner_ = &s;
+  awaiting_ = &p;
+  prev_ = nullptr;
+  next_ = s.leaves_;
+  if (next_ != nullptr) next_->prev_ = this;
+  s.leaves_ = this;
+  return true;
+}
+
+void leaf::unlink() noexcept {
+  if (prev_ != nullptr) {
+    prev_->next_ = next_;
+  } else {
+    owner_->leaves_ = next_;
+  }
+  if (next_ != nullptr) next_->prev_ = prev_;
+  owner_ = nullptr;
+}
+
+void leaf::complete() noexcept {
+  strand& s = *owner_;
+  unlink();
+  s.resume(awaiting_->handle);
+}
+
+void leaf::drop() noexcept {
+  abandon_(*this);
+  unlink();
+}
+
+// -- strand -------------------------------------------------------------------
+
+void strand::wake() noexcept { home_->schedule(*this); }
+
+void strand::post(mail& m) noexcept {
+  switch (box_.push_system(m)) {
+    case push_result::wake:
+      wake();
+      break;
+    case push_result::closed:
+      m.kind->dispose(m);
+      break;
+    default:
+      break;
+  }
+}
+
+void strand::resume(std::coroutine_handle<> h) noexcept {
+  worker& w = *this_worker();
+  h.resume();
+  settle(w);
+}
+
+void strand::resume_deferred() noexcept {
+  promise_base* const p = std::exchange(deferred_, nullptr);
+  if (p == nullptr) return;
+  worker& w = *this_worker();
+  if (cancelled_) {
+    w.unwinding = p;
+  } else {
+    p->handle.resume();
+  }
+  settle(w);
+}
+
+void strand::settle(worker& w) noexcept {
+  for (;;) {
+    if (promise_base* const p = std::exchange(w.unwinding, nullptr)) {
+      if (const std::coroutine_handle<> h = unwind(p, w)) h.resume();
+    } else if (promise_base* const root = std::exchange(w.finished, nullptr)) {
+      root->finished(*root, *this);
+    } else {
+      break;
+    }
+  }
+  if (w.deferred != nullptr) {
+    if (deferred_ == nullptr) {
+      deferred_ = std::exchange(w.deferred, nullptr);
+    } else {
+      // Two chains of one strand gave way in one slice: the later one goes on.
+      promise_base* const p = std::exchange(w.deferred, nullptr);
+      w.hops = worker::hop_budget;
+      p->handle.resume();
+      settle(w);
+    }
+  }
+}
+
+std::coroutine_handle<> strand::unwind(promise_base* p, worker& w) noexcept {
+  for (;; p = p->parent) {
+    p->how = outcome::stopped;
+    if (p->parent == nullptr) {
+      w.finished = p;
+      return {};
+    }
+    if (p->catches_stop) return p->parent->handle;
+  }
+}
+
+void strand::cancel_awaits() noexcept {
+  cancelled_ = true;
+  worker& w = *this_worker();
+  while (leaf* const l = leaves_) {
+    promise_base* const p = l->awaiting_;
+    l->drop();
+    w.unwinding = p;
+    settle(w);
+  }
+  while (deferred_ != nullptr) resume_deferred();
+}
+
+void strand::cancel_below(promise_base& root) noexcept {
+  worker& w = *this_worker();
+  const auto below = [&root](const promise_base* p) {
+    while (p != nullptr && p != &root) p = p->parent;
+    return p != nullptr;
+  };
+  for (;;) {
+    leaf* l = leaves_;
+    while (l != nullptr && !below(l->awaiting_)) l = l->next_;
+    promise_base* p = nullptr;
+    if (l != nullptr) {
+      p = l->awaiting_;
+      l->drop();
+    } else if (deferred_ != nullptr && below(deferred_)) {
+      p = std::exchange(deferred_, nullptr);
+    } else {
+      return;
+    }
+    w.unwinding = p;
+    settle(w);
+  }
+}
+
+}  // namespace troupe::detail

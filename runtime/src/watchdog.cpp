@@ -1,0 +1,121 @@
+#include "watchdog.hpp"
+
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <troupe/runtime/engine.hpp>
+
+namespace troupe::detail {
+
+namespace {
+
+constexpr std::chrono::milliseconds period{1};
+// Looks that find everything parked before the watchdog sleeps: a system that
+// gets a request every few milliseconds does not wake it each time.
+constexpr unsigned patience = 20;
+
+bool register_barrier() noexcept {
+  return ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+bool process_barrier() noexcept {
+  return ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+}  // namespace
+
+watchdog::watchdog(engine& e) : engine_(e), sights_(e.workers().size()) {
+  register_barrier();
+  thread_ = std::thread([this] { loop(); });
+}
+
+watchdog::~watchdog() { stop(); }
+
+void watchdog::stop() noexcept {
+  {
+    const std::scoped_lock guard(lock_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void watchdog::rouse() noexcept {
+  seq_cst_fence();
+  if (!asleep_.load(std::memory_order_relaxed)) return;
+  const std::scoped_lock guard(lock_);
+  asleep_.store(false, std::memory_order_relaxed);
+  changed_.notify_all();
+}
+
+void watchdog::loop() noexcept {
+  pthread_setname_np(pthread_self(), (engine_.options().name.substr(0, 9) + "/watch").c_str());
+  unsigned quiet = 0;
+  std::unique_lock guard(lock_);
+  while (!stopping_) {
+    if (quiet >= patience) {
+      asleep_.store(true, std::memory_order_relaxed);
+      seq_cst_fence();
+      if (engine_.all_parked()) {
+        changed_.wait(guard, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
+      }
+      asleep_.store(false, std::memory_order_relaxed);
+      quiet = 0;
+      continue;
+    }
+    changed_.wait_for(guard, period, [this] { return stopping_; });
+    if (stopping_) break;
+    guard.unlock();
+    if (engine_.all_parked()) {
+      ++quiet;
+    } else {
+      quiet = 0;
+      const std::int64_t now = engine_.now();
+      for (auto& w : engine_.workers()) look(*w, sights_[w->index()], now);
+    }
+    guard.lock();
+  }
+}
+
+void watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
+  const std::uint64_t slice = w.slice_number.load(std::memory_order_acquire);
+  if (slice != s.slice || slice % 2 == 0) {
+    if (s.slice != slice) s.reported = false;
+    s.slice = slice;
+    s.since = now;
+    if (w.overdue.load(std::memory_order_relaxed)) w.overdue.store(false, std::memory_order_relaxed);
+    return;
+  }
+  w.overdue.store(true, std::memory_order_relaxed);
+  w.timers.fire_due(now);
+  if (w.io.in_use()) w.io.poll();
+  if (!w.queue.empty() || engine_.work_injected()) engine_.notify();
+  if (!s.reported && now - s.since >= engine_.options().long_handler.count()) {
+    s.reported = true;
+    report(w, now - s.since, slice);
+  }
+}
+
+void watchdog::report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept {
+  w.inspected.store(true, std::memory_order_seq_cst);
+  std::string what = "something";
+  // Without the barrier the worker might not see the flag in time: then the
+  // report does without the path.
+  if (process_barrier() && w.slice_number.load(std::memory_order_acquire) == slice) {
+    if (strand* const s = w.running.load(std::memory_order_relaxed)) what = s->describe();
+    if (const char* const message = w.running_what.load(std::memory_order_relaxed)) {
+      what.append(", handling ").append(message);
+    }
+  }
+  w.inspected.store(false, std::memory_order_release);
+  engine_.count([](counter_block& c) { c.long_handlers.add(); });
+  engine_.log(log_level::warning,
+              what + ": has been running for " + std::to_string(ran / 1'000'000) +
+                  " ms without giving way; what blocks belongs into co_await blocking(...)");
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,275 @@
+#include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/worker.hpp>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+namespace troupe::detail {
+
+namespace {
+
+thread_local worker* current_worker = nullptr;
+
+// A cycle counter, to tell cheaply whether the clock is worth reading again.
+// Its rate does not matter much: 0 means there is none, and the clock is read.
+std::uint64_t cycle_count() noexcept {
+#if defined(__x86_64__)
+  return __rdtsc();
+#elif defined(__aarch64__)
+  std::uint64_t t;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(t));
+  return t * 64;  // the counter runs at 24 MHz to 1 GHz; err towards reading the clock
+#else
+  return 0;
+#endif
+}
+
+// 2^19 cycles: at most clock_slack ns on anything that runs at 1 GHz or more.
+constexpr std::uint64_t fresh_cycles = std::uint64_t{1} << 19;
+
+constexpr std::int64_t io_poll_period = 50'000;    // ns between looks at the sockets while busy
+constexpr std::int64_t coarse_message = 1'000;     // ns; a hand-off to another core is small against it
+constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that pay for waking a core
+
+}  // namespace
+
+worker* this_worker() noexcept { return current_worker; }
+
+worker::worker(engine& home, unsigned index, bool shared)
+    : queue(shared), home_(&home), index_(index), random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
+
+std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
+  random_state_ ^= random_state_ >> 12;
+  random_state_ ^= random_state_ << 25;
+  random_state_ ^= random_state_ >> 27;
+  return random_state_ * 0x2545f4914f6cdd1dULL;
+}
+
+std::int64_t worker::recent_now() noexcept {
+  if (home_->simulated()) return home_->now();
+  const std::uint64_t cycles = cycle_count();
+  if (cycles - cycles_ >= fresh_cycles) refresh_clock();
+  return now_;
+}
+
+void worker::refresh_clock() noexcept {
+  now_ = home_->now();
+  cycles_ = cycle_count();
+}
+
+// -- queues -------------------------------------------------------------------
+
+void worker::push_woken(runnable& r) noexcept {
+  if (home_->simulated()) [[unlikely]] {
+    home_->sim().ready.push_back(&r);
+    return;
+  }
+  if (runnable* const displaced = queue.put_slot(r)) push_ring(*displaced);
+}
+
+void worker::push_yielded(runnable& r) noexcept {
+  if (home_->simulated()) [[unlikely]] {
+    home_->sim().ready.push_back(&r);
+    return;
+  }
+  push_ring(r);
+}
+
+void worker::push_ring(runnable& r) noexcept {
+  if (!queue.push(r)) home_->overflow(*this, r);
+}
+
+runnable* worker::next_local() noexcept {
+  if (slot_runs_ < slot_runs_max) {
+    if (runnable* const r = queue.take_slot()) {
+      ++slot_runs_;
+      return r;
+    }
+  } else if (queue.size() != 0) {
+    // The slot has had its runs in a row: it queues up behind the others.
+    if (runnable* const r = queue.take_slot()) push_ring(*r);
+  }
+  slot_runs_ = 0;
+  if (runnable* const r = queue.pop()) return r;
+  return queue.take_slot();
+}
+
+runnable* worker::next() noexcept {
+  if (--ticks_left_ == 0) {
+    maintain();
+    // Looked at here and not only when the ring is empty, so that a busy ring
+    // starves neither foreign threads nor what overflowed.
+    if (runnable* const r = home_->take_injected()) return r;
+    if (runnable* const r = home_->take_overflow(*this)) return r;
+  }
+  if (runnable* const r = next_local()) return r;
+  if (runnable* const r = home_->take_injected()) return r;
+  return home_->take_overflow(*this);
+}
+
+// Every few slices: the clock, the timers, the sockets, and whether there is so
+// much to do that another worker should help.
+void worker::maintain() noexcept {
+  refresh_clock();
+  const std::uint64_t slices = counters.slices.get();
+  const std::uint64_t messages = counters.handled.get();
+  const std::int64_t elapsed = now_ - maintained_at_;
+  const auto ran = static_cast<std::int64_t>(slices - slices_then_);
+  if (ran > 0 && maintained_at_ != 0) {
+    const auto handled = static_cast<std::int64_t>(messages - messages_then_);
+    mean_slice_ = (3 * mean_slice_ + elapsed / ran) / 4;
+    mean_message_ = (3 * mean_message_ + elapsed / (handled > ran ? handled : ran)) / 4;
+    // About 20 us between two looks, whatever a slice takes.
+    const std::int64_t wanted = 20'000 / (mean_slice_ + 1);
+    interval_ = static_cast<unsigned>(wanted < 2 ? 2 : wanted > 127 ? 127 : wanted);
+  }
+  maintained_at_ = now_;
+  slices_then_ = slices;
+  messages_then_ = messages;
+  ticks_left_ = interval_;
+  timers.fire_due(now_);
+  if (io.in_use() && now_ - io_polled_at_ >= io_poll_period) {
+    io_polled_at_ = now_;
+    io.poll();
+  }
+  if (worth_sharing()) home_->notify();
+}
+
+// A hand-off between cores costs more than a small message. So small work that
+// makes more small work stays on one core until its backlog is worth a wake-up;
+// coarse work is shared as soon as any waits.
+bool worker::worth_sharing() const noexcept {
+  const auto waiting = static_cast<std::int64_t>(queue.size()) +
+                       static_cast<std::int64_t>(home_->overflow_size_.load(std::memory_order_relaxed));
+  if (waiting == 0) return false;
+  return mean_message_ >= coarse_message || waiting * mean_slice_ >= worthwhile_backlog;
+}
+
+// -- running ------------------------------------------------------------------
+
+void worker::run_one(runnable& r) noexcept {
+  auto& s = static_cast<strand&>(r);
+  current = &s;
+  hops = hop_budget;
+  running.store(&s, std::memory_order_relaxed);
+  slice_number.store(slice_number.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  r.run(r, *this);
+  slice_number.store(slice_number.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  while (inspected.load(std::memory_order_acquire)) spin_pause();
+  current = nullptr;
+  counters.slices.add();
+}
+
+void worker::run_simulated(runnable& r) noexcept {
+  current_worker = this;
+  run_one(r);
+  current_worker = nullptr;
+}
+
+void worker::loop() noexcept {
+  current_worker = this;
+  refresh_clock();
+  for (;;) {
+    runnable* r = next();
+    if (r == nullptr) r = search();
+    if (r != nullptr) {
+      if (searching_) stop_searching();
+      run_one(*r);
+    } else {
+      if (home_->stopping_.load(std::memory_order_acquire)) break;
+      park();
+    }
+  }
+  if (searching_) stop_searching();
+  current_worker = nullptr;
+}
+
+void worker::stop_searching() noexcept {
+  searching_ = false;
+  // The last searcher that found work calls the next, if foreign work waits.
+  if (home_->searching_.fetch_sub(1, std::memory_order_seq_cst) == 1 && home_->work_injected()) {
+    home_->notify();
+  }
+}
+
+runnable* worker::search() noexcept {
+  auto& peers = home_->workers_;
+  if (peers.size() == 1) return nullptr;
+  if (!searching_) {
+    // At most half of the workers search; the others would only be in the way.
+    if (2 * home_->searching_.load(std::memory_order_relaxed) >= peers.size()) return nullptr;
+    home_->searching_.fetch_add(1, std::memory_order_seq_cst);
+    searching_ = true;
+  }
+  runnable* const r = steal();
+  if (r != nullptr) counters.steals.add();
+  return r;
+}
+
+runnable* worker::steal() noexcept {
+  auto& peers = home_->workers_;
+  const auto n = static_cast<unsigned>(peers.size());
+  for (unsigned pass = 0; pass < 4; ++pass) {
+    const auto start = static_cast<unsigned>(random() % n);
+    for (unsigned i = 0; i < n; ++i) {
+      worker& victim = *peers[(start + i) % n];
+      if (&victim == this) continue;
+      if (runnable* const r = victim.queue.steal_into(queue)) return r;
+      // The slot is what its worker is about to run: taken only when that
+      // worker has been in one slice for so long that the watchdog called.
+      if (pass == 3 && victim.overdue.load(std::memory_order_relaxed)) {
+        if (runnable* const r = victim.queue.steal_slot()) return r;
+      }
+    }
+    if (runnable* const r = home_->take_injected()) return r;
+    if (runnable* const r = home_->take_overflow(*this)) return r;
+  }
+  return nullptr;
+}
+
+void worker::park() noexcept {
+  engine& e = *home_;
+  {
+    const scoped_lock guard(e.sleepers_lock_);
+    e.sleepers_.push_back(this);
+    e.parked_.store(static_cast<std::uint32_t>(e.sleepers_.size()), std::memory_order_relaxed);
+  }
+  if (searching_) {
+    searching_ = false;
+    e.searching_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  seq_cst_fence();
+  const bool stay = e.work_visible() || e.stopping_.load(std::memory_order_relaxed);
+  if (!stay) {
+    counters.parks.add();
+    const auto next = timers.next_wake();
+    std::int64_t timeout = -1;
+    if (next) {
+      refresh_clock();
+      timeout = *next > now_ ? *next - now_ : 0;
+    }
+    io.wait(timeout);
+  }
+  {
+    const scoped_lock guard(e.sleepers_lock_);
+    bool still_there = false;
+    for (std::size_t i = 0; i < e.sleepers_.size(); ++i) {
+      if (e.sleepers_[i] == this) {
+        e.sleepers_[i] = e.sleepers_.back();
+        e.sleepers_.pop_back();
+        still_there = true;
+        break;
+      }
+    }
+    e.parked_.store(static_cast<std::uint32_t>(e.sleepers_.size()), std::memory_order_relaxed);
+    // Whoever took us out of the list counted us as searching.
+    if (!still_there) searching_ = true;
+  }
+  e.rouse_watchdog();
+  refresh_clock();
+  maintained_at_ = 0;
+  ticks_left_ = 1;
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,177 @@
+// The request parser: what it accepts, how it refuses, and that chunking never matters.
+#include "kv/resp.hpp"
+
+#include <rapidcheck.h>
+
+#include <algorithm>
+
+#include "kv/reply.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+using command = std::vector<std::string>;
+
+struct outcome {
+  std::vector<command> commands;
+  std::string error;
+  bool operator==(const outcome&) const = default;
+};
+
+/// Feeds `input` in pieces that end at the given offsets, as a connection would.
+outcome feed(std::string_view input, const std::vector<std::size_t>& cuts, kv::parser_limits limits = {}) {
+  kv::resp_parser parser(limits);
+  outcome seen;
+  std::size_t start = 0;
+  std::size_t previous = 0;
+  std::vector<std::size_t> ends = cuts;
+  ends.push_back(input.size());
+  for (const std::size_t end : ends) {
+    if (end < previous) continue;
+    previous = end;
+    for (;;) {
+      const std::string moved(input.substr(start, end - start));  // another address each time
+      const kv::parse_status status = parser.parse(moved);
+      if (status == kv::parse_status::error) {
+        seen.error = parser.error();
+        return seen;
+      }
+      if (status == kv::parse_status::command)
+        seen.commands.emplace_back(parser.args().begin(), parser.args().end());
+      start += parser.consumed();
+      if (status == kv::parse_status::need_more) break;
+    }
+  }
+  return seen;
+}
+
+outcome parse(std::string_view input, kv::parser_limits limits = {}) {
+  return feed(input, {}, limits);
+}
+
+std::string encode(const command& args) {
+  std::string out;
+  kv::reply::array(out, args.size());
+  for (const auto& arg : args) kv::reply::bulk(out, arg);
+  return out;
+}
+
+/// Bytes that look like requests often enough to get deep into the parser.
+rc::Gen<std::string> request_like() {
+  const auto piece = rc::gen::element<std::string>(
+      "*1\r\n", "*2\r\n", "*-1\r\n", "*0\r\n", "$3\r\n", "$0\r\n", "abc\r\n", "\r\n", "\n", "\r", "$", "*",
+      "GET \"a b\"\r\n", "'x'y\r\n", "PING\r\n", "\"\\x41\\n\"\n", "$-1\r\n", "*x\r\n", " ", "\"", "$12\r\n");
+  return rc::gen::map(rc::gen::container<std::vector<std::string>>(piece),
+                      [](const std::vector<std::string>& pieces) {
+                        std::string all;
+                        for (const auto& p : pieces) all += p;
+                        return all;
+                      });
+}
+
+}  // namespace
+
+TEST_CASE("resp: a multibulk command gives its arguments, whatever bytes they hold") {
+  CHECK(rc::check("encoded commands come back", [](const std::vector<command>& commands) {
+    std::string input;
+    std::vector<command> expected;
+    for (const auto& c : commands) {
+      input += encode(c);
+      if (!c.empty()) expected.push_back(c);
+    }
+    const outcome seen = parse(input);
+    RC_ASSERT(seen.error.empty());
+    RC_ASSERT(seen.commands == expected);
+  }));
+}
+
+TEST_CASE("resp: the cuts between reads do not matter") {
+  CHECK(rc::check("any chunking gives the same commands and the same error", [] {
+    const std::string input = *request_like();
+    auto cuts =
+        *rc::gen::container<std::vector<std::size_t>>(rc::gen::inRange<std::size_t>(0, input.size() + 1));
+    std::ranges::sort(cuts);
+    kv::parser_limits limits;
+    limits.max_line = *rc::gen::inRange<std::size_t>(1, 30);
+    limits.max_bulk = 10;
+    RC_ASSERT(feed(input, cuts, limits) == parse(input, limits));
+  }));
+}
+
+TEST_CASE("resp: one byte at a time works") {
+  const std::string input = "*2\r\n$3\r\nGET\r\n$5\r\nhe\r\nl\r\nPING 'a b'\r\n*0\r\n\r\nQUIT\n";
+  std::vector<std::size_t> cuts(input.size());
+  for (std::size_t at = 0; at < cuts.size(); ++at) cuts[at] = at;
+  const outcome seen = feed(input, cuts);
+  CHECK(seen.error.empty());
+  CHECK(seen.commands == std::vector<command>{{"GET", "he\r\nl"}, {"PING", "a b"}, {"QUIT"}});
+}
+
+TEST_CASE("resp: inline commands follow the quoting of Redis") {
+  const auto one = [](std::string_view line) {
+    const outcome seen = parse(std::string(line) + "\r\n");
+    return seen.commands.empty() ? command{seen.error} : seen.commands.front();
+  };
+  CHECK(one("  set  a   1 ") == command{"set", "a", "1"});
+  CHECK(one("set k \"a b\"") == command{"set", "k", "a b"});
+  CHECK(one(R"(set k "\x41\x0a\n\t\"\\q\q")") == command{"set", "k", "A\n\n\t\"\\qq"});
+  CHECK(one(R"(set k '\n\'x')") == command{"set", "k", "\\n'x"});
+  CHECK(one(R"(set k "")") == command{"set", "k", ""});
+  CHECK(one(R"(a"b c")") == command{"ab c"});
+  CHECK(one(R"("\xzz")") == command{"xzz"});
+  const command unbalanced{"ERR Protocol error: unbalanced quotes in request"};
+  CHECK(one(R"(set k "a)") == unbalanced);
+  CHECK(one(R"(set k 'a)") == unbalanced);
+  CHECK(one(R"(set k "a"b)") == unbalanced);
+  CHECK(one(R"(set k "a\)") == unbalanced);
+}
+
+TEST_CASE("resp: malformed frames get the errors of Redis") {
+  const auto error = [](std::string_view input, kv::parser_limits limits = {}) {
+    return parse(input, limits).error;
+  };
+  CHECK(error("*x\r\n") == "ERR Protocol error: invalid multibulk length");
+  CHECK(error("*01\r\n") == "ERR Protocol error: invalid multibulk length");
+  CHECK(error("*\r\n") == "ERR Protocol error: invalid multibulk length");
+  CHECK(error("*1048577\r\n") == "ERR Protocol error: invalid multibulk length");
+  CHECK(error("*99999999999999999999\r\n") == "ERR Protocol error: invalid multibulk length");
+  CHECK(error("*1\r\nGET\r\n") == "ERR Protocol error: expected '$', got 'G'");
+  CHECK(error("*1\r\n$-1\r\n") == "ERR Protocol error: invalid bulk length");
+  CHECK(error("*1\r\n$x\r\n") == "ERR Protocol error: invalid bulk length");
+  CHECK(error("*1\r\n$11\r\n", {.max_bulk = 10}) == "ERR Protocol error: invalid bulk length");
+  CHECK(error("*2\r\n$9\r\n123456789\r\n$9\r\n", {.max_bulk = 10, .max_command = 30}) ==
+        "ERR Protocol error: too big request");
+  CHECK(error(std::string(65537, 'a')) == "ERR Protocol error: too big inline request");
+  CHECK(error("*" + std::string(65537, '1')) == "ERR Protocol error: too big mbulk count string");
+  CHECK(error("*1\r\n$" + std::string(65537, '1')) == "ERR Protocol error: too big bulk count string");
+  CHECK(error("*1\r\n$10\r\n1234567890\r\n", {.max_bulk = 10}).empty());
+}
+
+TEST_CASE("resp: a large argument is not looked at before it is there") {
+  kv::resp_parser parser;
+  const std::string head = "*2\r\n$3\r\nSET\r\n$1000000\r\n";
+  REQUIRE(parser.parse(head) == kv::parse_status::need_more);
+  CHECK(parser.consumed() == 0);
+  CHECK(parser.wanted() == head.size() + 1000002);
+  const std::string half = head + std::string(500000, 'x');
+  REQUIRE(parser.parse(half) == kv::parse_status::need_more);
+  const std::string whole = head + std::string(1000000, 'x') + "\r\nPING";
+  REQUIRE(parser.parse(whole) == kv::parse_status::command);
+  CHECK(parser.consumed() == whole.size() - 4);
+  CHECK(parser.args()[1].data() == whole.data() + head.size());  // in place, not copied
+}
+
+TEST_CASE("reply: the length of a reply is found, nested and cut ones too") {
+  for (const std::string_view whole : {"+OK\r\n", "-ERR x\r\n", ":12\r\n", "$3\r\nabc\r\n", "$-1\r\n",
+                                       "*-1\r\n", "*0\r\n", "*2\r\n:1\r\n*1\r\n$1\r\na\r\n"}) {
+    CHECK(kv::reply::first_length(std::string(whole) + "+next\r\n") == whole.size());
+    for (std::size_t size = 0; size < whole.size(); ++size)
+      CHECK(kv::reply::first_length(whole.substr(0, size)) == 0);
+  }
+}
+
+TEST_CASE("reply: an error that quotes a client stays one line") {
+  std::string out;
+  kv::reply::error(out, "ERR unknown 'a\r\n+OK'");
+  CHECK(out == "-ERR unknown 'a  +OK'\r\n");
+}

@@ -1,0 +1,9 @@
+// All of transport: sockets as awaitables.
+#pragma once
+
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/feed.hpp>
+#include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/tcp_listener.hpp>
+#include <troupe/transport/tcp_options.hpp>
+#include <troupe/transport/tcp_stream.hpp>

@@ -1,0 +1,84 @@
+#include "readiness.hpp"
+
+#include <troupe/runtime/slab.hpp>
+#include <troupe/runtime/worker.hpp>
+#include <utility>
+
+namespace troupe::detail {
+
+bool readiness::start() {
+  if (!socket_.is_open()) {
+    why_ = make_error_code(errc::closed);
+  } else {
+    why_ = socket_.attach(*this_worker());
+  }
+  if (why_) {
+    unlink();
+    return false;
+  }
+  wake_ = slab_new<socket_wake>();
+  wake_->wait_on(owner());
+  wake_->target = this;
+  switch (socket_.announce(direction_, *wake_)) {
+    case socket_state::announced::waiting:
+      if (deadline_ != no_deadline) timer_ = wake_timer::arm_at(*this, deadline_, &on_deadline);
+      return true;
+    case socket_state::announced::ready:
+      break;
+    case socket_state::announced::closed:
+      why_ = make_error_code(errc::closed);
+      break;
+    case socket_state::announced::busy:
+      why_ = make_error_code(errc::invalid_argument);
+      break;
+  }
+  slab_delete(std::exchange(wake_, nullptr));
+  unlink();
+  return false;
+}
+
+void readiness::forget_wake() noexcept {
+  socket_wake* const w = std::exchange(wake_, nullptr);
+  if (w == nullptr) return;
+  if (socket_.retract(direction_, *w)) {
+    slab_delete(w);
+  } else {
+    (void)w->abandon();  // whoever comes last frees it
+  }
+}
+
+void readiness::abandon(leaf& l) noexcept {
+  auto& self = static_cast<readiness&>(l);
+  wake_timer::disarm(self.timer_);
+  self.forget_wake();
+}
+
+void readiness::on_deadline(leaf& l) noexcept {
+  auto& self = static_cast<readiness&>(l);
+  wake_timer::fired(self.timer_);
+  self.forget_wake();
+  self.why_ = make_error_code(errc::timeout);
+  self.complete();
+}
+
+void readiness::on_wake(leaf& l) noexcept {
+  auto& self = static_cast<readiness&>(l);
+  wake_timer::disarm(self.timer_);
+  slab_delete(std::exchange(self.wake_, nullptr));
+  if (!self.socket_.is_open()) self.why_ = make_error_code(errc::closed);
+  self.complete();
+}
+
+void socket_wake::act(mail& m, strand& s) noexcept {
+  auto& self = static_cast<socket_wake&>(m);
+  if (self.target != nullptr) {
+    readiness::on_wake(*self.target);
+  } else {
+    s.expected_mail_came();
+    slab_delete(&self);
+  }
+}
+
+void socket_wake::dispose(mail& m) noexcept { slab_delete(&static_cast<socket_wake&>(m)); }
+
+}  // namespace troupe::detail

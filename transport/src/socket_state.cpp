@@ -1,0 +1,169 @@
+#include "socket_state.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <troupe/runtime/slab.hpp>
+
+#include "poller.hpp"
+
+namespace troupe::detail {
+
+socket_ref::socket_ref(const socket_ref& other) noexcept : state_(other.state_) {
+  if (state_ != nullptr) state_->share();
+}
+socket_ref::~socket_ref() {
+  if (state_ != nullptr) state_->release();
+}
+
+socket_ref socket_state::make(int fd, const ip_endpoint& where, const tcp_options& o) {
+  try {
+    return socket_ref(slab_new<socket_state>(fd, where, o));
+  } catch (...) {
+    ::close(fd);
+    throw;
+  }
+}
+
+void socket_state::release() noexcept {
+  if (shares_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  close();
+  if (poller_ != nullptr) {
+    poller_->retire(*this);
+  } else {
+    slab_delete(this);
+  }
+}
+
+void socket_state::close() noexcept {
+  if (fd_ < 0) return;
+  if (poller_ != nullptr) poller_->detach(fd_);
+  ::close(fd_);
+  fd_ = -1;
+  for (const direction d : {direction::read, direction::write}) {
+    if (socket_wake* const w = wake_in(state_of(d).exchange(closed, std::memory_order_acq_rel))) {
+      if (!w->finish(socket_wake::kind_of)) slab_delete(w);
+    }
+  }
+}
+
+void socket_state::cut() noexcept {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  // Not close(): the reader of this stream may be another coroutine, which then
+  // sees the end; the reset goes out when the owner closes.
+  ::shutdown(fd_, SHUT_RDWR);
+}
+
+// -- attempts -------------------------------------------------------------------
+
+bool socket_state::worth_trying(direction d) const noexcept {
+  return poller_ == nullptr || state_of(d).load(std::memory_order_acquire) == ready;
+}
+
+void socket_state::take_ready(direction d) noexcept {
+  word w = ready;
+  state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
+void socket_state::give_ready(direction d) noexcept {
+  word w = empty;
+  state_of(d).compare_exchange_strong(w, ready, std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
+std::error_code socket_state::receive(std::span<std::byte> into, std::optional<std::size_t>& got) noexcept {
+  got.reset();
+  take_ready(direction::read);
+  for (;;) {
+    const ssize_t n = ::recv(fd_, into.data(), into.size(), 0);
+    if (n >= 0) {
+      got = static_cast<std::size_t>(n);
+      if (*got == into.size() || n == 0 || ended_.load(std::memory_order_relaxed)) give_ready(direction::read);
+      return {};
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
+    if (errno != EINTR) {
+      const std::error_code failed(errno, std::system_category());
+      give_ready(direction::read);
+      return failed;
+    }
+  }
+}
+
+std::error_code socket_state::send(std::span<const std::byte> bytes, std::size_t& sent) noexcept {
+  sent = 0;
+  take_ready(direction::write);
+  for (;;) {
+    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n >= 0) {
+      sent = static_cast<std::size_t>(n);
+      return {};
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
+    if (errno != EINTR) {
+      const std::error_code failed(errno, std::system_category());
+      give_ready(direction::write);
+      return failed;
+    }
+  }
+}
+
+// -- readiness ------------------------------------------------------------------
+
+socket_wake* socket_state::wake_in(word w) noexcept {
+  return w > closed ? reinterpret_cast<socket_wake*>(w) : nullptr;  // NOLINT(performance-no-int-to-ptr)
+}
+
+std::error_code socket_state::attach(worker& w) noexcept {
+  if (poller_ != nullptr) return {};
+  try {
+    poller& p = poller::of(w);
+    // Set first: the first event may come before attach() returns.
+    poller_ = &p;
+    if (const std::error_code failed = p.attach(*this, fd_)) {
+      poller_ = nullptr;
+      return failed;
+    }
+    return {};
+  } catch (const std::system_error& e) {
+    return e.code();
+  } catch (...) {
+    return std::make_error_code(std::errc::not_enough_memory);
+  }
+}
+
+socket_state::announced socket_state::announce(direction d, socket_wake& wake) noexcept {
+  word w = empty;
+  if (state_of(d).compare_exchange_strong(w, reinterpret_cast<word>(&wake), std::memory_order_acq_rel,
+                                          std::memory_order_acquire)) {
+    return announced::waiting;
+  }
+  return w == ready ? announced::ready : w == closed ? announced::closed : announced::busy;
+}
+
+bool socket_state::retract(direction d, socket_wake& wake) noexcept {
+  word w = reinterpret_cast<word>(&wake);
+  return state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
+void socket_state::become_ready(direction d) noexcept {
+  atomic<word>& state = state_of(d);
+  word w = state.load(std::memory_order_relaxed);
+  do {
+    if (w == closed) return;
+  } while (!state.compare_exchange_weak(w, ready, std::memory_order_acq_rel, std::memory_order_relaxed));
+  if (socket_wake* const wake = wake_in(w)) {
+    if (!wake->finish(socket_wake::kind_of)) slab_delete(wake);
+  }
+}
+
+void socket_state::on_events(std::uint32_t events) noexcept {
+  constexpr std::uint32_t gone = EPOLLHUP | EPOLLERR;
+  if ((events & (EPOLLRDHUP | gone)) != 0) ended_.store(true, std::memory_order_release);
+  if ((events & (EPOLLIN | EPOLLRDHUP | gone)) != 0) become_ready(direction::read);
+  if ((events & (EPOLLOUT | gone)) != 0) become_ready(direction::write);
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,137 @@
+// A socket, shared by its stream or listener, the operations under way on it,
+// and the poller that reports its events.
+//
+// Per direction there is one word that says what is known of its readiness:
+//
+//              on_events()                    take_ready(), before the attempt
+//     empty  --------------->  ready  --------------------------------> empty
+//       |  ^                     ^
+//       |  | retract()           | on_events(): posts the waiter's mail
+//       v  |                     |
+//     a waiter's wake -----------+            close() leads from each to closed
+//
+// Events are edges, so readiness is taken before an attempt, never after: an
+// edge that comes during the attempt stays. An attempt that got all it asked
+// for puts readiness back; one that got less has emptied the kernel's buffer,
+// and the next edge is sure to come. So a stream that is read as fast as data
+// comes makes one system call a read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <troupe/runtime/atomic.hpp>
+#include <troupe/runtime/completion.hpp>
+#include <troupe/runtime/error.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/socket_ref.hpp>
+#include <troupe/transport/tcp_options.hpp>
+
+namespace troupe::detail {
+
+class poller;
+class worker;
+
+enum class direction : std::uint8_t { read, write };
+
+/// The mail that tells a strand that its socket is ready. In the slab.
+struct socket_wake final : completion {
+  socket_wake() noexcept : completion(kind_of) {}
+  static void act(mail& m, strand& s) noexcept;
+  static void dispose(mail& m) noexcept;
+  static constexpr mail_kind kind_of{&act, &dispose};
+};
+
+/// All but on_events(), share() and release() is for the strand that owns the
+/// stream.
+class socket_state {
+ public:
+  /// Takes over `fd`, which must be non-blocking.
+  socket_state(int fd, const ip_endpoint& where, const tcp_options& o) noexcept
+      : options(o), where_(where), fd_(fd) {}
+  socket_state(const socket_state&) = delete;
+  socket_state& operator=(const socket_state&) = delete;
+  [[nodiscard]] static socket_ref make(int fd, const ip_endpoint& where, const tcp_options& o);
+
+  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept;
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+  /// The peer, or where a listener listens.
+  [[nodiscard]] const ip_endpoint& where() const noexcept { return where_; }
+  /// Closes the descriptor; whoever waits is told.
+  void close() noexcept;
+  /// Ends the connection so that the peer sees a reset, and both directions fail.
+  void cut() noexcept;
+
+  // -- attempts ---------------------------------------------------------------
+
+  /// False when an attempt is sure to find nothing: wait first.
+  [[nodiscard]] bool worth_trying(direction d) const noexcept;
+  /// Before an attempt.
+  void take_ready(direction d) noexcept;
+  /// After an attempt that may not have got everything.
+  void give_ready(direction d) noexcept;
+
+  /// The attempts themselves; the error is the plain system code. Nullopt: the
+  /// kernel has nothing.
+  [[nodiscard]] std::error_code receive(std::span<std::byte> into, std::optional<std::size_t>& got) noexcept;
+  [[nodiscard]] std::error_code send(std::span<const std::byte> bytes, std::size_t& sent) noexcept;
+
+  // -- waiting: readiness.cpp ---------------------------------------------------
+
+  enum class announced : std::uint8_t { waiting, ready, closed, busy };
+  /// Registers with the poller of `w` unless that is done.
+  [[nodiscard]] std::error_code attach(worker& w) noexcept;
+  /// `wake` is finished at the next event.
+  [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept;
+  /// True: `wake` will not be touched any more. False: it is being finished.
+  [[nodiscard]] bool retract(direction d, socket_wake& wake) noexcept;
+
+  /// From the poller, on any thread.
+  void on_events(std::uint32_t events) noexcept;
+
+  // An operation is under way; a second one is refused.
+  bool in_use[2] = {false, false};
+  tcp_options options;
+  socket_state* next_retired = nullptr;  // the poller's
+
+ private:
+  template <class T>
+  friend void slab_delete(T*) noexcept;
+  ~socket_state() = default;
+
+  using word = std::uintptr_t;
+  static constexpr word empty = 0;
+  static constexpr word ready = 1;
+  static constexpr word closed = 2;
+  static socket_wake* wake_in(word w) noexcept;
+  void become_ready(direction d) noexcept;
+  [[nodiscard]] atomic<word>& state_of(direction d) noexcept { return words_[static_cast<unsigned>(d)]; }
+  [[nodiscard]] const atomic<word>& state_of(direction d) const noexcept {
+    return words_[static_cast<unsigned>(d)];
+  }
+
+  // words_: see the picture. The waiter's strand writes everything but `ready`,
+  // the poller only that. Release in announce publishes the wake, acquire in
+  // become_ready sees it; whoever takes the wake out of the word disposes of it.
+  // Broken by: tests/transport/stress_test.
+  atomic<word> words_[2] = {empty, empty};
+  // ended_: the peer has closed its half. There is no further edge for it, so
+  // a short read must not be taken for an emptied buffer. Set before the word
+  // becomes ready, with release; the reader's acquire of the word sees it.
+  // Broken by: "data and the end of the stream arrive together".
+  atomic<bool> ended_{false};
+  // shares_: the stream and operations under way, all on the owner's strand or
+  // on whatever it was moved to. acq_rel, as for any count.
+  // Broken by: "a stream may be destroyed while a read waits".
+  atomic<std::uint32_t> shares_{1};
+  ip_endpoint where_;
+  int fd_;
+  poller* poller_ = nullptr;
+};
+
+}  // namespace troupe::detail
