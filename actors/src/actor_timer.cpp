@@ -23,13 +23,6 @@ bool remove(mail_queue& q, const mail* wanted) noexcept {
   return found;
 }
 
-bool contains(const mail_queue& q, const mail* wanted) noexcept {
-  for (const mail* m = q.front(); m != nullptr; m = m->next) {
-    if (m == wanted) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m,
@@ -40,7 +33,7 @@ std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t perio
   if (x.timers != nullptr) x.timers->previous_ = t;
   x.timers = t;
   t->due_ = deadline_after(c.home().now(), duration(first));
-  this_worker()->timers.arm(*t, t->due_);
+  c.home().local_worker().timers.arm(*t, t->due_);  // a constructor may run on any thread
   return t->number_;
 }
 
@@ -57,14 +50,23 @@ void actor_timer::unlink() noexcept {
 
 // Out of the list, and freed now or, when its mail is under way, on arrival.
 void actor_timer::drop() noexcept {
-  cell& c = *cell_;
   unlink();
   if (home->cancel(*this)) {
     destroy(this);
   } else {
-    cell_ = nullptr;
-    c.expect_mail();
+    cell_ = nullptr;  // its mail is in the mailbox, and frees it there
   }
+}
+
+// Its message is not handled after all.
+void actor_timer::take_back() noexcept {
+  cell_extras& x = *cell_->extras_if_any();
+  if (remove(x.notices, queued_)) queued_->kind->dispose(*queued_);
+  queued_ = nullptr;
+  actor_timer* before = nullptr;
+  for (actor_timer* t = x.first_due; t != this; t = t->next_due_) before = t;
+  (before != nullptr ? before->next_due_ : x.first_due) = next_due_;
+  if (x.last_due == this) x.last_due = before;
 }
 
 bool actor_timer::cancel(cell& c, std::uint64_t number) noexcept {
@@ -72,7 +74,7 @@ bool actor_timer::cancel(cell& c, std::uint64_t number) noexcept {
   if (x == nullptr) return false;
   for (actor_timer* t = x->timers; t != nullptr; t = t->next_) {
     if (t->number_ != number) continue;
-    if (t->queued_ != nullptr && remove(x->notices, t->queued_)) t->queued_->kind->dispose(*t->queued_);
+    if (t->queued_ != nullptr) t->take_back();
     if (t->spent()) {
       t->unlink();
       destroy(t);
@@ -95,25 +97,31 @@ void actor_timer::fire_it(timer& t) noexcept {
   self.target_->post(self);
 }
 
-void actor_timer::act(mail& m, strand& s) noexcept {
+void actor_timer::act(mail& m, strand&) noexcept {
   auto& self = static_cast<actor_timer&>(m);
   if (self.cell_ == nullptr) {
-    s.expected_mail_came();
     destroy(&self);
     return;
   }
-  cell& c = *self.cell_;
+  cell_extras& x = *self.cell_->extras_if_any();
+  self.queued_ = self.period_ == 0 ? std::exchange(self.message_, nullptr) : self.copy_(*self.message_);
+  x.notices.push_back(*self.queued_);
+  self.next_due_ = nullptr;
+  (x.first_due != nullptr ? x.last_due->next_due_ : x.first_due) = &self;
+  x.last_due = &self;
+}
+
+// A period is armed anew only now, so at most one tick waits to be handled.
+void actor_timer::notice_taken(cell& c, const mail& m) noexcept {
   cell_extras& x = *c.extras_if_any();
-  // A tick that is still waiting to be handled stands for this one too.
-  const bool pending = self.queued_ != nullptr && contains(x.notices, self.queued_);
-  if (self.period_ == 0) {
-    self.queued_ = std::exchange(self.message_, nullptr);
-    x.notices.push_back(*self.queued_);
-    return;  // stays in the list, spent, so that cancel() can take the notice back
-  }
-  if (!pending) {
-    self.queued_ = self.copy_(*self.message_);
-    x.notices.push_back(*self.queued_);
+  actor_timer& self = *x.first_due;
+  if (self.queued_ != &m) return;
+  x.first_due = self.next_due_;
+  self.queued_ = nullptr;
+  if (self.spent()) {
+    self.unlink();
+    destroy(&self);
+    return;
   }
   const std::int64_t now = c.home().now();
   switch (self.how_) {

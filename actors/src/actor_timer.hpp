@@ -18,6 +18,8 @@ class actor_timer final : public timer, public mail {
   static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m, copier copy);
   static bool cancel(cell& c, std::uint64_t number) noexcept;
   static void cancel_all(cell& c) noexcept;
+  /// `m` is about to be handled: the timer it is from, if any, goes on or is done.
+  static void notice_taken(cell& c, const mail& m) noexcept;
 
  private:
   static void fire_it(timer& t) noexcept;
@@ -28,6 +30,7 @@ class actor_timer final : public timer, public mail {
   void unlink() noexcept;
   void drop() noexcept;
 
+  void take_back() noexcept;
   /// Its one message has been handed over.
   [[nodiscard]] bool spent() const noexcept { return message_ == nullptr; }
 
@@ -39,7 +42,8 @@ class actor_timer final : public timer, public mail {
   missed how_;
   mail* message_;         // what is sent, or copied
   copier copy_;
-  mail* queued_ = nullptr;  // the copy that may still wait among the notices
+  mail* queued_ = nullptr;  // what waits among the notices
+  actor_timer* next_due_ = nullptr;
   actor_timer* next_ = nullptr;
   actor_timer* previous_ = nullptr;
 };

@@ -11,8 +11,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
     unlink();
     return false;
   }
-  e.wait_on(owner());
-  e.target = this;
+  e.wait_on(*this, owner());
   sent_ = &e;
   switch (deliver(*to_, e)) {
     case push_result::full:
@@ -32,7 +31,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
 
 void ask_leaf::give_up() noexcept {
   wake_timer::disarm(timer_);
-  if (sent_ != nullptr) (void)std::exchange(sent_, nullptr)->abandon();
+  if (sent_ != nullptr) std::exchange(sent_, nullptr)->abandon();
 }
 
 void ask_leaf::on_timeout(leaf& l) noexcept {

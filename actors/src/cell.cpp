@@ -3,13 +3,14 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/system_core.hpp>
 
+#include "actor_timer.hpp"
 #include "extras.hpp"
 #include "send_wait.hpp"
 
 namespace troupe::detail {
 
 cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o)
-    : strand(sys.home(), &run_slice, &describe_cell),
+    : strand(sys.home(), &run_slice, type_of),
       core_(&sys),
       behaviour_(&b),
       parent_(parent),
@@ -17,6 +18,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
       restart_(b.restartable ? o.restart : restart::temporary),
       drain_(o.mailbox.when_stopped == on_stop::drain),
       parallel_stop_(o.stop_children == stop_order::parallel) {
+  if (parent != nullptr) box_.hold();  // until launch: the state is not there yet
   if (!options_are_usual(o)) {
     cell_extras& x = extras();
     x.name = o.name;
@@ -67,27 +69,19 @@ std::string cell::describe_cell(const strand& s) { return static_cast<const cell
 // -- sending ------------------------------------------------------------------
 
 push_result deliver(cell& to, mail& m) noexcept {
+  worker* const w = worker_here();
   const push_result r = to.box().try_push(m, to.capacity());
-  worker* const w = this_worker();
   if (w != nullptr && &w->home() == &to.home()) [[likely]] {
-    switch (r) {
-      case push_result::wake:
-        w->counters.sent.add();
-        w->push_woken(to);
-        break;
-      case push_result::queued:
-        w->counters.sent.add();
-        break;
-      case push_result::full:
-        w->counters.full.add();
-        break;
-      case push_result::closed:
-        w->counters.closed.add();
-        break;
+    if (r == push_result::wake || r == push_result::queued) [[likely]] {
+      w->counters.sent.add();
+      if (r == push_result::wake) w->push_woken(to);
+    } else {
+      (r == push_result::full ? w->counters.full : w->counters.closed).add();
     }
     return r;
   }
   if (r == push_result::wake) to.wake();
+  if (r == push_result::closed && to.box().dead()) return r;  // its home may be gone too
   to.home().count([r](counter_block& c) {
     (r == push_result::full ? c.full : r == push_result::closed ? c.closed : c.sent).add();
   });
@@ -96,12 +90,58 @@ push_result deliver(cell& to, mail& m) noexcept {
 
 // -- slices -------------------------------------------------------------------
 
-// Invariant of the loop: on its way out the cell is in exactly one of three
-// places: idle or suspended in its mailbox's word, queued with a worker, or dead.
+inline void cell::receive(mail& m, worker& w) noexcept {
+  w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
+  handling_ = &m;
+  try {
+    behaviour_->receive(*this, m);
+  } catch (...) {
+    crash(error::from_exception(std::current_exception(), path()));
+  }
+}
+
+// The visit most actors get most of the time: one message for an actor at rest,
+// handled where it hangs. Everything else is for the loop below.
 void cell::run_slice(runnable& r, worker& w) noexcept {
   auto& c = static_cast<cell&>(static_cast<strand&>(r));
+  if (c.at_rest()) [[likely]] {
+    if (mail* const m = c.box_.peek_single()) {
+      c.in_place_ = m;
+      c.counted_ = true;
+      c.receive(*m, w);
+      if (c.handling_ == m && c.in_place_ == m && c.handler_ == nullptr) [[likely]] {
+        c.handling_ = nullptr;
+        c.in_place_ = nullptr;
+        w.counters.handled.add();
+        const message_kind& k = kind_of(*m);
+        // Going idle unhooks the mail and gives its credit back in one step;
+        // afterwards the cell may be running elsewhere.
+        if (c.box_.try_idle(1, m)) [[likely]] {
+          k.retire(*m);
+          return;
+        }
+        c.take_mail(1, m);
+        k.retire(*m);
+      }
+    }
+  }
+  c.visit(w);
+}
+
+// No coroutine, nothing at hand, and nothing unusual going on.
+bool cell::at_rest() const noexcept {
+  if (has_deferred() || handler_ != nullptr || receiver_ != nullptr || !pending_.empty()) return false;
+  if (life_.load(std::memory_order_relaxed) != life::running || stop_asked_ || handled_ != 0) return false;
+  const cell_extras* const x = extras_if_any();
+  return x == nullptr || (x->notices.empty() && x->late_system.empty());
+}
+
+// Invariant of the loop: on its way out the cell is in exactly one of three
+// places: idle or suspended in its mailbox's word, queued with a worker, or dead.
+void cell::visit(worker& w) noexcept {
+  cell& c = *this;
   std::uint32_t left = worker::quantum;
-  if (w.home().simulated()) left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
+  if (w.simulated) [[unlikely]] left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
   if (c.has_deferred()) c.resume_deferred();
   for (;;) {
     if (c.handling_ != nullptr && c.handler_ == nullptr) c.finish_handling(w);
@@ -115,11 +155,9 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
       }
       c.take_mail(1, &done);
       kind_of(done).retire(done);
-      c.act_on_system_mail();
       continue;
     }
     if (c.box_.urgent() || c.has_late_system_mail()) {
-      c.take_mail(c.handled_, c.in_place_);
       c.act_on_system_mail();
       continue;
     }
@@ -135,7 +173,7 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
       }
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
-      if (c.box_.try_suspend()) return;
+      if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
       continue;
     }
     if (left == 0) {
@@ -166,7 +204,6 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
     const std::uint32_t handled = std::exchange(c.handled_, 0);  // not to be touched once idle
     if (c.box_.try_idle(handled, nullptr)) return;
     c.take_mail(handled, nullptr);
-    c.act_on_system_mail();
   }
 }
 
@@ -174,7 +211,10 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
 // in the mailbox while it is handled, which saves a read-modify-write.
 mail* cell::next_mail(bool& counted) noexcept {
   if (cell_extras* const x = extras_if_any()) {
-    if (mail* const m = x->notices.pop_front()) return m;
+    if (mail* const m = x->notices.pop_front()) {
+      if (x->first_due != nullptr) actor_timer::notice_taken(*this, *m);
+      return m;
+    }
   }
   counted = true;
   if (mail* const m = pending_.pop_front()) return m;
@@ -197,29 +237,24 @@ void cell::take_mail(std::uint32_t handled, mail* in_place) noexcept {
 }
 
 void cell::act_on_system_mail() noexcept {
-  cell_extras* const x = extras_if_any();
-  if (x == nullptr) return;
-  while (mail* const m = x->late_system.pop_front()) m->kind->act(*m, *this);
+  mail_queue system;
+  if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
+  box_.detach(std::exchange(handled_, 0), std::exchange(in_place_, nullptr), pending_, system);
+  while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
 }
 
 void cell::handle(mail& m, bool counted, worker& w) noexcept {
-  w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
-  handling_ = &m;
   counted_ = counted;
   if (receiver_ != nullptr) {
     // A coroutine takes the mail over.
-    handling_ = nullptr;
+    w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
     if (counted) ++handled_;
     w.counters.handled.add();
     leaf* const l = std::exchange(receiver_->waiting, nullptr);
     receiver_->deliver(*l, m);
     return;
   }
-  try {
-    behaviour_->receive(*this, m);
-  } catch (...) {
-    crash(error::from_exception(std::current_exception(), path()));
-  }
+  receive(m, w);
   if (handler_ == nullptr) finish_handling(w);
 }
 

@@ -62,8 +62,7 @@ void order_timer::disarm(order_timer*& slot) noexcept {
   if (t->home->cancel(*t)) {
     slab_delete(t);
   } else {
-    t->slot_ = nullptr;
-    t->cell_->expect_mail();
+    t->slot_ = nullptr;  // its mail is in the mailbox, and frees it there
   }
 }
 
@@ -72,11 +71,9 @@ void order_timer::fire_it(timer& t) noexcept {
   self.cell_->post(self);
 }
 
-void order_timer::act(mail& m, strand& s) noexcept {
+void order_timer::act(mail& m, strand&) noexcept {
   auto& self = static_cast<order_timer&>(m);
-  if (self.slot_ == nullptr) {
-    s.expected_mail_came();
-  } else {
+  if (self.slot_ != nullptr) {
     *self.slot_ = nullptr;
     self.cell_->request(self.order_);
   }

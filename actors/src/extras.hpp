@@ -10,6 +10,7 @@
 namespace troupe::detail {
 
 class actor_timer;
+class stop_scope;
 struct watch_link;
 
 /// A sliding window of restarts.
@@ -55,9 +56,14 @@ struct cell_extras {
   // Timers of this incarnation.
   actor_timer* timers = nullptr;
   std::uint64_t next_timer = 1;
+  // Those of them whose message waits among the notices, in the same order.
+  actor_timer* first_due = nullptr;
+  actor_timer* last_due = nullptr;
   // Watches, by this cell and on it. `watchers` is under the cell's lock.
   watch_link* watching = nullptr;
   watch_link* watchers = nullptr;
+  // Waits that end when the cell is told to stop, though it drains.
+  stop_scope* stop_scopes = nullptr;
   // Senders that wait for room, oldest first. Under the cell's lock.
   send_wait* first_waiter = nullptr;
   send_wait* last_waiter = nullptr;

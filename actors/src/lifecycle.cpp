@@ -1,5 +1,6 @@
 // How a cell ends, starts anew, and looks after its children.
 #include <troupe/actors/system_core.hpp>
+#include <troupe/actors/until_stopped.hpp>
 
 #include <algorithm>
 
@@ -20,16 +21,27 @@ void cell::order_mail::act(mail&, strand& s) noexcept { static_cast<cell&>(s).ac
 void cell::act_on_orders() noexcept {
   const std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
   if (life_ == life::dead) return;
+  if ((orders & (order_bury | order_restart)) != 0) exit_out_ = false;  // the parent has answered
   if ((orders & order_kill) != 0) {
     on_kill();
   } else if ((orders & order_stop) != 0) {
     on_stop();
-  } else if ((orders & order_bury) != 0) {
-    if (life_ == life::crashed) bury();
-  } else if ((orders & order_restart) != 0) {
-    on_restart();
+  }
+  if (life_ == life::crashed) {
+    // While exit_ is on its way to the parent, it must not be posted again: a
+    // cell that is stopped meanwhile waits for the answer.
+    if (exit_out_) return;
+    if (stop_asked_ || (orders & order_bury) != 0) {
+      bury();
+    } else if ((orders & order_restart) != 0) {
+      on_restart();
+    }
+  } else if ((orders & order_unborn) != 0) {
+    restart_ = restart::temporary;
+    begin_end(exit_reason(exit_kind::error,
+                          error(make_error_code(errc::start_failed), "its constructor threw", path())));
   } else if ((orders & order_leave) != 0) {
-    begin_end(exit_reason(exit_kind::normal));
+    leave();
   } else {
     if ((orders & order_start) != 0 && life_ == life::running) call_started();
     if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->child_up(*this);
@@ -44,10 +56,7 @@ void cell::on_stop() noexcept {
   stop_asked_ = true;
   box_.close();
   fail_waiters();
-  if (life_ == life::crashed) {
-    bury();
-    return;
-  }
+  if (life_ == life::crashed) return;  // act_on_orders buries it
   if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
   if (life_ == life::dead) return;
   // Not done at once: it drains, or waits for children. From here the clock runs.
@@ -60,6 +69,7 @@ void cell::on_stop() noexcept {
   cell_extras& mine = extras();
   mine.deadline = std::min(mine.deadline, due);
   if (mine.deadline != INT64_MAX) order_timer::arm(*this, order_kill, mine.deadline, mine.kill_timer);
+  stop_scope::cancel_all(*this);
 }
 
 void cell::on_kill() noexcept {
@@ -67,10 +77,7 @@ void cell::on_kill() noexcept {
   stop_asked_ = true;
   box_.close();
   fail_waiters();
-  if (life_ == life::crashed) {
-    bury();
-    return;
-  }
+  if (life_ == life::crashed) return;  // act_on_orders buries it
   if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
   if (life_ == life::ending) {
     exit_kind_ = exit_kind::killed;
@@ -79,6 +86,15 @@ void cell::on_kill() noexcept {
 }
 
 void cell::stop_self() noexcept { request(order_leave); }
+
+// After the present handler: one that is a coroutine comes to its end first.
+void cell::leave() noexcept {
+  if (handler_ != nullptr && receiver_ == nullptr) {
+    leaving_ = true;
+  } else {
+    begin_end(exit_reason(exit_kind::normal));
+  }
+}
 
 // -- the end of an incarnation --------------------------------------------------
 
@@ -158,8 +174,12 @@ void cell::children_gone() noexcept {
     behaviour_->destroy(*this);
     has_state_ = false;
   }
+  // What hooks and destructors have armed since ends with the incarnation too.
+  drop_timers(*this);
+  drop_watches(*this);
   if (may_restart()) {
     life_ = life::crashed;
+    exit_out_ = true;
     parent_->post(exit_);
   } else {
     bury();
@@ -203,6 +223,7 @@ void cell::on_restart() noexcept {
 }
 
 void cell::start_anew() noexcept {
+  set_up(false);
   ++epoch_;
   allow_awaits();
   cell_extras& x = extras();
@@ -211,23 +232,23 @@ void cell::start_anew() noexcept {
   core_->home().count([](counter_block& c) { c.restarts.add(); });
   core_->home().log(log_level::info, path() + ": restarted (" + std::to_string(x.restarts.load()) + ") after " +
                                          reason().to_string());
-  try {
-    behaviour_->construct(*this);
-  } catch (...) {
-    const std::string where = path();
-    exit_kind_ = exit_kind::error;
-    x.why = error(make_error_code(errc::start_failed), "could not be constructed again", where,
-                  error::from_exception(std::current_exception(), where));
-    parent_->post(exit_);
-    return;
-  }
-  has_state_ = true;
   life_ = life::running;
+  leaving_ = false;
   x.why.reset();
   {
     const scoped_lock guard(lock_);
     barren_ = false;
   }
+  try {
+    behaviour_->construct(*this);
+  } catch (...) {
+    const std::string where = path();
+    begin_end(exit_reason(exit_kind::error,
+                          error(make_error_code(errc::start_failed), "could not be constructed again", where,
+                                error::from_exception(std::current_exception(), where))));
+    return;
+  }
+  has_state_ = true;
   if (behaviour_->started != nullptr) call_started();
 }
 
@@ -276,7 +297,6 @@ bool cell::try_to_die() noexcept {
   if (cell_extras* const x = extras_if_any()) {
     while (mail* const m = x->notices.pop_front()) m->kind->dispose(*m);
   }
-  if (expects_mail()) return box_.try_suspend();
   if (!box_.try_die()) return false;
   // From here nobody else runs this cell; whoever hears of its end finds it ended.
   tell_watchers(*this);
@@ -299,7 +319,15 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
     check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
   }
   const std::size_t bytes = sizeof(cell) + b.size;
-  auto* const child = new (slab_allocate(bytes)) cell(*core_, this, b, o);
+  void* const memory = slab_allocate(bytes);
+  cell* child = nullptr;
+  if (spawn_hooks* const hooks = core_->hooks()) [[unlikely]] {
+    spawn_options changed = o;
+    const behaviour& instead = hooks->prepare(b, changed);
+    child = new (memory) cell(*core_, this, instead, changed);
+  } else {
+    child = new (memory) cell(*core_, this, b, o);
+  }
   errc refused{};
   {
     const scoped_lock guard(lock_);
@@ -314,6 +342,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
       youngest_child_ = child;
     }
   }
+  share();  // a ref to the child may outlive this actor, and still tells its path
   if (refused == errc{}) return child;
   child->free_unborn();
   throw troupe_error(error(make_error_code(refused),
@@ -331,8 +360,10 @@ cell* cell::child_named(std::string_view wanted) const {
 void cell::free_unborn() noexcept {
   delete extras_if_any();
   const std::size_t bytes = sizeof(cell) + behaviour_->size;
+  cell* const above = parent_;
   std::destroy_at(this);
   slab_deallocate(this, bytes);
+  if (above != nullptr) above->release();
 }
 
 void cell::unlink_child(cell& child) noexcept {
@@ -342,11 +373,22 @@ void cell::unlink_child(cell& child) noexcept {
   child.older_ = child.younger_ = nullptr;
 }
 
-// The constructor threw; nobody has seen the child yet.
+// The constructor threw. What it has sent, armed or started by then, and whoever
+// found the child in the tree, is dealt with as at any other end.
 void cell::discard_child(cell& child) noexcept {
-  unlink_child(child);
-  child.release();
-  child.release();
+  const cell_extras* const x = child.extras_if_any();
+  const bool bare = child.youngest_child_ == nullptr && (x == nullptr || (x->timers == nullptr && x->watching == nullptr));
+  if (bare && child.box_.try_die()) {
+    child.life_ = life::dead;
+    tell_watchers(child);
+    if (x != nullptr && !x->registered_names.empty()) core_->unregister(child);
+    unlink_child(child);
+    child.release();
+    child.release();
+  } else {
+    child.request(order_unborn);
+    child.wake();  // its mailbox was held until now
+  }
 }
 
 void cell::discard_raw_child(cell& child) noexcept {
@@ -358,6 +400,8 @@ void cell::launch(cell& child) noexcept {
   child.has_state_ = true;
   child.core_->home().count([](counter_block& c) { c.spawned.add(); });
   if (child.behaviour_->started != nullptr) child.request(order_start);
+  // Until now its mailbox was held, so that nothing ran it. What has come meanwhile runs now.
+  if (!child.box_.try_idle(0, nullptr)) child.wake();
 }
 
 void cell::exit_mail::act(mail& m, strand& s) noexcept {
@@ -379,14 +423,15 @@ void cell::child_exited(cell& child) noexcept {
   child.release();
   if (life_ == life::ending) {
     stop_next_child();
-  } else if (is_starting()) {
+  } else if (awaits_start_of(child)) {
     fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child ended while the tree was starting",
                                  path()));
   }
 }
 
-bool cell::is_starting() noexcept {
-  return behaviour_->starting != nullptr && life_ == life::running && behaviour_->starting(*this);
+bool cell::awaits_start_of(const cell& child) noexcept {
+  return behaviour_->awaits_start_of != nullptr && life_ == life::running &&
+         behaviour_->awaits_start_of(*this, child);
 }
 
 void cell::child_crashed(cell& child) noexcept {
@@ -395,7 +440,7 @@ void cell::child_crashed(cell& child) noexcept {
     return;
   }
   const exit_reason why = child.reason();
-  if (is_starting()) {
+  if (awaits_start_of(child)) {
     fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child failed while the tree was starting",
                                  path(), why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
     return;

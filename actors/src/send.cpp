@@ -39,13 +39,9 @@ bool send_wait::leave() noexcept {
   return true;
 }
 
-void send_wait::act(mail& m, strand& s) noexcept {
+void send_wait::act(mail& m, strand&) noexcept {
   auto& self = static_cast<send_wait&>(m);
-  if (self.target == nullptr) {
-    s.expected_mail_came();
-    slab_delete(&self);
-    return;
-  }
+  if (!still_wanted(self)) return;
   auto& sender = static_cast<send_awaiter&>(*self.target);
   const verdict how = self.how;
   sender.wait_ = nullptr;
@@ -94,8 +90,7 @@ bool send_awaiter::suspend(promise_base& p) {
     return true;
   }
   auto* const w = slab_new<send_wait>(*to_, *std::exchange(mail_, nullptr));
-  w->wait_on(owner());
-  w->target = this;
+  w->wait_on(*this, owner());
   for (;;) {
     if (w->enqueue()) break;
     // Room appeared, or the receiver ended, between the attempt and now.
@@ -126,7 +121,7 @@ void send_awaiter::abandon(leaf& l) noexcept {
   if (w->leave()) {
     slab_delete(w);
   } else {
-    (void)w->abandon();
+    w->abandon();
   }
 }
 

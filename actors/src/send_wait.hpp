@@ -22,7 +22,7 @@ struct send_wait final : completion {
   /// On the receiver's strand, once out of its list.
   void finish_with(verdict v) noexcept {
     how = v;
-    if (!finish(kind_of)) slab_delete(this);
+    finish(kind_of);
   }
   /// Joins the receiver's list; false when there is room or it is closed.
   bool enqueue() noexcept;
@@ -30,7 +30,7 @@ struct send_wait final : completion {
   bool leave() noexcept;
 
   static void act(mail& m, strand& s) noexcept;
-  static void dispose(mail& m) noexcept { slab_delete(&static_cast<send_wait&>(m)); }
+  static void dispose(mail& m) noexcept { dispose_late(static_cast<send_wait&>(m)); }
   static constexpr mail_kind kind_of{&act, &dispose};
 
   cell* receiver;

@@ -97,25 +97,31 @@ constexpr behaviour supervisor_behaviour{
     [](cell&, mail& m) { m.kind->dispose(m); },
     true,
     [](cell& c) { box::of(c).state().start_children(); },
-    [](cell& c) noexcept { return !box::of(c).state().up; },
+    [](cell& c, const cell& child) noexcept { return box::of(c).state().awaited == &child; },
 };
 
 }  // namespace
 
 void supervisor_state::start_children() noexcept {
+  // Another supervisor below may have said so, after a restart.
+  if (awaited != nullptr && !awaited->is_up()) return;
+  if (me.is_up()) return;
+  awaited = nullptr;
   while (next < spec->children.size()) {
     const child_spec& c = spec->children[next++];
     try {
       cell* const child = c.factory->start(me, c.options);
+      if (c.is_supervisor) awaited = child;  // ours, so it stays while we wait for it
       child->release();
     } catch (...) {
       fail_start(error(make_error_code(errc::start_failed), "child '" + c.id + "' could not be started", me.path(),
                        error::from_exception(std::current_exception(), me.path() + "/" + c.id)));
       return;
     }
-    if (c.is_supervisor) return;  // goes on when that one is up
+    if (awaited != nullptr && !awaited->is_up()) return;  // goes on when that one is up
+    awaited = nullptr;
   }
-  up = true;
+  me.set_up(true);
   if (report) {
     const std::scoped_lock guard(report->lock);
     report->up = true;

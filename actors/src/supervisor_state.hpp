@@ -32,7 +32,7 @@ struct supervisor_state {
   std::shared_ptr<const supervisor_spec> spec;
   std::shared_ptr<start_report> report;  // of the tree's root only
   std::size_t next = 0;
-  bool up = false;
+  const cell* awaited = nullptr;  // the supervisor below that is coming up
 };
 
 /// The cell of a supervisor under `parent`, with one share for the caller.

@@ -73,11 +73,11 @@ void unwatch(cell& by, const cell& of) noexcept {
   if (mine == nullptr) return;
   for (watch_link* l = mine->watching; l != nullptr; l = l->next_watching) {
     if (l->watched != &of || l->dropped) continue;
+    unlink(*mine, *l);
     if (withdraw(*l)) {
-      unlink(*mine, *l);
       slab_delete(l);
     } else {
-      l->dropped = true;
+      l->dropped = true;  // frees itself on arrival
     }
     break;
   }

@@ -29,7 +29,8 @@ void blocking_pool::submit(blocking_call& call) {
   }
   const std::scoped_lock guard(lock_);
   queue_.push_back(call);
-  if (idle_ > 0) {
+  ++queued_;
+  if (queued_ <= idle_) {  // an idle thread that was woken before may not have taken its call yet
     work_.notify_one();
   } else if (threads_ < most_) {
     ++threads_;
@@ -39,6 +40,7 @@ void blocking_pool::submit(blocking_call& call) {
       --threads_;
       if (threads_ == 0) {  // not even one thread: the caller's own has to do
         queue_.pop_front();
+        --queued_;
         call.run(call);
       }
     }
@@ -50,6 +52,7 @@ void blocking_pool::loop() {
   std::unique_lock guard(lock_);
   for (;;) {
     while (mail* const m = queue_.pop_front()) {
+      --queued_;
       guard.unlock();
       auto& call = static_cast<blocking_call&>(*m);
       call.run(call);

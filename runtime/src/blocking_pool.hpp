@@ -34,6 +34,7 @@ class blocking_pool {
   mail_queue queue_;
   unsigned threads_ = 0;
   unsigned idle_ = 0;
+  unsigned queued_ = 0;
   bool stopping_ = false;
 };
 

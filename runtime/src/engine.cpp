@@ -137,7 +137,7 @@ runtime_counters engine::counters() {
 // -- scheduling ---------------------------------------------------------------
 
 void engine::schedule(runnable& r) noexcept {
-  worker* const w = this_worker();
+  worker* const w = worker_here();
   if (w != nullptr && w->home_ == this) {
     w->push_woken(r);
   } else {
@@ -245,8 +245,10 @@ bool engine::sim_step() noexcept {
   ready[i] = ready.back();
   ready.pop_back();
   ++sim_->steps;
-  worker& w = first_worker();
-  w.run_simulated(*r);
+  first_worker().run_simulated(*r);
+  if (sim_->slowest_slice > 0) {
+    sim_->now += static_cast<std::int64_t>(sim_->next() % (static_cast<std::uint64_t>(sim_->slowest_slice) + 1));
+  }
   return true;
 }
 

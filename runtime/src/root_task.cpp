@@ -5,15 +5,13 @@
 namespace troupe::detail {
 
 root_task::root_task(engine& e, task<void> t)
-    : strand(e, &run_slice, [](const strand&) { return std::string("a task of the runtime"); }) {
+    : strand(e, &run_slice, type_of) {
   auto h = t.release();
   root_ = &h.promise();
   root_->finished = &finished;
 }
 
-void root_task::release() noexcept {
-  if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) slab_delete(this);
-}
+void root_task::free_it(strand& s) noexcept { slab_delete(&static_cast<root_task&>(s)); }
 
 void root_task::stop() noexcept {
   if (!stop_sent_.exchange(true, std::memory_order_acq_rel)) post(stop_);
@@ -58,7 +56,7 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
       w.push_yielded(self);
       return;
     }
-    if (self.over_ && !self.expects_mail()) {
+    if (self.over_) {
       if (!self.box_.try_die()) continue;
       // Nobody can schedule this strand any more; say so, and let go.
       engine& e = self.home();

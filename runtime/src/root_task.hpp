@@ -13,8 +13,6 @@ class root_task final : public strand {
   root_task(engine& e, task<void> t);
 
   void stop() noexcept;
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept;
 
  private:
   friend struct root_task_ref;
@@ -30,13 +28,17 @@ class root_task final : public strand {
   static void act_start(mail& m, strand& s) noexcept;
   static void act_stop(mail& m, strand& s) noexcept;
   static void ignore(mail&) noexcept {}
+  static std::string describe_task(const strand&) { return "a task of the runtime"; }
+  static void free_task(strand& s) noexcept { slab_delete(&static_cast<root_task&>(s)); }
+  static std::string describe_it(const strand&) { return "a task of the runtime"; }
+  static void free_it(strand& s) noexcept;
+  static constexpr strand::type type_of{&describe_it, &free_it};
   static constexpr mail_kind start_kind{&act_start, &ignore};
   static constexpr mail_kind stop_kind{&act_stop, &ignore};
 
   control start_{start_kind};
   control stop_{stop_kind};
   atomic<bool> stop_sent_{false};     // the mail stop_ is posted at most once
-  atomic<std::uint32_t> shares_{2};   // last one out frees; acq_rel, as for any count
   promise_base* root_;
   bool over_ = false;                 // the frame is gone; on the strand only
   std::mutex lock_;                   // guards ended_ and how_ for the waiter

@@ -16,7 +16,7 @@ runtime::runtime(runtime_options options)
 
 runtime::runtime(runtime_options options, simulated how)
     : engine_(std::make_shared<detail::engine>(std::move(options),
-                                               std::make_unique<detail::simulation>(how.seed))) {}
+                                               std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
 
 runtime::~runtime() {
   // Stopping posts mail, and so must not hold the lock that the end of a task takes.

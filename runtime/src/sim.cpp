@@ -13,7 +13,7 @@ runtime_options simulated_options(const options& o) {
 }
 }  // namespace
 
-runtime::runtime(options o) : troupe::runtime(simulated_options(o), simulated{o.seed}), seed_(o.seed) {}
+runtime::runtime(options o) : troupe::runtime(simulated_options(o), simulated{o.seed, o.slowest_slice}), seed_(o.seed) {}
 
 bool runtime::step() { return engine().sim_step(); }
 

@@ -14,7 +14,6 @@ struct deadline_timer : timer, mail {
     auto& self = static_cast<deadline_timer&>(m);
     cancel_timer* const user = self.user;
     promise_base* const root = self.root;
-    if (user == nullptr) s.expected_mail_came();
     slab_delete(&self);
     if (user != nullptr) {
       user->timer_ = nullptr;
@@ -43,8 +42,7 @@ void cancel_timer::disarm() noexcept {
   if (t->home->cancel(*t)) {
     slab_delete(t);
   } else {
-    t->user = nullptr;
-    t->waiter->expect_mail();
+    t->user = nullptr;  // its mail is in the mailbox, and frees it there
   }
 }
 

@@ -5,25 +5,25 @@
 namespace troupe::detail {
 
 strand* current_strand() noexcept {
-  worker* const w = this_worker();
+  worker* const w = worker_here();
   return w != nullptr ? w->current : nullptr;
 }
 
 bool spend_hop() noexcept {
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   if (w.hops == 0) return false;
   --w.hops;
   return true;
 }
 
-void defer(promise_base& p) noexcept { this_worker()->deferred = &p; }
+void defer(promise_base& p) noexcept { worker_here()->deferred = &p; }
 
-void note_finished(promise_base& p) noexcept { this_worker()->finished = &p; }
+void note_finished(promise_base& p) noexcept { worker_here()->finished = &p; }
 
 // -- leaf ---------------------------------------------------------------------
 
 bool leaf::begin(promise_base& p) noexcept {
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   strand& s = *w.current;
   if (s.cancelled_) {
     w.unwinding = &p;
@@ -77,7 +77,7 @@ void strand::post(mail& m) noexcept {
 }
 
 void strand::resume(std::coroutine_handle<> h) noexcept {
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   h.resume();
   settle(w);
 }
@@ -85,7 +85,7 @@ void strand::resume(std::coroutine_handle<> h) noexcept {
 void strand::resume_deferred() noexcept {
   promise_base* const p = std::exchange(deferred_, nullptr);
   if (p == nullptr) return;
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   if (cancelled_) {
     w.unwinding = p;
   } else {
@@ -130,7 +130,7 @@ std::coroutine_handle<> strand::unwind(promise_base* p, worker& w) noexcept {
 
 void strand::cancel_awaits() noexcept {
   cancelled_ = true;
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   while (leaf* const l = leaves_) {
     promise_base* const p = l->awaiting_;
     l->drop();
@@ -141,7 +141,7 @@ void strand::cancel_awaits() noexcept {
 }
 
 void strand::cancel_below(promise_base& root) noexcept {
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   const auto below = [&root](const promise_base* p) {
     while (p != nullptr && p != &root) p = p->parent;
     return p != nullptr;

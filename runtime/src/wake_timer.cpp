@@ -4,7 +4,7 @@
 namespace troupe::detail {
 
 std::int64_t due_in(duration d) noexcept {
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   const std::int64_t slack = w.home().simulated() ? 0 : worker::clock_slack;
   return deadline_after(deadline_after(w.recent_now(), d), duration(slack));
 }
@@ -14,7 +14,7 @@ wake_timer* wake_timer::arm(leaf& l, duration d, action on_fire) {
 }
 
 wake_timer* wake_timer::arm_at(leaf& l, std::int64_t due, action on_fire) {
-  worker& w = *this_worker();
+  worker& w = *worker_here();
   auto* const t = slab_new<wake_timer>(*w.current, l, on_fire);
   w.timers.arm(*t, due);
   return t;
@@ -26,8 +26,7 @@ void wake_timer::disarm(wake_timer*& t) noexcept {
   if (timer->home->cancel(*timer)) {
     slab_delete(timer);
   } else {
-    timer->leaf_ = nullptr;
-    timer->waiter_->expect_mail();
+    timer->leaf_ = nullptr;  // its mail is in the mailbox, and frees it there
   }
 }
 
@@ -36,10 +35,9 @@ void wake_timer::fire_it(timer& t) noexcept {
   self.waiter_->post(self);
 }
 
-void wake_timer::act(mail& m, strand& s) noexcept {
+void wake_timer::act(mail& m, strand&) noexcept {
   auto& self = static_cast<wake_timer&>(m);
   if (self.leaf_ == nullptr) {
-    s.expected_mail_came();
     slab_delete(&self);
   } else {
     // The leaf still holds the pointer, and lets go of it there: fired() or disarm().

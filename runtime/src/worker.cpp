@@ -9,8 +9,6 @@ namespace troupe::detail {
 
 namespace {
 
-thread_local worker* current_worker = nullptr;
-
 // A cycle counter, to tell cheaply whether the clock is worth reading again.
 // Its rate does not matter much: 0 means there is none, and the clock is read.
 std::uint64_t cycle_count() noexcept {
@@ -34,12 +32,15 @@ constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that 
 
 }  // namespace
 
-worker* this_worker() noexcept { return current_worker; }
+constinit thread_local worker* worker_of_thread = nullptr;
+
+worker* this_worker() noexcept { return worker_of_thread; }
 
 worker::worker(engine& home, unsigned index, bool shared)
-    : queue(shared), home_(&home), index_(index), random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
+    : simulated(home.simulated()), queue(shared), home_(&home), index_(index), random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
 
 std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
+  if (simulated) [[unlikely]] return home_->sim().next();
   random_state_ ^= random_state_ >> 12;
   random_state_ ^= random_state_ << 25;
   random_state_ ^= random_state_ >> 27;
@@ -47,7 +48,7 @@ std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
 }
 
 std::int64_t worker::recent_now() noexcept {
-  if (home_->simulated()) return home_->now();
+  if (simulated) return home_->now();
   const std::uint64_t cycles = cycle_count();
   if (cycles - cycles_ >= fresh_cycles) refresh_clock();
   return now_;
@@ -60,21 +61,15 @@ void worker::refresh_clock() noexcept {
 
 // -- queues -------------------------------------------------------------------
 
-void worker::push_woken(runnable& r) noexcept {
-  if (home_->simulated()) [[unlikely]] {
-    home_->sim().ready.push_back(&r);
-    return;
+void worker::push_yielded(runnable& r) noexcept {
+  if (simulated) [[unlikely]] {
+    push_simulated(r);
+  } else {
+    push_ring(r);
   }
-  if (runnable* const displaced = queue.put_slot(r)) push_ring(*displaced);
 }
 
-void worker::push_yielded(runnable& r) noexcept {
-  if (home_->simulated()) [[unlikely]] {
-    home_->sim().ready.push_back(&r);
-    return;
-  }
-  push_ring(r);
-}
+void worker::push_simulated(runnable& r) noexcept { home_->sim().ready.push_back(&r); }
 
 void worker::push_ring(runnable& r) noexcept {
   if (!queue.push(r)) home_->overflow(*this, r);
@@ -162,13 +157,13 @@ void worker::run_one(runnable& r) noexcept {
 }
 
 void worker::run_simulated(runnable& r) noexcept {
-  current_worker = this;
+  worker_of_thread = this;
   run_one(r);
-  current_worker = nullptr;
+  worker_of_thread = nullptr;
 }
 
 void worker::loop() noexcept {
-  current_worker = this;
+  worker_of_thread = this;
   refresh_clock();
   for (;;) {
     runnable* r = next();
@@ -182,7 +177,7 @@ void worker::loop() noexcept {
     }
   }
   if (searching_) stop_searching();
-  current_worker = nullptr;
+  worker_of_thread = nullptr;
 }
 
 void worker::stop_searching() noexcept {

@@ -89,7 +89,9 @@ poller::poller(io_driver& io) : epoll_(::epoll_create1(EPOLL_CLOEXEC)), io_(&io)
   if (epoll_ < 0) throw std::system_error(errno, std::system_category(), "epoll set for a worker's sockets");
 }
 
-poller::~poller() { ::close(epoll_); }
+poller::~poller() {
+  ::close(epoll_);
+}
 
 void poller::release() noexcept {
   if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
@@ -107,7 +109,7 @@ std::error_code poller::attach(socket_state& s, int fd) noexcept {
   epoll_event e{};
   e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   e.data.ptr = &s;
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) return {errno, std::system_category()};
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) return {errno, std::generic_category()};
   shares_.fetch_add(1, std::memory_order_relaxed);
   const std::scoped_lock guard(lock_);
   if (io_ != nullptr) io_->add_user();

@@ -17,8 +17,7 @@ bool readiness::start() {
     return false;
   }
   wake_ = slab_new<socket_wake>();
-  wake_->wait_on(owner());
-  wake_->target = this;
+  wake_->wait_on(*this, owner());
   switch (socket_.announce(direction_, *wake_)) {
     case socket_state::announced::waiting:
       if (deadline_ != no_deadline) timer_ = wake_timer::arm_at(*this, deadline_, &on_deadline);
@@ -43,7 +42,7 @@ void readiness::forget_wake() noexcept {
   if (socket_.retract(direction_, *w)) {
     slab_delete(w);
   } else {
-    (void)w->abandon();  // whoever comes last frees it
+    w->abandon();
   }
 }
 
@@ -69,16 +68,13 @@ void readiness::on_wake(leaf& l) noexcept {
   self.complete();
 }
 
-void socket_wake::act(mail& m, strand& s) noexcept {
+void socket_wake::act(mail& m, strand&) noexcept {
   auto& self = static_cast<socket_wake&>(m);
-  if (self.target != nullptr) {
-    readiness::on_wake(*self.target);
-  } else {
-    s.expected_mail_came();
-    slab_delete(&self);
-  }
+  if (still_wanted(self)) readiness::on_wake(*self.target);
 }
 
-void socket_wake::dispose(mail& m) noexcept { slab_delete(&static_cast<socket_wake&>(m)); }
+void socket_wake::dispose(mail& m) noexcept {
+  dispose_late(static_cast<socket_wake&>(m));
+}
 
 }  // namespace troupe::detail

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/slab.hpp>
 
 #include "poller.hpp"
@@ -44,7 +45,7 @@ void socket_state::close() noexcept {
   fd_ = -1;
   for (const direction d : {direction::read, direction::write}) {
     if (socket_wake* const w = wake_in(state_of(d).exchange(closed, std::memory_order_acq_rel))) {
-      if (!w->finish(socket_wake::kind_of)) slab_delete(w);
+      w->finish(socket_wake::kind_of);
     }
   }
 }
@@ -52,9 +53,10 @@ void socket_state::close() noexcept {
 void socket_state::cut() noexcept {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  // Not close(): the reader of this stream may be another coroutine, which then
-  // sees the end; the reset goes out when the owner closes.
+  // Not close(): another coroutine may be reading, and must find out in its own
+  // time. The reset goes out when the owner closes.
   ::shutdown(fd_, SHUT_RDWR);
+  cut_ = true;
 }
 
 // -- attempts -------------------------------------------------------------------
@@ -79,13 +81,15 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
   for (;;) {
     const ssize_t n = ::recv(fd_, into.data(), into.size(), 0);
     if (n >= 0) {
+      if (n == 0 && cut_) return {ECONNABORTED, std::generic_category()};
       got = static_cast<std::size_t>(n);
-      if (*got == into.size() || n == 0 || ended_.load(std::memory_order_relaxed)) give_ready(direction::read);
+      if (*got == into.size() || n == 0 || ended_.load(std::memory_order_relaxed))
+        give_ready(direction::read);
       return {};
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
     if (errno != EINTR) {
-      const std::error_code failed(errno, std::system_category());
+      const std::error_code failed(errno, std::generic_category());
       give_ready(direction::read);
       return failed;
     }
@@ -103,7 +107,7 @@ std::error_code socket_state::send(std::span<const std::byte> bytes, std::size_t
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
     if (errno != EINTR) {
-      const std::error_code failed(errno, std::system_category());
+      const std::error_code failed(errno, std::generic_category());
       give_ready(direction::write);
       return failed;
     }
@@ -118,6 +122,7 @@ socket_wake* socket_state::wake_in(word w) noexcept {
 
 std::error_code socket_state::attach(worker& w) noexcept {
   if (poller_ != nullptr) return {};
+  if (w.home().simulated()) return {EOPNOTSUPP, std::generic_category()};
   try {
     poller& p = poller::of(w);
     // Set first: the first event may come before attach() returns.
@@ -154,9 +159,7 @@ void socket_state::become_ready(direction d) noexcept {
   do {
     if (w == closed) return;
   } while (!state.compare_exchange_weak(w, ready, std::memory_order_acq_rel, std::memory_order_relaxed));
-  if (socket_wake* const wake = wake_in(w)) {
-    if (!wake->finish(socket_wake::kind_of)) slab_delete(wake);
-  }
+  if (socket_wake* const wake = wake_in(w)) wake->finish(socket_wake::kind_of);
 }
 
 void socket_state::on_events(std::uint32_t events) noexcept {

@@ -51,6 +51,7 @@ class socket_state {
   /// Takes over `fd`, which must be non-blocking.
   socket_state(int fd, const ip_endpoint& where, const tcp_options& o) noexcept
       : options(o), where_(where), fd_(fd) {}
+  ~socket_state() = default;  // by release() and the poller only
   socket_state(const socket_state&) = delete;
   socket_state& operator=(const socket_state&) = delete;
   [[nodiscard]] static socket_ref make(int fd, const ip_endpoint& where, const tcp_options& o);
@@ -100,10 +101,6 @@ class socket_state {
   socket_state* next_retired = nullptr;  // the poller's
 
  private:
-  template <class T>
-  friend void slab_delete(T*) noexcept;
-  ~socket_state() = default;
-
   using word = std::uintptr_t;
   static constexpr word empty = 0;
   static constexpr word ready = 1;
@@ -131,6 +128,7 @@ class socket_state {
   atomic<std::uint32_t> shares_{1};
   ip_endpoint where_;
   int fd_;
+  bool cut_ = false;
   poller* poller_ = nullptr;
 };
 

@@ -9,8 +9,10 @@
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
+#include <troupe/actors/pending_reply.hpp>
 #include <troupe/actors/ref.hpp>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/system.hpp>
+#include <troupe/actors/until_stopped.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>

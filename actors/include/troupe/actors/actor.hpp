@@ -54,6 +54,19 @@ template <class T, class M>
 inline constexpr bool has_handler_for =
     handles_plain<T, M> || handles_with_context<T, M> || handles_later<T, M> || handles_later_with_context<T, M>;
 
+/// Whether what a handler returns is the reply; nothing, for a request that is
+/// only acknowledged (using reply = void).
+template <class M, class R>
+constexpr bool is_reply() {
+  if constexpr (std::is_void_v<R>) {
+    return std::is_void_v<typename M::reply>;
+  } else {
+    return std::constructible_from<result<typename M::reply>, R&&>;
+  }
+}
+template <class M, class R>
+inline constexpr bool yields_reply = is_reply<M, R>();
+
 template <class T, class M>
 decltype(auto) call_handler(T& t, M& m, context& c) {
   if constexpr (handles_with_context<T, M>) {
@@ -74,7 +87,12 @@ void coroutine_finished(promise_base& base, strand& s) noexcept {
   std::exception_ptr failure = std::move(p.exception);
   if constexpr (request_message<M>) {
     if (how == outcome::value && c.handling() != nullptr) {
-      static_cast<ask_envelope<M>&>(*c.handling()).answer(std::move(*p.value));
+      auto& e = static_cast<ask_envelope<M>&>(*c.handling());
+      if constexpr (std::is_void_v<T>) {
+        e.answer({});
+      } else {
+        e.answer(std::move(*p.value));
+      }
     }
   }
   p.handle.destroy();
@@ -118,14 +136,18 @@ void handle_message(cell& c, T& t, mail& m) {
     using R = decltype(call_handler(t, e.message, static_cast<context&>(c)));
     if constexpr (is_task<R>::value) {
       if constexpr (request_message<M>) {
-        static_assert(std::constructible_from<result<typename M::reply>, typename R::value_type&&>,
+        static_assert(yields_reply<M, typename R::value_type>,
                       "troupe: the handler's task yields something else than the message's reply");
       }
       start_coroutine<M>(c, call_handler(t, e.message, static_cast<context&>(c)));
     } else if constexpr (request_message<M>) {
-      static_assert(std::constructible_from<result<typename M::reply>, R>,
-                    "troupe: the handler of a request must return the message's reply");
-      e.answer(call_handler(t, e.message, static_cast<context&>(c)));
+      static_assert(yields_reply<M, R>, "troupe: the handler of a request must return the message's reply");
+      if constexpr (std::is_void_v<R>) {
+        call_handler(t, e.message, static_cast<context&>(c));
+        e.answer({});
+      } else {
+        e.answer(call_handler(t, e.message, static_cast<context&>(c)));
+      }
     } else {
       call_handler(t, e.message, static_cast<context&>(c));
     }

@@ -96,7 +96,8 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
 
 /// The obligation to answer a request, to keep for later: a handler of M takes it
 /// as `void handle(M, reply_to<M::reply>)`. Move-only; may be answered from any
-/// thread, once. Dropped unanswered, the asker gets errc::closed.
+/// thread, once. Dropped unanswered, the asker gets errc::closed, or, when an
+/// exception dropped it, errc::actor_failed.
 template <class R>
 class [[nodiscard("whoever drops this leaves the asker without an answer")]] reply_to {
  public:
@@ -108,7 +109,10 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
     return *this;
   }
   ~reply_to() {
-    if (envelope_ != nullptr) answer_(*envelope_, std::unexpected(error(errc::closed)));
+    // Dropped by an exception that leaves the handler: the actor has failed.
+    if (envelope_ != nullptr) {
+      answer_(*envelope_, std::unexpected(error(std::uncaught_exceptions() > 0 ? errc::actor_failed : errc::closed)));
+    }
   }
 
   /// Whether it still has to be answered.

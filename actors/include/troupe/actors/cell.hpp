@@ -45,10 +45,10 @@ struct behaviour {
   void (*stopping)(cell&, const exit_reason&);      // likewise
   void (*receive)(cell&, mail&);                    // handles one user mail
   bool restartable;                                 // the arguments were kept
-  // Of supervisors only: a child supervisor is up; whether the children are
-  // still being started, so that the end of one is the end of all.
+  // Of supervisors only: a child supervisor is up; whether the start of the
+  // tree waits for this child, so that its end is the end of all.
   void (*child_up)(cell&) = nullptr;
-  bool (*starting)(cell&) noexcept = nullptr;
+  bool (*awaits_start_of)(cell&, const cell& child) noexcept = nullptr;
 };
 
 class alignas(16) cell final : public strand, public context {
@@ -57,10 +57,6 @@ class alignas(16) cell final : public strand, public context {
 
   // -- any thread -----------------------------------------------------------
 
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept {
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) free_cell();
-  }
   [[nodiscard]] system_core& core() const noexcept { return *core_; }
   [[nodiscard]] const behaviour& acts() const noexcept { return *behaviour_; }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
@@ -81,6 +77,7 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_crash = 32;    // fault injection: fail
   static constexpr std::uint32_t order_leave = 64;    // it asked for its own end
   static constexpr std::uint32_t order_child_up = 128;  // a supervisor below is up
+  static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
 
   // -- on the strand --------------------------------------------------------
 
@@ -92,11 +89,16 @@ class alignas(16) cell final : public strand, public context {
   /// A handler is a coroutine: runs it; the cell owns the frame from now on.
   void run_handler(promise_base& p) noexcept;
   /// The coroutine handler is done. Called by its `finished`.
-  void handler_done() noexcept { handler_ = nullptr; }
+  void handler_done() noexcept {
+    handler_ = nullptr;
+    if (leaving_) request(order_leave);
+    leaving_ = false;
+  }
   void crash(error why) noexcept;
   /// Ends in order, after the present handler.
   void stop_self() noexcept;
   [[nodiscard]] life state_of_life() const noexcept { return life_; }
+  [[nodiscard]] bool stop_asked() const noexcept { return stop_asked_; }
   [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
   /// A new child, linked and counted; its state is not constructed yet.
   cell* make_child(const behaviour& b, const spawn_options& o);
@@ -122,6 +124,9 @@ class alignas(16) cell final : public strand, public context {
     for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
   }
   void make_guardian() noexcept { guardian_ = true; }
+  /// Of a supervisor: all below it has been started. Any thread.
+  [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
+  void set_up(bool up) noexcept { up_.store(up, std::memory_order_release); }
   /// Whoever watches from now on is told at once. Under lock_.
   void mark_watchers_told() noexcept { watchers_told_ = true; }
   [[nodiscard]] bool watchers_told() const noexcept { return watchers_told_; }
@@ -157,8 +162,13 @@ class alignas(16) cell final : public strand, public context {
 
   static void run_slice(runnable& r, worker& w) noexcept;
   static std::string describe_cell(const strand& s);
+  static void free_strand(strand& s) noexcept { static_cast<cell&>(s).free_cell(); }
+  static constexpr strand::type type_of{&describe_cell, &free_strand};
   void act_on_orders() noexcept;
   mail* next_mail(bool& counted) noexcept;
+  void visit(worker& w) noexcept;
+  [[nodiscard]] bool at_rest() const noexcept;
+  void receive(mail& m, worker& w) noexcept;
   void handle(mail& m, bool counted, worker& w) noexcept;
   void finish_handling(worker& w) noexcept;
   void serve_waiters() noexcept;
@@ -170,6 +180,7 @@ class alignas(16) cell final : public strand, public context {
   void on_stop() noexcept;
   void on_kill() noexcept;
   void on_restart() noexcept;
+  void leave() noexcept;
   void fail(exit_kind kind, error why) noexcept;
   void begin_end(exit_reason why) noexcept;
   void stop_next_child() noexcept;
@@ -181,7 +192,7 @@ class alignas(16) cell final : public strand, public context {
   void bounce_pending() noexcept;
   void child_exited(cell& child) noexcept;
   void child_crashed(cell& child) noexcept;
-  [[nodiscard]] bool is_starting() noexcept;
+  [[nodiscard]] bool awaits_start_of(const cell& child) noexcept;
   void unlink_child(cell& child) noexcept;
   [[nodiscard]] bool may_restart() const noexcept;
   void free_cell() noexcept;
@@ -191,12 +202,8 @@ class alignas(16) cell final : public strand, public context {
 
   system_core* core_;
   const behaviour* behaviour_;
-  cell* parent_;  // never changes; alive while this cell is not dead
+  cell* parent_;  // never changes; this cell has a share in it
 
-  // shares_: refs, parent, and the cell itself until it is dead. The release
-  // half of each decrement orders a holder's last touch before the free; the
-  // acquire half makes the last one see them. Broken by: tests under ASan and TSan.
-  atomic<std::uint32_t> shares_{2};
   atomic<std::uint32_t> epoch_{0};  // likewise
   std::uint32_t serial_ = 0;
   std::uint32_t next_serial_ = 0;
@@ -216,8 +223,13 @@ class alignas(16) cell final : public strand, public context {
   bool stop_asked_ : 1 = false;
   bool killed_ : 1 = false;
   bool has_state_ : 1 = false;
+  bool exit_out_ : 1 = false;     // crashed, and exit_ is on its way to the parent
+  bool leaving_ : 1 = false;      // to end when the coroutine handler has
   bool counted_ : 1 = false;      // handling_ takes part in the count of the mailbox
   bool children_told_ = false;    // parallel_stop_: all have been told to stop
+  // up_: written on the strand; its release pairs with the parent's acquire,
+  // which then sees the children as they were started.
+  atomic<bool> up_{false};
   bool watchers_told_ = false;    // under lock_
   bool barren_ = false;           // under lock_: no child may be added any more
   spinlock lock_;

@@ -116,7 +116,11 @@ struct ask_envelope final : ask_envelope_base {
   }
   /// Sends the stored answer back, or frees the envelope when nobody asked.
   void send() noexcept {
-    if (waiter == nullptr || !finish(reply_kind)) slab_delete(this);
+    if (waiter == nullptr) {
+      slab_delete(this);
+    } else {
+      finish(reply_kind);
+    }
   }
 
   M message;
@@ -139,17 +143,13 @@ struct ask_envelope final : ask_envelope_base {
   }
   static void* payload(mail& m) noexcept { return &static_cast<ask_envelope&>(m).message; }
   // The way back: on the strand of the asker.
-  static void act(mail& m, strand& s) noexcept {
+  static void act(mail& m, strand&) noexcept {
     auto& self = static_cast<ask_envelope&>(m);
-    if (self.target != nullptr) {
-      self.resume(*self.target);
-    } else {
-      s.expected_mail_came();
-      slab_delete(&self);
-    }
+    if (still_wanted(self)) self.resume(*self.target);
   }
+  static void dispose_reply(mail& m) noexcept { dispose_late(static_cast<ask_envelope&>(m)); }
   static const message_kind kind;
-  static constexpr mail_kind reply_kind{&act, &dispose};
+  static constexpr mail_kind reply_kind{&act, &dispose_reply};
 };
 
 template <class M>

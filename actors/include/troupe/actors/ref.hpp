@@ -6,6 +6,7 @@
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
+#include <troupe/actors/pending_reply.hpp>
 #include <troupe/actors/send.hpp>
 
 namespace troupe {
@@ -99,6 +100,17 @@ class ref : public any_ref {
   /// asks itself. A reply that comes too late is dropped.
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) const {
+    check<M>();
+    static_assert(request_message<M>,
+                  "troupe: this message has no reply; name it in the message: using reply = ...");
+    return {*cell(), std::move(m), deadline};
+  }
+
+  /// `auto p = r.request(m, deadline)`, and `co_await p` later: as ask(), but the
+  /// request is on its way at once, so that several can be out at a time. In an
+  /// actor or a task only.
+  template <class M>
+  pending_reply<M> request(M m, duration deadline = default_ask_deadline) const {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");

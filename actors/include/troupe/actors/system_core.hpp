@@ -12,6 +12,16 @@
 
 namespace troupe::detail {
 
+/// What a test changes about actors before they are made (testkit.hpp).
+struct spawn_hooks {
+  spawn_hooks() = default;
+  spawn_hooks(const spawn_hooks&) = delete;
+  spawn_hooks& operator=(const spawn_hooks&) = delete;
+  virtual ~spawn_hooks() = default;
+  /// The behaviour to use instead of `b`; may change the options.
+  virtual const behaviour& prepare(const behaviour& b, spawn_options& o) = 0;
+};
+
 class system_core {
  public:
   explicit system_core(system& owner, engine& e, duration shutdown);
@@ -22,6 +32,9 @@ class system_core {
   [[nodiscard]] system& owner() const noexcept { return owner_; }
   [[nodiscard]] engine& home() const noexcept { return *engine_; }
   [[nodiscard]] cell& root() const noexcept { return *root_; }
+  /// Null but in tests; set before anything is spawned.
+  [[nodiscard]] spawn_hooks* hooks() const noexcept { return hooks_; }
+  void set_hooks(spawn_hooks* h) noexcept { hooks_ = h; }
 
   /// Something was accepted by a mailbox, or refused there, and lost. Any thread.
   void lose(const cell& to, mail& m, dead_letter_cause why) noexcept;
@@ -45,6 +58,7 @@ class system_core {
   system& owner_;
   engine* engine_;
   cell* root_;
+  spawn_hooks* hooks_ = nullptr;
   std::mutex lock_;
   std::condition_variable changed_;
   bool ended_ = false;

@@ -52,23 +52,17 @@ struct blocking_call_of final : blocking_call {
     } catch (...) {
       self.failure = std::current_exception();
     }
-    if (!self.finish(kind_of)) slab_delete(&self);
+    self.finish(kind_of);
   }
-  static void act(mail& m, strand& s) noexcept {
+  static void act(mail& m, strand&) noexcept {
     auto& self = static_cast<blocking_call_of&>(m);
-    if (self.target != nullptr) {
-      self.resume_target(*self.target);
-    } else {
-      s.expected_mail_came();
-      slab_delete(&self);
-    }
+    if (still_wanted(self)) self.resume(*self.target);
   }
-  static void dispose(mail& m) noexcept { slab_delete(&static_cast<blocking_call_of&>(m)); }
+  static void dispose(mail& m) noexcept { dispose_late(static_cast<blocking_call_of&>(m)); }
   static constexpr mail_kind kind_of{&act, &dispose};
 
   F f;
-  void (*resume_target_)(leaf&) noexcept = nullptr;
-  void resume_target(leaf& l) noexcept { resume_target_(l); }
+  void (*resume)(leaf&) noexcept = nullptr;
   struct nothing {};
   std::optional<std::conditional_t<std::is_void_v<value_type>, nothing, value_type>> value;
   std::exception_ptr failure;
@@ -88,9 +82,8 @@ class [[nodiscard]] blocking_awaiter final : public leaf {
   template <troupe_promise P>
   void await_suspend(std::coroutine_handle<P> h) {
     if (!begin(h.promise())) return;
-    call_->wait_on(owner());
-    call_->target = this;
-    call_->resume_target_ = [](leaf& l) noexcept { static_cast<blocking_awaiter&>(l).complete(); };
+    call_->wait_on(*this, owner());
+    call_->resume = [](leaf& l) noexcept { static_cast<blocking_awaiter&>(l).complete(); };
     submit_blocking(*call_);
   }
   typename call::value_type await_resume() {
@@ -103,7 +96,7 @@ class [[nodiscard]] blocking_awaiter final : public leaf {
     auto& self = static_cast<blocking_awaiter&>(l);
     call* const c = std::exchange(self.call_, nullptr);
     c->stop.request_stop();
-    (void)c->abandon();  // whoever comes last frees it
+    c->abandon();
   }
 
   call* call_;

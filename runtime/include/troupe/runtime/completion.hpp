@@ -1,64 +1,68 @@
 // The handshake between a suspended coroutine and whoever completes it from
 // elsewhere: a reply, a blocking call, a socket that became ready.
 //
-//                 finish()                        act(), on the waiter's strand
-//   pending ------------------> done (mail posted) ---> the leaf resumes, or, when
-//      |                                                it was abandoned, nothing
-//      | abandon()
-//      v
-//   abandoned ----> the completer sees it in finish() and frees the completion
+//   waiter:     wait_on(strand), then lets the completer see it ... act(): the
+//               leaf resumes, or, when it was abandoned, nothing does
+//   completer:  stores the outcome, finish(): the completion travels to the
+//               waiter's strand as system mail
 //
-// So the completer never touches a frame that is gone, a late answer is dropped
-// safely, and the waiter is kept alive by exactly the mail that is under way.
+// Whether the answer is still wanted is decided on the waiter's strand alone:
+// abandon() clears `target` there, and the mail, whenever it comes, frees itself.
+// So the completer never touches a frame, a late answer is dropped safely, and
+// neither side needs an atomic of its own: the mailbox orders everything. What
+// keeps the strand's memory for a late answer is the share that abandon() takes.
+// Every completion is finished, once, by whoever holds it.
 #pragma once
 
-#include <cstdint>
-#include <troupe/runtime/atomic.hpp>
+#include <troupe/runtime/slab.hpp>
 #include <troupe/runtime/strand.hpp>
 
 namespace troupe::detail {
 
-/// Base of what is shared. Lives in the slab, not in a frame; freed by kind->dispose.
+/// Base of what is shared. Lives in the slab, not in a frame.
 struct completion : mail {
   explicit completion(const mail_kind& k) noexcept : mail(k) {}
 
-  /// The waiter, before it lets the completer see this.
-  void wait_on(strand& s) noexcept { waiter = &s; }
+  /// The waiter, on its strand, before it lets the completer see this.
+  void wait_on(leaf& l, strand& s) noexcept {
+    waiter = &s;
+    target = &l;
+  }
 
-  /// The completer, once the outcome is stored: tells the waiter, and must not
-  /// touch the completion afterwards. False when nobody waits any more: the
-  /// caller still owns it and disposes of it.
-  [[nodiscard]] bool finish(const mail_kind& as) noexcept {
-    strand* const s = waiter;
+  /// The completer, once the outcome is stored; must not touch it afterwards.
+  /// `as` acts, or disposes, on arrival.
+  void finish(const mail_kind& as) noexcept {
     kind = &as;
-    if (state.exchange(done, std::memory_order_acq_rel) == abandoned) return false;
-    s->post(*this);
-    return true;
+    waiter->post(*this);
   }
 
-  /// The waiter gives up. True: the completer will free it. False: the mail is
-  /// under way; the strand waits for it (expect_mail), and act() frees it.
-  [[nodiscard]] bool abandon() noexcept {
+  /// The waiter gives up; from here the completion belongs to the completer.
+  void abandon() noexcept {
     target = nullptr;
-    std::uint8_t expected = pending;
-    if (state.compare_exchange_strong(expected, abandoned, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
-      return true;
-    }
-    waiter->expect_mail();
-    return false;
+    waiter->share();
   }
 
-  static constexpr std::uint8_t pending = 0;
-  static constexpr std::uint8_t done = 1;
-  static constexpr std::uint8_t abandoned = 2;
-
-  // state: whoever moves it away from pending first decides who frees the
-  // completion. Release in finish publishes the outcome, acquire in the
-  // mailbox (the mail) and in abandon sees it. Broken by: tests/stress/ask_stress_test.
-  atomic<std::uint8_t> state{pending};
-  strand* waiter = nullptr;
-  leaf* target = nullptr;  // touched on the waiter's strand only
+  strand* waiter = nullptr;  // null: nobody waits for the outcome
+  leaf* target = nullptr;    // on the waiter's strand only
 };
+
+/// For `act` and `dispose` of a completion of type C that has arrived. True when
+/// the leaf still waits; otherwise the completion is gone.
+template <class C>
+[[nodiscard]] bool still_wanted(C& c) noexcept {
+  if (c.target != nullptr) return true;
+  strand* const s = c.waiter;
+  slab_delete(&c);
+  s->release();
+  return false;
+}
+
+/// `dispose` for a completion of type C: its waiter is dead, and so had given up.
+template <class C>
+void dispose_late(C& c) noexcept {
+  strand* const s = c.waiter;
+  slab_delete(&c);
+  s->release();
+}
 
 }  // namespace troupe::detail

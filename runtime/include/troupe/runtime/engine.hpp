@@ -21,7 +21,10 @@ struct inject_queue;
 
 /// What the simulated runtime puts in place of threads and the clock.
 struct simulation {
-  explicit simulation(std::uint64_t seed) noexcept : state(seed * 0x9e3779b97f4a7c15ULL + 0x1234567) {}
+  simulation(std::uint64_t s, duration slowest) noexcept
+      : seed(s), slowest_slice(slowest.count()), state(s * 0x9e3779b97f4a7c15ULL + 0x1234567) {}
+  const std::uint64_t seed;
+  const std::int64_t slowest_slice;
   std::vector<runnable*> ready;
   std::int64_t now = 1'000'000'000;  // an arbitrary epoch, not 0, so that a forgotten time shows
   std::uint64_t state;

@@ -160,7 +160,8 @@ class mailbox {
   // -- observers: any thread, a snapshot ------------------------------------
 
   [[nodiscard]] bool closed() const noexcept { return (load() & closed_bit) != 0; }
-  [[nodiscard]] bool dead() const noexcept { return is_dead(load()); }
+  /// After true, what the consumer has left behind may be read.
+  [[nodiscard]] bool dead() const noexcept { return is_dead(word_.load(std::memory_order_acquire)); }
   [[nodiscard]] bool suspended() const noexcept { return (load() & suspended_bit) != 0; }
   /// User mail queued or being handled.
   [[nodiscard]] std::uint32_t depth() const noexcept {
@@ -169,6 +170,10 @@ class mailbox {
   }
 
   // -- the consumer ---------------------------------------------------------
+
+  /// Before anybody else sees the mailbox: as if the consumer were at work, so
+  /// that no push says `wake` until it has ended this first visit with try_idle.
+  void hold() noexcept { word_.store(visited, std::memory_order_relaxed); }
 
   /// System mail waits. Cheap: a load.
   [[nodiscard]] bool urgent() const noexcept { return (load() & urgent_bit) != 0; }

@@ -123,6 +123,7 @@ class runtime {
  protected:
   struct simulated {
     std::uint64_t seed;
+    duration slowest_slice;
   };
   runtime(runtime_options options, simulated how);
 

@@ -14,6 +14,8 @@ namespace troupe::sim {
 struct options {
   std::uint64_t seed = 1;
   log_sink* log = nullptr;  ///< null: silent_log()
+  /// Each slice takes up to this much virtual time, at random; zero: none.
+  duration slowest_slice{};
 };
 
 /// Not thread-safe: it lives on the thread that made it. block_on() drives it.

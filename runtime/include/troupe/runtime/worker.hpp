@@ -31,7 +31,13 @@ class alignas(cache_line) worker {
   // -- scheduling -----------------------------------------------------------
 
   /// Something was woken: it runs next on this worker.
-  void push_woken(runnable& r) noexcept;
+  void push_woken(runnable& r) noexcept {
+    if (simulated) [[unlikely]] {
+      push_simulated(r);
+    } else if (runnable* const displaced = queue.put_slot(r)) {
+      push_ring(*displaced);
+    }
+  }
   /// Something gives way to all that is ready: it runs last.
   void push_yielded(runnable& r) noexcept;
 
@@ -42,6 +48,9 @@ class alignas(cache_line) worker {
   promise_base* deferred = nullptr;
   promise_base* unwinding = nullptr;
   promise_base* finished = nullptr;
+
+  /// This worker belongs to a simulated runtime.
+  const bool simulated;
 
   // -- time -----------------------------------------------------------------
 
@@ -91,6 +100,7 @@ class alignas(cache_line) worker {
   void stop_searching() noexcept;
   void maintain() noexcept;
   void push_ring(runnable& r) noexcept;
+  void push_simulated(runnable& r) noexcept;
   void refresh_clock() noexcept;
   [[nodiscard]] bool worth_sharing() const noexcept;
 
@@ -116,5 +126,10 @@ class alignas(cache_line) worker {
 /// The worker of this thread, or null. Never inlined: a coroutine that asks
 /// before and after a suspension may get two answers.
 TROUPE_NOINLINE worker* this_worker() noexcept;
+
+/// The same without the call: for functions that no coroutine inlines, which
+/// is all that lives in a source file.
+extern constinit thread_local worker* worker_of_thread;
+inline worker* worker_here() noexcept { return worker_of_thread; }
 
 }  // namespace troupe::detail

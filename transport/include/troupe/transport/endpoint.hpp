@@ -42,7 +42,9 @@ class ip_endpoint {
   }
   /// Every interface, to listen on.
   [[nodiscard]] static constexpr ip_endpoint any(std::uint16_t port) noexcept { return {v4_bytes{}, port}; }
-  [[nodiscard]] static constexpr ip_endpoint any_v6(std::uint16_t port) noexcept { return {v6_bytes{}, port}; }
+  [[nodiscard]] static constexpr ip_endpoint any_v6(std::uint16_t port) noexcept {
+    return {v6_bytes{}, port};
+  }
 
   [[nodiscard]] constexpr std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] constexpr bool is_v6() const noexcept { return family_ == family::v6; }

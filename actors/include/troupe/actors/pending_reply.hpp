@@ -1,0 +1,104 @@
+// ref.request(m): a request that is on its way, and whose reply is awaited later.
+//
+//   auto left = a.request(get{});          // both are asked now ...
+//   auto right = b.request(get{});
+//   const int sum = *co_await left + *co_await right;   // ... and work side by side
+//
+// The envelope is the same as an ask's. The reply comes back as system mail; what
+// it resumes is this object, whether or not a coroutine waits at it by then.
+#pragma once
+
+#include <troupe/actors/cell.hpp>
+#include <troupe/actors/message.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/runtime/wake_timer.hpp>
+
+namespace troupe {
+namespace detail {
+
+/// What does not depend on the message. On the asker's strand only.
+class pending_leaf : public leaf {
+ public:
+  pending_leaf& operator=(const pending_leaf&) = delete;
+
+  /// Whether awaiting it would not wait.
+  [[nodiscard]] bool ready() const noexcept { return sent_ == nullptr; }
+
+ protected:
+  pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline) noexcept;
+  /// Takes over what `o` waits for; nobody awaits `o`.
+  pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noexcept;
+  ~pending_leaf() = default;
+
+  /// Sends the request. The envelope is the caller's again when it was refused.
+  void start(cell& to, ask_envelope_base& e);
+  void suspend(promise_base& p);
+  /// Gives up the reply: the envelope belongs to whoever answers.
+  void give_up() noexcept;
+  static void on_reply(leaf& l) noexcept;
+
+  ask_envelope_base* sent_ = nullptr;  // out, and no reply yet
+  errc code_{};
+
+ private:
+  static void on_timeout(leaf& l) noexcept;
+
+  void (*forget_)(leaf&) noexcept;
+  wake_timer* timer_ = nullptr;
+  std::int64_t due_;
+};
+
+}  // namespace detail
+
+/// A reply that is awaited at most once, by the actor or task that asked, and only
+/// there; it moves as long as nobody awaits it. Yields what ask() yields, by the
+/// same deadline, counted from the request. Dropped, the reply is dropped too; the
+/// request is handled all the same.
+template <class M>
+class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_reply final : public detail::pending_leaf {
+ public:
+  using result_type = result<typename M::reply>;
+
+  pending_reply(detail::cell& to, M&& m, duration deadline)
+      : pending_leaf(&abandon, deadline), envelope_(detail::slab_new<detail::ask_envelope<M>>(std::move(m))) {
+    envelope_->resume = &pending_leaf::on_reply;
+    start(to, *envelope_);
+  }
+  pending_reply(pending_reply&& o) noexcept
+      : pending_leaf(&abandon, o), envelope_(std::exchange(o.envelope_, nullptr)) {}
+  ~pending_reply() {
+    withdraw();
+    give_up_unawaited();
+    if (envelope_ != nullptr) detail::slab_delete(envelope_);
+  }
+
+  [[nodiscard]] bool await_ready() const noexcept { return ready() && detail::spend_hop(); }
+  template <detail::troupe_promise P>
+  bool await_suspend(std::coroutine_handle<P> h) {
+    if (ready()) {  // the slice's budget of awaits is used up
+      detail::defer(h.promise());
+    } else {
+      suspend(h.promise());
+    }
+    return true;
+  }
+  result_type await_resume() {
+    if (code_ != errc{}) return std::unexpected(error(code_));
+    return std::move(*envelope_->reply);
+  }
+
+ private:
+  static void abandon(leaf& l) noexcept {
+    auto& self = static_cast<pending_reply&>(l);
+    self.envelope_ = nullptr;
+    self.give_up();
+  }
+  void give_up_unawaited() noexcept {
+    if (sent_ != nullptr) abandon(*this);
+  }
+
+  detail::ask_envelope<M>* envelope_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,302 @@
+// For tests of actors: a system on the simulated runtime, probes that take what an
+// actor sends, captured log lines and dead letters, and faults on demand.
+//
+//   troupe::testkit::bench b{{.seed = 7}};
+//   troupe::testkit::probe<pong> p(b.sys);
+//   const auto player = b.sys.spawn<pinger>({}, p.ref());
+//   CHECK(player.tell(ping{}) == troupe::send_result::ok);
+//   p.expect<pong>();
+//   p.expect_nothing();                         // exact: nothing else is under way
+//
+// Knows no test framework: what is not as expected throws testkit::failure, whose
+// text says what was there instead, with which seed, and how to repeat it.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <troupe/actors/inbox.hpp>
+#include <troupe/actors/system.hpp>
+#include <troupe/runtime/sim.hpp>
+#include <variant>
+#include <vector>
+
+namespace troupe::testkit {
+
+/// What a test expected and did not get.
+class failure : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The seed of the environment variable TROUPE_SEED, or else `otherwise`.
+[[nodiscard]] std::uint64_t seed_or(std::uint64_t otherwise);
+
+/// Calls f(seed) for the seeds 1 to n: with TROUPE_SEEDS set, for that many; with
+/// TROUPE_SEED set, for that one only. When f throws, prints the seed and the command
+/// that repeats it, and throws on. Each call must also give back the slab memory
+/// that it took: what leaks is a failure.
+void for_each_seed(unsigned n, const std::function<void(std::uint64_t seed)>& f);
+
+/// Notes how many slab objects (envelopes, frames, actors) live; `verify` throws when
+/// it is not the same number again. Exact while no other thread is at work.
+class leak_guard {
+ public:
+  leak_guard() noexcept;
+  void verify() const;
+
+ private:
+  std::size_t objects_;
+  std::size_t large_;
+};
+
+/// Keeps every log line. Thread-safe.
+class log_capture final : public log_sink {
+ public:
+  void write(log_level level, std::string_view line) noexcept override;
+  /// How many lines of at least `least` contain `text`.
+  [[nodiscard]] std::size_t count(std::string_view text, log_level least = log_level::debug) const;
+  [[nodiscard]] std::vector<std::string> lines() const;
+  void clear();
+
+ private:
+  struct entry {
+    log_level level;
+    std::string line;
+  };
+  mutable std::mutex lock_;
+  std::vector<entry> entries_;
+};
+
+/// A dead letter, kept.
+struct lost_message {
+  std::string path;
+  dead_letter_cause cause;
+  std::string type;
+};
+
+/// Takes the dead letters of a system for as long as it lives. Thread-safe.
+class dead_letter_probe final : public dead_letter_sink {
+ public:
+  explicit dead_letter_probe(system& s);
+  ~dead_letter_probe() override;
+  void write(const dead_letter& letter) noexcept override;
+
+  /// The oldest one not yet taken, or nothing. Runs what is ready first.
+  std::optional<lost_message> take();
+  /// How many are not yet taken. Runs what is ready first.
+  [[nodiscard]] std::size_t count();
+
+ private:
+  system& system_;
+  std::mutex lock_;
+  std::deque<lost_message> letters_;
+};
+
+struct bench_options {
+  std::uint64_t seed = 1;
+  /// Every mailbox holds one message, whatever the actor asks for.
+  bool capacity_one = false;
+  /// In virtual time every slice takes up to this long, at random.
+  duration slowest_slice{};
+  system_options system = {};
+};
+
+namespace detail {
+class faults;
+/// Runs all that is ready when the system is simulated; elsewhere it runs by itself.
+void run_ready(system& s);
+/// Moves the virtual clock to the next timer, not beyond `until`; false when there is none.
+bool next_timer(system& s, std::int64_t until);
+[[nodiscard]] bool is_simulated(const system& s);
+/// Throws failure: `text`, and how to repeat it when `s` is simulated.
+[[noreturn]] void fail(const system& s, const std::string& text);
+}  // namespace detail
+
+/// A simulated runtime with a system on it, and all that a test wants to see of it.
+/// Lives on one thread. The seed is that of TROUPE_SEED when set.
+class bench {
+  // In order: the log outlives the runtime, the faults outlive the system.
+  std::unique_ptr<detail::faults> faults_;
+
+ public:
+  explicit bench(bench_options o = {});
+  ~bench();
+  bench(const bench&) = delete;
+  bench& operator=(const bench&) = delete;
+
+  log_capture log;
+  sim::runtime time;
+  system sys;
+
+  /// Runs all that is ready; the clock stands still.
+  void run() { time.run_until_idle(); }
+  /// Runs, and moves the clock through every timer, to `d` from now.
+  void advance(duration d) { time.advance(d); }
+  /// Runs a task as somebody outside would, and returns what it yields.
+  template <class A>
+  auto await(A&& a) {
+    return sys.block_on(std::forward<A>(a));
+  }
+
+  /// Makes an actor fail now, as if a handler had thrown.
+  void crash(const any_ref& who) noexcept;
+  /// Makes the handler of the nth message that `who` takes from now on throw,
+  /// 1 being the next. For actors with handlers; notices and timers count too.
+  void crash_on(const any_ref& who, unsigned nth);
+};
+
+namespace detail {
+
+/// Where a probe keeps what it got: shared by the actor and the test.
+template <class... Ms>
+struct probe_box {
+  using item = std::variant<typename troupe::detail::received_as<Ms>::type..., down>;
+  std::mutex lock;
+  std::condition_variable changed;
+  std::deque<item> items;
+
+  void put(item i) {
+    const std::scoped_lock guard(lock);
+    items.push_back(std::move(i));
+    changed.notify_all();
+  }
+};
+
+struct probe_watch {
+  any_ref who;
+};
+struct probe_unwatch {
+  any_ref who;
+};
+
+template <class... Ms>
+struct probe_actor {
+  using accepts = protocol<Ms..., probe_watch, probe_unwatch>;
+
+  explicit probe_actor(std::shared_ptr<probe_box<Ms...>> b) : box(std::move(b)) {}
+
+  template <class M>
+    requires(troupe::detail::one_of<M, Ms...> && !request_message<M>)
+  void handle(M m) {
+    box->put(std::move(m));
+  }
+  template <class M>
+    requires(troupe::detail::one_of<M, Ms...> && request_message<M>)
+  void handle(M m, reply_to<typename M::reply> r) {
+    box->put(request<M>{std::move(m), std::move(r)});
+  }
+  void handle(down d) { box->put(std::move(d)); }
+  void handle(probe_watch m, context& ctx) { ctx.watch(m.who); }
+  void handle(probe_unwatch m, context& ctx) { ctx.unwatch(m.who); }
+
+  std::shared_ptr<probe_box<Ms...>> box;
+};
+
+template <class T>
+struct asked_as {
+  using type = T;
+  static constexpr const char* name = troupe::detail::type_name<T>();
+};
+template <class M>
+struct asked_as<request<M>> {
+  using type = M;
+  static constexpr const char* name = troupe::detail::type_name<M>();
+};
+
+}  // namespace detail
+
+/// An actor whose messages the test takes. A request comes as request<M>, to be
+/// answered, or to be dropped, by the test.
+template <class... Ms>
+class probe {
+ public:
+  explicit probe(system& s, spawn_options o = {}) : system_(s), box_(std::make_shared<box>()) {
+    actor_ = s.template spawn<detail::probe_actor<Ms...>>(std::move(o), box_);
+  }
+  ~probe() { system_.stop(actor_); }
+  probe(const probe&) = delete;
+  probe& operator=(const probe&) = delete;
+
+  [[nodiscard]] troupe::ref<Ms...> ref() const { return actor_; }
+
+  /// The next message, which must be an M (`down` for a notice) and come within `limit`: of
+  /// virtual time on a simulated runtime, where it moves the clock only when nothing is ready.
+  template <class M>
+  auto expect(duration limit = std::chrono::seconds(10)) {
+    using kept = typename kept_as<M>::type;
+    std::optional<typename box::item> i = next(limit);
+    if (!i) {
+      detail::fail(system_, actor_.path() + ": expected " + troupe::detail::type_name<M>() + ", but nothing came");
+    }
+    if (auto* const m = std::get_if<kept>(&*i)) return kept(std::move(*m));
+    detail::fail(system_, actor_.path() + ": expected " + troupe::detail::type_name<M>() + ", but " + name_of(*i) + " came");
+  }
+  /// Nothing has come, and nothing is under way. On a simulated runtime only, where it is exact.
+  void expect_nothing() {
+    if (!detail::is_simulated(system_)) {
+      detail::fail(system_, "expect_nothing() is exact, and so for a simulated runtime: use expect_nothing_for()");
+    }
+    expect_nothing_for(duration::zero());
+  }
+  /// Nothing comes within `d`: virtual time on a simulated runtime.
+  void expect_nothing_for(duration d) {
+    if (const auto i = next(d)) {
+      detail::fail(system_, actor_.path() + ": expected nothing, but " + name_of(*i) + " came");
+    }
+  }
+
+  /// The probe is sent a `down` when `who` ends.
+  void watch(const any_ref& who) { order(detail::probe_watch{who}); }
+  void unwatch(const any_ref& who) { order(detail::probe_unwatch{who}); }
+
+ private:
+  using box = detail::probe_box<Ms...>;
+  template <class M>
+  struct kept_as : troupe::detail::received_as<M> {};
+
+  template <class M>
+  void order(M m) {
+    if (actor_.tell(std::move(m)) != send_result::ok) detail::fail(system_, actor_.path() + ": the probe takes no orders");
+    detail::run_ready(system_);
+  }
+  static std::string name_of(const typename box::item& i) {
+    return std::visit([](const auto& m) { return std::string(detail::asked_as<std::decay_t<decltype(m)>>::name); }, i);
+  }
+  std::optional<typename box::item> pop() {
+    if (box_->items.empty()) return std::nullopt;
+    std::optional<typename box::item> first(std::move(box_->items.front()));
+    box_->items.pop_front();
+    return first;
+  }
+  std::optional<typename box::item> next(duration limit) {
+    if (!detail::is_simulated(system_)) {
+      std::unique_lock guard(box_->lock);
+      box_->changed.wait_for(guard, limit, [this] { return !box_->items.empty(); });
+      return pop();
+    }
+    const std::int64_t until =
+        troupe::detail::deadline_after(system_.now().time_since_epoch().count(), limit);
+    for (;;) {
+      detail::run_ready(system_);
+      {
+        const std::scoped_lock guard(box_->lock);
+        if (auto i = pop()) return i;
+      }
+      if (!detail::next_timer(system_, until)) return std::nullopt;
+    }
+  }
+
+  system& system_;
+  std::shared_ptr<box> box_;
+  typename troupe::ref_of<detail::probe_actor<Ms...>> actor_;
+};
+
+}  // namespace troupe::testkit

@@ -1,0 +1,71 @@
+// co_await until_stopped(ctx, t): a wait that ends early when its actor is told to stop.
+//
+// An actor that drains (on_stop::drain) is not cancelled when it is stopped: its
+// handler runs on to its end, within the shutdown time. What it waits for without
+// having promised anything to anybody, the next bytes of a client say, would use
+// up that time. Such a wait goes through until_stopped.
+#pragma once
+
+#include <troupe/actors/cell.hpp>
+#include <troupe/runtime/task.hpp>
+
+namespace troupe {
+namespace detail {
+
+/// Ties the coroutines below `root` to the stop of a cell. On the cell's strand.
+class stop_scope {
+ public:
+  stop_scope() noexcept = default;
+  stop_scope(const stop_scope&) = delete;
+  stop_scope& operator=(const stop_scope&) = delete;
+  ~stop_scope() { leave(); }
+
+  /// False when the cell has been told to stop already.
+  [[nodiscard]] bool enter(cell& c, promise_base& root);
+  void leave() noexcept;
+  /// Cancels what is below each scope of the cell.
+  static void cancel_all(cell& c) noexcept;
+
+ private:
+  cell* cell_ = nullptr;
+  promise_base* root_ = nullptr;
+  stop_scope* next_ = nullptr;
+  stop_scope* prev_ = nullptr;
+};
+
+}  // namespace detail
+
+/// What until_stopped() returns: await it, in the same expression, for a result<T>.
+template <class T>
+class [[nodiscard]] until_stopped_awaiter {
+ public:
+  using result_type = typename as_result_awaiter<T>::result_type;
+
+  until_stopped_awaiter(detail::cell& c, task<T> t) noexcept : inner_(std::move(t)), cell_(&c) {}
+
+  [[nodiscard]] bool await_ready() { return !scope_.enter(*cell_, inner_.promise()); }
+  template <detail::troupe_promise P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {
+    return inner_.await_suspend(parent);
+  }
+  result_type await_resume() {
+    scope_.leave();
+    return inner_.await_resume();
+  }
+
+ private:
+  as_result_awaiter<T> inner_;
+  detail::cell* cell_;
+  detail::stop_scope scope_;
+};
+
+/// Awaits `t` until it is done or the actor of `ctx` is told to stop. Then what `t` is
+/// suspended on is cancelled, `t` unwinds, and the result is errc::cancelled; on an
+/// actor that has been told to stop before, `t` is not begun. An actor that does
+/// not drain is cancelled as a whole, as ever.
+template <class T>
+until_stopped_awaiter<T> until_stopped(context& ctx, task<T> t) noexcept {
+  return {detail::self_cell(ctx), std::move(t)};
+}
+
+}  // namespace troupe

@@ -1,0 +1,53 @@
+// What the cases on Troupe share, and the list of them. Definitions, sizes and checks are those of the peers:
+// a case here and its namesake there send the same messages between the same actors.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <troupe/actors.hpp>
+#include <utility>
+
+#include "harness/harness.hpp"
+#include "harness/workload.hpp"
+
+namespace troupe_bench {
+
+/// Ends the program: a case that lost something it must not lose would wait for ever. Any thread.
+[[noreturn]] inline void give_up(const char* why) {
+  std::fprintf(stderr, "troupe-bench: %s\n", why);
+  std::_Exit(EXIT_FAILURE);
+}
+
+/// Tells in a case whose mailboxes have room for all that can be under way, so that a refusal is a bug.
+template <class M, class... Ms>
+void tell(const troupe::ref<Ms...>& to, M m) {
+  if (to.tell(std::move(m)) != troupe::send_result::ok) [[unlikely]]
+    give_up("a message was refused");
+}
+
+/// Actors that are made for one job and then end: nobody would start them anew.
+inline const troupe::spawn_options short_lived{.restart = troupe::restart::temporary};
+
+/// What one actor handled: written by that actor only, on a cache line of its own.
+struct alignas(64) tally {
+  std::uint64_t handled = 0;
+};
+
+/// The start signal.
+struct begin {};
+
+// Each runs its case of workload.hpp; see bench::bench_case::run.
+bench::outcome ping_pong(unsigned workers, double scale);
+bench::outcome ring(unsigned workers, double scale);
+bench::outcome fan_in(unsigned workers, double scale);
+bench::outcome big(unsigned workers, double scale);
+bench::outcome chameneos(unsigned workers, double scale);
+bench::outcome ask_roundtrip(unsigned workers, double scale);
+bench::outcome spawn_kill(unsigned workers, double scale);
+bench::outcome skynet_1m(unsigned workers, double scale);
+bench::outcome idle_wake(unsigned workers, double scale);
+bench::outcome mem_actor(unsigned workers, double scale);
+bench::outcome idle_cpu(unsigned workers, double scale);
+
+}  // namespace troupe_bench

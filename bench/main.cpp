@@ -1,0 +1,22 @@
+// troupe-bench: runs one case on Troupe and prints its result as one line of JSON.
+#include <array>
+
+#include "cases.hpp"
+
+int main(int argc, char** argv) {
+  using bench::warm_up;
+  static constexpr std::array<bench::bench_case, 11> cases{{
+      {"ping_pong", "one message between two actors, one in flight", troupe_bench::ping_pong},
+      {"ring", "one hop; 1000 actors, 64 tokens", troupe_bench::ring},
+      {"fan_in", "one message; 4 senders wait for room in one receiver's mailbox", troupe_bench::fan_in},
+      {"big", "one message; 1000 actors ping random others", troupe_bench::big},
+      {"chameneos", "one meeting; 100 creatures, one mall", troupe_bench::chameneos},
+      {"ask_roundtrip", "a request and its reply", troupe_bench::ask_roundtrip},
+      {"spawn_kill", "create an actor, one message, it answers and ends", troupe_bench::spawn_kill},
+      {"skynet_1m", "the whole tree of 1000000 leaves", troupe_bench::skynet_1m},
+      {"idle_wake", "a foreign thread asks an idle system", troupe_bench::idle_wake},
+      {"mem_actor", "one actor that handled a message and waits", troupe_bench::mem_actor, warm_up::none},
+      {"idle_cpu", "3 s of 1000 idle actors", troupe_bench::idle_cpu, warm_up::none},
+  }};
+  return bench::run_program("troupe-bench", cases, argc, argv);
+}

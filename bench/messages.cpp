@@ -1,0 +1,131 @@
+// The cases that only pass messages between actors that already exist: ping_pong, ring, fan_in.
+#include <latch>
+#include <vector>
+
+#include "cases.hpp"
+
+namespace troupe_bench {
+namespace {
+
+// -- ping_pong, ring -------------------------------------------------------------------------------------
+
+struct token {
+  std::uint64_t left;  // hops, with the one that brought it here
+};
+struct meet {
+  troupe::ref<token> partner;
+};
+
+/// Passes each token on to its partner, one hop less; a token on its last hop counts `over` down. `mine` may
+/// be read after that: every write to it happens before.
+struct passer {
+  using accepts = troupe::protocol<token, meet>;
+
+  void handle(meet m) { partner = std::move(m.partner); }
+  void handle(token t) {
+    ++mine->handled;
+    if (t.left > 1) {
+      tell(partner, token{t.left - 1});
+    } else {
+      over->count_down();
+    }
+  }
+
+  std::latch* over;
+  tally* mine;
+  troupe::ref<token> partner = {};
+};
+
+std::uint64_t total(const std::vector<tally>& all) {
+  std::uint64_t sum = 0;
+  for (const tally& each : all) sum += each.handled;
+  return sum;
+}
+
+/// `actors` passers in a circle carry `tokens` tokens, evenly spread, for `hops` each: ping_pong with two of
+/// them.
+bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops) {
+  std::latch over(static_cast<std::ptrdiff_t>(tokens));
+  std::vector<tally> tallies(actors);
+  troupe::system sys({.workers = workers});
+  std::vector<troupe::ref_of<passer>> passers;
+  for (tally& each : tallies) passers.push_back(sys.spawn<passer>({}, &over, &each));
+  for (std::uint64_t i = 0; i < actors; ++i) tell(passers[i], meet{passers[(i + 1) % actors]});
+
+  const bench::stopwatch timer;
+  for (std::uint64_t t = 0; t < tokens; ++t) tell(passers[t * actors / tokens], token{hops});
+  over.wait();
+  const double seconds = timer.seconds();
+
+  return bench::ns_per_op(tokens * hops, seconds).expect("messages handled", tokens * hops, total(tallies));
+}
+
+// -- fan_in ----------------------------------------------------------------------------------------------
+
+struct number {
+  std::uint64_t value;
+};
+
+struct funnel {
+  std::uint64_t wanted;
+  std::uint64_t sum = 0;  // written by the receiver only, read once `complete`
+  std::latch complete{1};
+};
+
+struct receiver {
+  using accepts = troupe::protocol<number>;
+
+  explicit receiver(funnel* f) : into(f), left(f->wanted) {}
+  void handle(number n) {
+    into->sum += n.value;
+    if (--left == 0) into->complete.count_down();
+  }
+
+  funnel* into;
+  std::uint64_t left;
+};
+
+/// Sends the numbers 1 to `count`, and waits whenever the receiver has no room.
+troupe::task<void> sender(troupe::context&, troupe::inbox<begin> in, troupe::ref<number> to,
+                          std::uint64_t count) {
+  (void)co_await in.receive();
+  for (std::uint64_t i = 1; i <= count; ++i) {
+    if (!co_await to.send(number{i})) give_up("a send failed");
+  }
+}
+
+}  // namespace
+
+bench::outcome ping_pong(unsigned workers, double scale) {
+  return circle(workers, 2, 1, 2 * bench::workload::scaled(bench::workload::pings, scale));
+}
+
+bench::outcome ring(unsigned workers, double scale) {
+  using namespace bench::workload;
+  return circle(workers, ring_actors, ring_tokens, scaled(ring_hops, scale));
+}
+
+bench::outcome fan_in(unsigned workers, double scale) {
+  using namespace bench::workload;
+  const std::uint64_t each = scaled(fan_in_messages, scale);
+  const std::uint64_t total = fan_in_senders * each;
+  funnel into{.wanted = total};
+  troupe::system sys({.workers = workers});
+  const auto target = sys.spawn<receiver>({.mailbox = {.capacity = fan_in_capacity}}, &into);
+  std::vector<troupe::ref<begin>> senders;
+  for (std::uint64_t i = 0; i < fan_in_senders; ++i) senders.push_back(sys.spawn(sender, {}, target, each));
+
+  const auto before = static_cast<double>(bench::resident_bytes());
+  const bench::stopwatch timer;
+  for (const auto& one : senders) tell(one, begin{});
+  into.complete.wait();
+  const double seconds = timer.seconds();
+
+  // Beside the peers, whose mailboxes may be unbounded: what was queued at the worst moment.
+  const double growth = (static_cast<double>(bench::peak_resident_bytes()) - before) / 1e6;
+  return bench::ns_per_op(total, seconds)
+      .also("rss_mb", growth)
+      .expect("sum of the numbers received", fan_in_senders * (each * (each + 1) / 2), into.sum);
+}
+
+}  // namespace troupe_bench

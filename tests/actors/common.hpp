@@ -1,0 +1,51 @@
+// What many tests of actors use: a counter, and a short way to ask.
+#pragma once
+
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <troupe/actors.hpp>
+#include <troupe/actors/testkit.hpp>
+#include <vector>
+
+#include "support/catch.hpp"
+
+namespace actors_test {
+
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using troupe::send_result;
+using troupe::testkit::bench;
+using troupe::testkit::for_each_seed;
+using troupe::testkit::probe;
+
+constexpr unsigned seeds = 50;
+
+struct add {
+  int by;
+};
+struct get {
+  using reply = int;
+};
+struct fail_now {
+  std::string why;
+};
+
+/// Adds; fails when told to; forgets all when restarted.
+struct counter {
+  using accepts = troupe::protocol<add, get, fail_now>;
+  void handle(add m) { sum += m.by; }
+  int handle(get) const { return sum; }
+  void handle(const fail_now& m) { throw std::runtime_error(m.why); }
+  int sum = 0;
+};
+
+/// Hands each message on to a ref, so that a probe sees it.
+struct note {
+  int sender;
+  int number;
+};
+
+/// What a test shares with its actors: a list of what happened.
+using history = std::vector<std::string>;
+
+}  // namespace actors_test

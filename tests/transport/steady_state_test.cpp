@@ -1,0 +1,61 @@
+// What a message over a connection costs in memory: nothing from the heap.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <troupe/runtime/slab.hpp>
+
+#include "support/catch.hpp"
+#include "transport/loopback.hpp"
+
+using namespace troupe;       // NOLINT(google-build-using-namespace)
+using namespace troupe_test;  // NOLINT(google-build-using-namespace)
+
+namespace {
+std::atomic<std::uint64_t> heap_calls{0};
+}
+
+// For the whole test program: counts what the sanitizers and malloc serve.
+void* operator new(std::size_t n) {
+  heap_calls.fetch_add(1, std::memory_order_relaxed);
+  if (void* const p = std::malloc(n == 0 ? 1 : n)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
+
+TEST_CASE("steady state: a message over a connection calls no heap, with buffers and deadlines in use") {
+  constexpr int warm_up = 500;
+  constexpr int rounds = 2000;
+  runtime rt({.workers = 1});
+  const auto answer = [](tcp_stream s) -> task<void> {
+    read_buffer buffer(64 * 1024);
+    const auto reply = [&s](std::span<const std::byte> data) -> task<result<std::size_t>> {
+      if (result<void> sent = co_await s.write_all(data); !sent) co_return std::unexpected(sent.error());
+      co_return data.size();
+    };
+    must(co_await feed(s, buffer, reply));
+  };
+  const auto ask = [](tcp_stream s) -> task<std::pair<std::uint64_t, std::uint64_t>> {
+    std::byte chunk[64] = {};
+    std::uint64_t heap = 0;
+    std::uint64_t slab = 0;
+    for (int i = 0; i < warm_up + rounds; ++i) {
+      if (i == warm_up) {
+        slab = detail::slab_statistics().heap_calls;
+        heap = heap_calls.load();
+      }
+      must(co_await s.write_all(chunk));
+      must(co_await s.read_some(chunk));
+    }
+    co_return std::pair(heap_calls.load() - heap, detail::slab_statistics().heap_calls - slab);
+  };
+  connection c = must(rt.block_on(make_connection({.read_deadline = 60s})));
+  rt.spawn(answer(std::move(c.server)));
+  const auto [heap, slab] = must(rt.block_on(ask(std::move(c.client))));
+  CHECK(heap == 0);
+  CHECK(slab == 0);
+}

@@ -1,0 +1,67 @@
+// Reads a stream no faster than its consumer takes.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/tcp_stream.hpp>
+
+namespace troupe {
+
+namespace detail {
+
+template <class T>
+concept taken_bytes = std::same_as<T, std::size_t> || std::same_as<T, result<std::size_t>>;
+
+[[nodiscard]] inline error message_too_long(const read_buffer& b) {
+  return {
+      std::make_error_code(std::errc::message_size),
+      "a message from the peer is longer than the buffer's limit of " + std::to_string(b.limit()) + " bytes"};
+}
+
+}  // namespace detail
+
+/// A consumer of bytes: `task<std::size_t>` or `task<result<std::size_t>>`
+/// from a span that stays valid until that task ends. It yields how many bytes
+/// it took; 0 means that it needs more. An error ends the feed.
+template <class F>
+concept byte_consumer = requires(F& f, std::span<const std::byte> data) {
+  requires detail::taken_bytes<detail::await_result_t<decltype(f(data))>>;
+};
+
+/// Feeds `on_data` from `from` until the stream ends, the consumer or the
+/// network fails, or the owner stops. The next read waits until the consumer
+/// has taken what it can, so a consumer that awaits, say, room in a mailbox
+/// pauses the reading, the kernel's window fills, and the peer is slowed down.
+/// Whatever it is fed with, a connection holds at most `buffer.limit()` bytes,
+/// and none while it waits for the peer with everything consumed.
+///
+/// At the end of the stream an incomplete message is what is left in `buffer`.
+/// A message that does not fit is an error. `from` and `buffer` outlive the task.
+template <byte_consumer F>
+task<result<void>> feed(tcp_stream& from, read_buffer& buffer, F on_data) {
+  for (;;) {
+    if (result<void> readable = co_await from.wait_readable(); !readable) co_return readable;
+    const std::span<std::byte> room = buffer.prepare();
+    if (room.empty()) co_return std::unexpected(detail::message_too_long(buffer));
+    const result<std::optional<std::size_t>> got = from.try_read(room);
+    if (!got || !*got || **got == 0) buffer.give_back();
+    if (!got) co_return std::unexpected(got.error());
+    if (!*got) continue;
+    if (**got == 0) co_return result<void>();
+    buffer.commit(**got);
+    while (!buffer.empty()) {
+      const result<std::size_t> taken = co_await on_data(buffer.data());
+      if (!taken) co_return std::unexpected(taken.error());
+      if (*taken == 0) break;
+      buffer.consume(*taken);
+    }
+  }
+}
+
+}  // namespace troupe

@@ -1,0 +1,18 @@
+// Opens a socket and applies options to it.
+#pragma once
+
+#include <system_error>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/tcp_options.hpp>
+
+namespace troupe::detail {
+
+/// A non-blocking TCP socket for the family of `e`, or -1 and `failed`.
+[[nodiscard]] int open_tcp(const ip_endpoint& e, std::error_code& failed) noexcept;
+/// What of `o` belongs to the kernel.
+[[nodiscard]] std::error_code apply(int fd, const tcp_options& o) noexcept;
+[[nodiscard]] std::error_code set_flag(int fd, int level, int name, int value) noexcept;
+/// Where `fd` is bound.
+[[nodiscard]] ip_endpoint bound_to(int fd) noexcept;
+
+}  // namespace troupe::detail

@@ -1,0 +1,29 @@
+// One operation under way on one direction of a socket.
+#pragma once
+
+#include "socket_state.hpp"
+
+namespace troupe::detail {
+
+/// Marks the direction as in use for as long as it lives; false when another
+/// operation has it. The coroutine that holds it holds a socket_ref too.
+class operation {
+ public:
+  /// Null: nothing to mark, and not marked.
+  operation(socket_state* s, direction d) noexcept
+      : flag_(s != nullptr && !s->in_use[static_cast<unsigned>(d)] ? &s->in_use[static_cast<unsigned>(d)]
+                                                                   : nullptr) {
+    if (flag_ != nullptr) *flag_ = true;
+  }
+  operation(const operation&) = delete;
+  operation& operator=(const operation&) = delete;
+  ~operation() {
+    if (flag_ != nullptr) *flag_ = false;
+  }
+  explicit operator bool() const noexcept { return flag_ != nullptr; }
+
+ private:
+  bool* flag_;
+};
+
+}  // namespace troupe::detail

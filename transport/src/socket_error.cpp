@@ -1,0 +1,65 @@
+#include "socket_error.hpp"
+
+#include <cerrno>
+#include <string>
+#include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/strand.hpp>
+
+namespace troupe::detail {
+
+namespace {
+
+const char* advice(const std::error_code& code) noexcept {
+  if (code.category() != std::generic_category()) return "";
+  switch (code.value()) {
+    case EADDRINUSE:
+      return "; another socket has this port: stop its program (ss -ltnp names it) or choose another port";
+    case EADDRNOTAVAIL:
+      return "; no interface of this machine has this address";
+    case EACCES:
+      return "; ports below 1024 need root or the capability net_bind_service";
+    case ECONNREFUSED:
+      return "; nothing listens there";
+    case EMFILE:
+      return "; close connections, limit them, or raise the limit of open files (ulimit -n)";
+    case ENFILE:
+      return "; the whole machine is out of open files (fs.file-max)";
+    case EOPNOTSUPP:
+      return "; the simulated runtime has no sockets: use the real runtime";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+error socket_error(std::error_code code, std::string_view what, const ip_endpoint& where) {
+  std::string text(what);
+  text.append(" ").append(where.to_string()).append(": ");
+  if (code == errc::timeout) {
+    text += "the deadline passed";
+  } else if (code == errc::closed) {
+    text += "the socket was closed on this side";
+  } else {
+    text.append(code.message()).append(advice(code));
+  }
+  return {code, std::move(text)};
+}
+
+error closed_error(std::string_view what) {
+  return {make_error_code(errc::closed), std::string(what) + ": the socket is not open on this side"};
+}
+
+error busy_error(std::string_view what, const ip_endpoint& where) {
+  return {make_error_code(errc::invalid_argument),
+          std::string(what) + " " + where.to_string() +
+              ": another one is under way on this socket; await it first"};
+}
+
+std::error_code refuse_simulated() noexcept {
+  const strand* const s = current_strand();
+  if (s == nullptr || !s->home().simulated()) return {};
+  return {EOPNOTSUPP, std::generic_category()};
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,20 @@
+// The errors a socket's user sees: what was attempted, with whom, and why not.
+#pragma once
+
+#include <string_view>
+#include <system_error>
+#include <troupe/runtime/error.hpp>
+#include <troupe/transport/endpoint.hpp>
+
+namespace troupe::detail {
+
+/// "<what> <where>: <the code's words>", and what to do where that is known.
+[[nodiscard]] error socket_error(std::error_code code, std::string_view what, const ip_endpoint& where);
+/// For a stream or listener that was never opened, or is closed.
+[[nodiscard]] error closed_error(std::string_view what);
+/// A second operation of a kind on one socket.
+[[nodiscard]] error busy_error(std::string_view what, const ip_endpoint& where);
+/// On the simulated runtime; success elsewhere, also off the workers.
+[[nodiscard]] std::error_code refuse_simulated() noexcept;
+
+}  // namespace troupe::detail
