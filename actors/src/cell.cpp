@@ -116,12 +116,13 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
         const message_kind& k = kind_of(*m);
         // Going idle unhooks the mail and gives its credit back in one step;
         // afterwards the cell may be running elsewhere.
+        w.let_go();
         if (c.box_.try_idle(1, m)) [[likely]] {
           k.retire(*m);
           return;
         }
-        c.take_mail(1, m);
-        k.retire(*m);
+        w.running.store(&c, std::memory_order_relaxed);
+        c.absorb(1, m);
       }
     }
   }
@@ -144,24 +145,26 @@ void cell::visit(worker& w) noexcept {
   if (w.simulated) [[unlikely]] left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
   if (c.has_deferred()) c.resume_deferred();
   for (;;) {
+    w.running.store(&c, std::memory_order_relaxed);
     if (c.handling_ != nullptr && c.handler_ == nullptr) c.finish_handling(w);
     if (c.in_place_ != nullptr && c.handling_ == nullptr) {
       // The mail that was handled where it hung. Going idle is tried first: it
       // unhooks the mail and gives its credit back in one step.
       mail& done = *std::exchange(c.in_place_, nullptr);
+      w.let_go();
       if (!c.stop_asked_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
         kind_of(done).retire(done);  // the cell may be running elsewhere by now
         return;
       }
-      c.take_mail(1, &done);
-      kind_of(done).retire(done);
+      c.absorb(1, &done);
       continue;
     }
     if (c.box_.urgent() || c.has_late_system_mail()) {
-      c.act_on_system_mail();
+      c.absorb(std::exchange(c.handled_, 0), nullptr);
       continue;
     }
     if (c.has_deferred()) {
+      w.let_go();
       w.push_yielded(c);
       return;
     }
@@ -173,12 +176,14 @@ void cell::visit(worker& w) noexcept {
       }
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
+      w.let_go();
       if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
       continue;
     }
     if (left == 0) {
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.box_.depth() <= c.capacity_ / 2) c.serve_waiters();
+      w.let_go();
       w.push_yielded(c);
       return;
     }
@@ -202,8 +207,9 @@ void cell::visit(worker& w) noexcept {
       continue;
     }
     const std::uint32_t handled = std::exchange(c.handled_, 0);  // not to be touched once idle
+    w.let_go();
     if (c.box_.try_idle(handled, nullptr)) return;
-    c.take_mail(handled, nullptr);
+    c.absorb(handled, nullptr);
   }
 }
 
@@ -228,19 +234,23 @@ bool cell::has_late_system_mail() const noexcept {
   return x != nullptr && !x->late_system.empty();
 }
 
+// Takes in what hangs in the mailbox, and acts on system mail at once. `done`
+// is a mail that was handled in place: it is unhooked, and so can be retired.
+void cell::absorb(std::uint32_t handled, mail* done) noexcept {
+  mail_queue system;
+  if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
+  box_.detach(handled, done != nullptr ? done : std::exchange(in_place_, nullptr), pending_, system);
+  if (done != nullptr) kind_of(*done).retire(*done);
+  while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
+}
+
+// The same in the middle of something: system mail is kept for later.
 void cell::take_mail(std::uint32_t handled, mail* in_place) noexcept {
   mail_queue system;
   box_.detach(handled, in_place, pending_, system);
   handled_ = 0;
   in_place_ = nullptr;
   if (!system.empty()) extras().late_system.append(system);
-}
-
-void cell::act_on_system_mail() noexcept {
-  mail_queue system;
-  if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
-  box_.detach(std::exchange(handled_, 0), std::exchange(in_place_, nullptr), pending_, system);
-  while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
 }
 
 void cell::handle(mail& m, bool counted, worker& w) noexcept {

@@ -291,12 +291,12 @@ void cell::bounce_pending() noexcept {
 }
 
 bool cell::try_to_die() noexcept {
-  take_mail(0, nullptr);
+  absorb(std::exchange(handled_, 0), nullptr);
   bounce_pending();
-  act_on_system_mail();
   if (cell_extras* const x = extras_if_any()) {
     while (mail* const m = x->notices.pop_front()) m->kind->dispose(*m);
   }
+  worker_here()->let_go();
   if (!box_.try_die()) return false;
   // From here nobody else runs this cell; whoever hears of its end finds it ended.
   tell_watchers(*this);
@@ -353,7 +353,8 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
 
 cell* cell::child_named(std::string_view wanted) const {
   cell* c = youngest_child_;
-  while (c != nullptr && c->name() != wanted) c = c->older_;
+  // One that has ended keeps its place until this actor comes to know, but not its name.
+  while (c != nullptr && (c->box().dead() || c->name() != wanted)) c = c->older_;
   return c;
 }
 
@@ -441,6 +442,7 @@ void cell::child_crashed(cell& child) noexcept {
   }
   const exit_reason why = child.reason();
   if (awaits_start_of(child)) {
+    child.request(order_bury);
     fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child failed while the tree was starting",
                                  path(), why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
     return;
@@ -462,6 +464,7 @@ void cell::child_crashed(cell& child) noexcept {
     child.request(order_bury);
     return;
   }
+  child.request(order_bury);
   error cause = why.why() != nullptr ? *why.why() : error(errc::actor_failed);
   fail(exit_kind::restart_limit,
        error(make_error_code(errc::restart_limit), text, path(), std::move(cause)));

@@ -11,6 +11,7 @@
 #include <troupe/runtime/engine.hpp>
 
 #include "blocking_pool.hpp"
+#include "overflow_list.hpp"
 #include "watchdog.hpp"
 
 namespace troupe::detail {
@@ -64,6 +65,7 @@ engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
     : options_(checked(std::move(options))),
       sim_(std::move(sim)),
       injected_(std::make_unique<inject_queue>()),
+      overflow_(std::make_unique<overflow_list>()),
       threads_(std::make_unique<threads>()) {
   const unsigned n = sim_ ? 1 : options_.workers;
   options_.workers = n;
@@ -171,32 +173,35 @@ void engine::overflow(worker& w, runnable& r) noexcept {
     half[i]->next_runnable = first;
     first = half[i];
   }
-  const scoped_lock guard(overflow_lock_);
-  (overflow_head_ == nullptr ? overflow_head_ : overflow_tail_->next_runnable) = first;
-  overflow_tail_ = &r;
+  const std::scoped_lock guard(overflow_lock_);
+  overflow_->push(*first, n + 1);
   overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + n + 1, std::memory_order_release);
 }
 
-// Returns one, and moves a share of the others into the worker's ring.
+// Returns one of a batch, and moves as many of the others as fit into the ring
+// of the worker, from where its peers may steal.
 runnable* engine::take_overflow(worker& w) noexcept {
   if (overflow_size_.load(std::memory_order_acquire) == 0) return nullptr;
-  const std::size_t room = run_queue<>::capacity / 2 - std::min(w.queue.size(), run_queue<>::capacity / 2);
-  const scoped_lock guard(overflow_lock_);
-  runnable* const r = overflow_head_;
-  if (r == nullptr) return nullptr;
-  const std::size_t size = overflow_size_.load(std::memory_order_relaxed);
-  std::size_t share = std::min(room, size / workers_.size());
-  std::size_t taken = 1;
-  overflow_head_ = r->next_runnable;
-  for (; share > 0 && overflow_head_ != nullptr; --share) {
-    runnable* const next = overflow_head_;
-    runnable* const after = next->next_runnable;
-    if (!w.queue.push(*next)) break;
-    overflow_head_ = after;
-    ++taken;
+  std::size_t size = 0;
+  runnable* first = nullptr;
+  {
+    const std::scoped_lock guard(overflow_lock_);
+    first = overflow_->pop(size);
+    if (first == nullptr) return nullptr;
+    overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) - size, std::memory_order_release);
   }
-  overflow_size_.store(size - taken, std::memory_order_release);
-  return r;
+  runnable* rest = size > 1 ? first->next_runnable : nullptr;
+  for (--size; size > 0; --size) {
+    runnable* const after = rest->next_runnable;
+    if (!w.queue.push(*rest)) break;
+    rest = after;
+  }
+  if (size > 0) {
+    const std::scoped_lock guard(overflow_lock_);
+    overflow_->push(*rest, size);
+    overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + size, std::memory_order_release);
+  }
+  return first;
 }
 
 bool engine::work_injected() noexcept {

@@ -53,10 +53,12 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
     self.box_.detach(0, nullptr, user, system);
     while (mail* const m = system.pop_front()) m->kind->act(*m, self);
     if (self.has_deferred()) {
+      w.let_go();
       w.push_yielded(self);
       return;
     }
     if (self.over_) {
+      w.let_go();
       if (!self.box_.try_die()) continue;
       // Nobody can schedule this strand any more; say so, and let go.
       engine& e = self.home();
@@ -72,7 +74,9 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
       self.release();
       return;
     }
+    w.let_go();
     if (self.box_.try_suspend()) return;
+    w.running.store(&self, std::memory_order_relaxed);
   }
 }
 

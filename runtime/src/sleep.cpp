@@ -18,7 +18,10 @@ struct deadline_timer : timer, mail {
     if (user != nullptr) {
       user->timer_ = nullptr;
       user->fired_ = true;
-      s.cancel_below(*root);
+      bool over = false;
+      user->over_ = &over;
+      s.cancel_below(*root, over);
+      if (!over) user->over_ = nullptr;
     }
   }
   static void dispose_it(mail& m) noexcept { slab_delete(&static_cast<deadline_timer&>(m)); }
@@ -37,6 +40,7 @@ void cancel_timer::arm(promise_base& root, duration d) {
 }
 
 void cancel_timer::disarm() noexcept {
+  if (bool* const over = std::exchange(over_, nullptr)) *over = true;
   deadline_timer* const t = std::exchange(timer_, nullptr);
   if (t == nullptr) return;
   if (t->home->cancel(*t)) {

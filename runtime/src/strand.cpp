@@ -140,13 +140,13 @@ void strand::cancel_awaits() noexcept {
   while (deferred_ != nullptr) resume_deferred();
 }
 
-void strand::cancel_below(promise_base& root) noexcept {
+void strand::cancel_below(promise_base& root, const bool& over) noexcept {
   worker& w = *worker_here();
   const auto below = [&root](const promise_base* p) {
     while (p != nullptr && p != &root) p = p->parent;
     return p != nullptr;
   };
-  for (;;) {
+  while (!over) {
     leaf* l = leaves_;
     while (l != nullptr && !below(l->awaiting_)) l = l->next_;
     promise_base* p = nullptr;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <string>
 #include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/inspection_gate.hpp>
 
 namespace troupe::detail {
 
@@ -27,6 +28,8 @@ bool process_barrier() noexcept {
 }
 
 }  // namespace
+
+constinit atomic<std::uint32_t> inspections{0};
 
 watchdog::watchdog(engine& e) : engine_(e), sights_(e.workers().size()) {
   register_barrier();
@@ -101,17 +104,17 @@ void watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
 }
 
 void watchdog::report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept {
-  w.inspected.store(true, std::memory_order_seq_cst);
+  inspections.fetch_add(1, std::memory_order_seq_cst);
   std::string what = "something";
-  // Without the barrier the worker might not see the flag in time: then the
-  // report does without the path.
+  // Without the barrier nothing would be known about the strand: then the report
+  // does without the path.
   if (process_barrier() && w.slice_number.load(std::memory_order_acquire) == slice) {
-    if (strand* const s = w.running.load(std::memory_order_relaxed)) what = s->describe();
+    if (strand* const s = w.running.load(std::memory_order_acquire)) what = s->describe();
     if (const char* const message = w.running_what.load(std::memory_order_relaxed)) {
       what.append(", handling ").append(message);
     }
   }
-  w.inspected.store(false, std::memory_order_release);
+  inspections.fetch_sub(1, std::memory_order_release);
   engine_.count([](counter_block& c) { c.long_handlers.add(); });
   engine_.log(log_level::warning,
               what + ": has been running for " + std::to_string(ran / 1'000'000) +

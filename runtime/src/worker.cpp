@@ -151,7 +151,7 @@ void worker::run_one(runnable& r) noexcept {
   slice_number.store(slice_number.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   r.run(r, *this);
   slice_number.store(slice_number.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  while (inspected.load(std::memory_order_acquire)) spin_pause();
+  let_go();
   current = nullptr;
   counters.slices.add();
 }

@@ -146,12 +146,13 @@ TEST_CASE("coroutine handler: stopping oneself takes effect after it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
     probe<done> p(b.sys);
+    probe<> ends(b.sys);
     const auto q = b.sys.spawn<quitter>({}, p.ref());
-    p.watch(q);
+    ends.watch(q);
     REQUIRE(q.tell(work{1}) == send_result::ok);
     REQUIRE(q.tell(work{2}) == send_result::ok);
     CHECK(p.expect<done>() == done{1});
-    CHECK(p.expect<troupe::down>().reason.kind() == troupe::exit_kind::normal);
+    CHECK(ends.expect<troupe::down>().reason.kind() == troupe::exit_kind::normal);
     p.expect_nothing_for(10s);
   });
 }
@@ -181,13 +182,14 @@ TEST_CASE("inbox: a coroutine receives what it is sent, and ends the actor by re
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
     probe<done> p(b.sys);
+    probe<> ends(b.sys);
     const auto c = b.sys.spawn(&collector, {.name = "collector"}, p.ref());
-    p.watch(c);
+    ends.watch(c);
     for (int i = 0; i < 100; ++i) REQUIRE(c.tell(work{i}) == send_result::ok);
     CHECK(b.await(c.ask(size{})).value() == 100);
     REQUIRE(c.tell(bye{}) == send_result::ok);
     for (int i = 0; i < 100; ++i) CHECK(p.expect<done>() == done{i});
-    CHECK(p.expect<troupe::down>().reason.kind() == troupe::exit_kind::normal);
+    CHECK(ends.expect<troupe::down>().reason.kind() == troupe::exit_kind::normal);
     CHECK(c.tell(work{1}) == send_result::closed);
     p.expect_nothing();
   });

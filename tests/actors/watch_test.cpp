@@ -140,9 +140,6 @@ TEST_CASE("watch: two that watch each other may end in any order") {
     void handle(add) {}
     void handle(const troupe::down&, troupe::context& ctx) { ctx.stop(); }
   };
-  struct pair_of {
-    using accepts = troupe::protocol<>;
-  };
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
     probe<> p(b.sys);

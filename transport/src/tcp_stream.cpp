@@ -26,8 +26,9 @@ namespace {
 constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
 
-// The coroutines below end in one place and build no error themselves: their
-// frames are made for every operation, and have to fit the slab.
+// A frame is made for every operation, and has to fit the slab. So the coroutines
+// below end in one place, and what needs temporaries is kept out of line: what is
+// inlined into a coroutine may find a place in its frame.
 
 error failure(const socket_ref& s, const char* what, std::error_code why) {
   if (!s || why == errc::closed) return detail::closed_error(what);
@@ -35,17 +36,19 @@ error failure(const socket_ref& s, const char* what, std::error_code why) {
   return detail::socket_error(why, what, s->where());
 }
 
-result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got, std::error_code why) {
+TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
+                                                 std::error_code why) {
   if (why) return std::unexpected(failure(s, reading, why));
   return *got;
 }
 
-result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
+TROUPE_NOINLINE result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
   if (why) return std::unexpected(failure(s, what, why));
   return {};
 }
 
-result<void> write_outcome(const socket_ref& s, std::size_t left, std::size_t total, std::error_code why) {
+TROUPE_NOINLINE result<void> write_outcome(const socket_ref& s, std::size_t left, std::size_t total,
+                                           std::error_code why) {
   if (why != errc::timeout) return outcome(s, writing, why);
   return std::unexpected(error(why, "write to " + s->where().to_string() + ": the peer does not read; " +
                                         std::to_string(left) + " of " + std::to_string(total) +
@@ -59,15 +62,16 @@ std::error_code refusal(const socket_ref& s, const operation& mine) noexcept {
 }
 
 // One attempt, if it can find anything; true when the read is over.
-bool try_read_once(socket_state& s, std::span<std::byte> into, std::optional<std::size_t>& got,
-                   std::error_code& why) noexcept {
+TROUPE_NOINLINE bool try_read_once(socket_state& s, std::span<std::byte> into,
+                                   std::optional<std::size_t>& got, std::error_code& why) noexcept {
   if (!s.worth_trying(direction::read)) return false;
   why = s.receive(into, got);
   return why || got;
 }
 
 // One attempt; true when the write is over.
-bool try_write_once(socket_state& s, std::span<const std::byte>& rest, std::error_code& why) noexcept {
+TROUPE_NOINLINE bool try_write_once(socket_state& s, std::span<const std::byte>& rest,
+                                    std::error_code& why) noexcept {
   std::size_t sent = 0;
   why = s.send(rest, sent);
   rest = rest.subspan(sent);

@@ -174,7 +174,7 @@ class alignas(16) cell final : public strand, public context {
   void serve_waiters() noexcept;
   void fail_waiters() noexcept;
   void take_mail(std::uint32_t handled, mail* in_place) noexcept;
-  void act_on_system_mail() noexcept;
+  void absorb(std::uint32_t handled, mail* done) noexcept;
   [[nodiscard]] bool has_late_system_mail() const noexcept;
   bool try_to_die() noexcept;
   void on_stop() noexcept;

@@ -67,5 +67,11 @@ template <class T>
 until_stopped_awaiter<T> until_stopped(context& ctx, task<T> t) noexcept {
   return {detail::self_cell(ctx), std::move(t)};
 }
+/// The same for any other awaitable, such as sleep_for().
+template <class A>
+  requires(!detail::is_task<std::remove_cvref_t<A>>::value)
+auto until_stopped(context& ctx, A&& a) {
+  return until_stopped(ctx, detail::as_task_by_reference(a));
+}
 
 }  // namespace troupe

@@ -16,6 +16,7 @@
 namespace troupe::detail {
 
 class blocking_pool;
+class overflow_list;
 class watchdog;
 struct inject_queue;
 
@@ -108,9 +109,8 @@ class engine : public std::enable_shared_from_this<engine> {
   std::unique_ptr<watchdog> watchdog_;
 
   // What did not fit into a ring. overflow_size_: a hint, read without the lock.
-  spinlock overflow_lock_;
-  runnable* overflow_head_ = nullptr;
-  runnable* overflow_tail_ = nullptr;
+  std::mutex overflow_lock_;
+  std::unique_ptr<overflow_list> overflow_;
   atomic<std::size_t> overflow_size_{0};
 
   // Parking. A foreign thread pushes, fences, and loads searching_ and parked_;

@@ -53,6 +53,7 @@ class cancel_timer {
  private:
   friend struct deadline_timer;
   struct deadline_timer* timer_ = nullptr;
+  bool* over_ = nullptr;  // while it cancels: where disarm() says that the task has ended
   bool fired_ = false;
 };
 

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 #include <troupe/runtime/config.hpp>
+#include <troupe/runtime/inspection_gate.hpp>
 #include <troupe/runtime/mailbox.hpp>
 #include <troupe/runtime/runnable.hpp>
 
@@ -89,7 +90,10 @@ class strand : public runnable {
   /// Shares in the strand's memory. Any thread that has one. The last one out frees it.
   void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) type_->free(*this);
+    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      wait_for_inspection();
+      type_->free(*this);
+    }
   }
   [[nodiscard]] mailbox& box() noexcept { return box_; }
   [[nodiscard]] const mailbox& box() const noexcept { return box_; }
@@ -108,8 +112,15 @@ class strand : public runnable {
   /// Stops every suspended await: each chain unwinds to its root or to the
   /// nearest as_result. Awaits begun later stop at once.
   void cancel_awaits() noexcept;
-  /// Stops the awaits of the coroutines below `root` only.
-  void cancel_below(promise_base& root) noexcept;
+  /// Stops the awaits of the coroutines below `root` only, until `over`: what
+  /// that resumes sets it once `root` has ended, for its frame may be somebody
+  /// else's by then.
+  void cancel_below(promise_base& root, const bool& over) noexcept;
+  /// The same where `root` outlives the call.
+  void cancel_below(promise_base& root) noexcept {
+    constexpr bool never = false;
+    cancel_below(root, never);
+  }
   /// Awaits may be begun again (an actor was restarted).
   void allow_awaits() noexcept { cancelled_ = false; }
   [[nodiscard]] bool awaits_cancelled() const noexcept { return cancelled_; }

@@ -73,18 +73,16 @@ class alignas(cache_line) worker {
   // slice_number: odd while a slice runs. Written by the worker, relaxed: the
   // watchdog only asks whether it has changed within milliseconds.
   atomic<std::uint64_t> slice_number{0};
-  // inspected: the watchdog looks at `current`. It sets the flag, runs a
-  // process-wide barrier, and looks only if slice_number has not changed;
-  // the worker, at the end of a slice, waits while the flag is up. So what the
-  // watchdog looks at lives until it has lowered the flag (release; the
-  // worker's acquire). Broken by: tests/runtime/watchdog_test.
-  atomic<bool> inspected{false};
   // overdue: set by the watchdog while this worker has been in one slice for a
   // millisecond: thieves may take its slot. Relaxed, a hint.
   atomic<bool> overdue{false};
   // running_what: the message being handled, for the report; static storage.
   atomic<const char*> running_what{nullptr};
+  // running: the strand of this slice, for as long as it is this worker's. Null
+  // before the strand is given away; see inspection.hpp.
   atomic<strand*> running{nullptr};
+  /// The strand of this slice is about to become somebody else's, or nobody's.
+  void let_go() noexcept { running.store(nullptr, std::memory_order_release); }
 
  private:
   friend class engine;

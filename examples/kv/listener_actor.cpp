@@ -1,0 +1,87 @@
+#include "kv/listener_actor.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "kv/shard_actor.hpp"
+
+namespace kv {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto pause_after_failure = 50ms;   // out of descriptors: somebody has to leave first
+constexpr auto connection_shutdown = 3s;     // to finish the round it is in
+constexpr std::string_view refusal = "-ERR max number of clients reached\r\n";
+
+}  // namespace
+
+void listener_actor::started(troupe::context& ctx) {
+  auto found = std::make_shared<std::vector<shard_ref>>();
+  for (std::size_t shard = 0; shard < server_->options.shards.count; ++shard) {
+    const std::string path = "/kv/shards/" + std::to_string(shard);
+    found->push_back(ctx.sys().at<execute_batch, crash_shard>(path).value());
+  }
+  shards_ = std::move(found);
+  if (ctx.self<listener_actor>().tell(accept_clients{}) != troupe::send_result::ok) return;
+  if (ctx.epoch() == 0) {
+    std::printf("READY port=%u\n", unsigned{server_->port});
+    std::fflush(stdout);
+  }
+}
+
+troupe::task<void> listener_actor::handle(accept_clients, troupe::context& ctx) {
+  bool failing = false;
+  for (;;) {
+    troupe::result<troupe::tcp_stream> client =
+        co_await troupe::until_stopped(ctx, server_->listener.accept());
+    if (client) {
+      failing = false;
+      welcome(std::move(*client), ctx);
+      continue;
+    }
+    if (client.error() == troupe::errc::cancelled) break;
+    if (!std::exchange(failing, true)) {
+      std::fprintf(stderr, "troupe-kv: %s; trying again\n", client.error().to_string().c_str());
+    }
+    if (!co_await troupe::until_stopped(ctx, troupe::sleep_for(pause_after_failure))) break;
+  }
+  server_->listener.close();
+}
+
+void listener_actor::welcome(troupe::tcp_stream stream, troupe::context& ctx) {
+  if (server_->clients.load(std::memory_order_relaxed) >= server_->options.max_clients) {
+    server_->rejected.fetch_add(1, std::memory_order_relaxed);
+    (void)stream.try_write(std::as_bytes(std::span(refusal)));
+    return;
+  }
+  const auto connection = ctx.spawn<connection_actor>({.mailbox = {.capacity = 1, .when_stopped = troupe::on_stop::drain},
+                                                       .restart = troupe::restart::temporary,
+                                                       .shutdown = connection_shutdown},
+                                                      std::move(stream), server_, shards_);
+  (void)connection.tell(connection_actor::serve{});
+}
+
+troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
+  // A client has one batch at a time in a shard's mailbox, so with this nobody is ever refused.
+  const std::size_t room = server->options.max_clients + 64;
+  const troupe::mailbox_options mailbox{.capacity = static_cast<std::uint32_t>(std::min<std::size_t>(room, 65534)),
+                                        .when_stopped = troupe::on_stop::drain};
+  troupe::supervisor shards("shards", {.restarts = {.max = 1000, .within = 10s}});
+  for (std::size_t shard = 0; shard < server->options.shards.count; ++shard) {
+    shards = std::move(shards).child<shard_actor>(std::to_string(shard), {.mailbox = mailbox}, server, shard);
+  }
+  auto clients = troupe::supervisor("clients")
+                     .child<listener_actor>("listener",
+                                            {.mailbox = {.when_stopped = troupe::on_stop::drain},
+                                             .stop_children = troupe::stop_order::parallel},
+                                            server);
+  // When either gives up, so does the server: whoever started it decides what then.
+  return troupe::supervisor("kv", {.restarts = {.max = 0}})
+      .child(std::move(shards))
+      .child(std::move(clients));
+}
+
+}  // namespace kv

@@ -1,0 +1,67 @@
+#include "kv/server_state.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace kv {
+namespace {
+
+std::int64_t resident_bytes() {
+  std::FILE* const f = std::fopen("/proc/self/statm", "r");
+  if (f == nullptr) return 0;
+  long total = 0;
+  long resident = 0;
+  const int read = std::fscanf(f, "%ld %ld", &total, &resident);
+  std::fclose(f);
+  return read == 2 ? std::int64_t{resident} * ::sysconf(_SC_PAGESIZE) : 0;
+}
+
+template <class T>
+std::int64_t now(const std::atomic<T>& figure) {
+  return static_cast<std::int64_t>(figure.load(std::memory_order_relaxed));
+}
+
+}  // namespace
+
+server_info server_state::facts() const {
+  const auto up = std::chrono::steady_clock::now() - started_at;
+  server_info info{
+      .process_id = ::getpid(),
+      .port = port,
+      .uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(up).count(),
+      .connected_clients = now(clients),
+      .max_clients = static_cast<std::int64_t>(options.max_clients),
+      .used_memory = resident_bytes(),
+      .connections_received = now(connections),
+      .commands_processed = now(commands),
+      .connections_rejected = now(rejected),
+      .shards = static_cast<std::int64_t>(options.shards.count),
+  };
+  for (const shard_figures& f : figures) {
+    info.keys += now(f.keys);
+    info.journal_bytes += now(f.journal_bytes);
+    info.restarts += now(f.restarts);
+    info.journal_failing |= f.failing.load(std::memory_order_relaxed);
+    info.loading |= f.loading.load(std::memory_order_relaxed);
+  }
+  return info;
+}
+
+std::vector<setting> server_state::settings() const {
+  return {
+      {"appendfsync", std::string(to_string(options.shards.fsync))},
+      {"appendonly", "yes"},
+      {"bind", options.bind},
+      {"databases", "1"},
+      {"dir", options.shards.directory.string()},
+      {"maxclients", std::to_string(options.max_clients)},
+      {"maxmemory", "0"},
+      {"port", std::to_string(port)},
+      {"proto-max-bulk-len", std::to_string(options.limits.max_bulk)},
+      {"save", ""},
+      {"timeout", std::to_string(options.idle_timeout.count())},
+  };
+}
+
+}  // namespace kv

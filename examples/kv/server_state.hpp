@@ -1,0 +1,68 @@
+// What all actors of one server share: its options, the listening socket, and the figures that INFO shows.
+// Made by main, kept alive by everybody who holds the pointer. Options are read-only once the tree runs; the
+// figures are atomics that each actor writes for itself and anybody may read.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kv/pipeline.hpp"
+#include "kv/resp.hpp"
+#include "kv/session.hpp"
+#include "kv/shard_files.hpp"
+#include <troupe/transport/tcp_listener.hpp>
+
+namespace kv {
+
+struct server_options {
+  std::string bind = "127.0.0.1";
+  std::uint16_t port = 6379;
+  shard_options shards;
+  std::size_t max_clients = 10'000;
+  std::chrono::seconds idle_timeout{0};    ///< 0: clients may stay silent for ever
+  std::chrono::seconds write_deadline{10};  ///< for a client that does not read its replies
+  std::size_t max_pipeline = 256;          ///< commands of one client that are under way at a time
+  parser_limits limits;
+};
+
+/// The figures of one shard, written by its actor only. Relaxed throughout: each is a snapshot of its own, and
+/// orders nothing.
+struct alignas(64) shard_figures {
+  std::atomic<std::uint64_t> keys{0};
+  std::atomic<std::uint64_t> journal_bytes{0};
+  std::atomic<std::uint32_t> restarts{0};
+  std::atomic<bool> failing{false};
+  std::atomic<bool> loading{false};
+};
+
+struct server_state {
+  explicit server_state(server_options o)
+      : options(std::move(o)), figures(options.shards.count), loaded(options.shards.count) {}
+
+  const server_options options;
+  troupe::tcp_listener listener;
+  std::uint16_t port = 0;
+  const std::chrono::steady_clock::time_point started_at = std::chrono::steady_clock::now();
+
+  // Counters that any actor adds to; relaxed, for nothing hangs on their order.
+  std::atomic<std::uint64_t> clients{0};  ///< connected now
+  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> rejected{0};
+  std::atomic<std::uint64_t> commands{0};
+  std::vector<shard_figures> figures;
+
+  /// What main has read from the journals before the tree starts; the first incarnation of a shard takes its
+  /// own, later ones read their journals themselves. Touched by main, then by that shard only.
+  std::vector<loaded_shard> loaded;
+
+  /// The facts for INFO, as they are now.
+  server_info facts() const;
+  /// What CONFIG GET may ask for.
+  std::vector<setting> settings() const;
+};
+
+}  // namespace kv

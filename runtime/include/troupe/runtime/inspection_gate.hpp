@@ -1,0 +1,30 @@
+// How the watchdog may look at a strand that another thread runs, at no cost for
+// that thread: whoever frees a strand waits while somebody looks.
+//
+//   watchdog:  raises the gate, process-wide barrier, loads worker.running,
+//              looks at the strand if it is not null, lowers the gate
+//   worker:    running = null (let_go), gives the strand away
+//   freer:     got the strand from the worker, loads the gate, frees
+//
+// A freer that loaded the gate before the barrier had the strand from the worker
+// by then, so the watchdog's load, behind the barrier, finds null. One that
+// loads it later sees it raised, and waits. The barrier makes the watchdog pay
+// for both sides: the others need no fence.
+#pragma once
+
+#include <cstdint>
+#include <troupe/runtime/atomic.hpp>
+
+namespace troupe::detail {
+
+// inspections: watchdogs that look at a strand now. Its decrement (release)
+// pairs with the acquire load in wait_for_inspection: a look ends before the
+// free. Broken by: tests/runtime/watchdog_test under TSan.
+extern constinit atomic<std::uint32_t> inspections;
+
+/// Before a strand's memory is freed. Any thread; nearly always one load.
+inline void wait_for_inspection() noexcept {
+  while (inspections.load(std::memory_order_acquire) != 0) spin_pause();
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,16 @@
+// expect: this message has no reply
+// expect: request_message<deposit>|'deposit' does not satisfy 'request_message'
+#include <troupe/actors.hpp>
+
+struct deposit {};
+struct balance {
+  using reply = int;
+};
+
+auto query(const troupe::ref<deposit, balance>& account) {
+#ifdef TROUPE_COMPILE_FAIL
+  return account.ask(deposit{});
+#else
+  return account.ask(balance{});
+#endif
+}

@@ -1,0 +1,73 @@
+// Foreign threads inject work while workers park and wake: nothing hangs, and nothing is run twice.
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <troupe/runtime/blocking.hpp>
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <vector>
+
+#include "support/catch.hpp"
+
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+troupe::task<int> hop(int n) {
+  if (n % 3 == 0) co_await troupe::yield();
+  if (n % 50 == 0) co_await troupe::sleep_for(200us);
+  if (n % 97 == 0) co_await troupe::blocking([] {});
+  co_return n;
+}
+
+}  // namespace
+
+TEST_CASE("scheduler stress: work that foreign threads inject, with pauses in which workers park") {
+  for (const unsigned workers : {1U, 2U, 4U}) {
+    troupe::runtime on({.workers = workers});
+    std::vector<std::thread> clients;
+    std::atomic<int> wrong{0};
+    for (int c = 0; c < 3; ++c) {
+      clients.emplace_back([&, c] {
+        for (int i = 0; i < 1500; ++i) {
+          if (on.block_on(hop(i)).value_or(-1) != i) ++wrong;
+          if (i % 100 == c) std::this_thread::sleep_for(1ms);
+        }
+      });
+    }
+    for (auto& t : clients) t.join();
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("scheduler stress: spawned tasks all run, more of them than a ring holds") {
+  for (const unsigned workers : {1U, 2U}) {
+    std::atomic<int> ran{0};
+    {
+      troupe::runtime on({.workers = workers});
+      constexpr auto one = [](std::atomic<int>& n) -> troupe::task<void> {
+        co_await troupe::yield();
+        ++n;
+      };
+      constexpr auto fan_out = [](troupe::runtime& r, std::atomic<int>& n) -> troupe::task<void> {
+        for (int i = 0; i < 2000; ++i) r.spawn(one(n));
+        co_return;
+      };
+      for (int i = 0; i < 3; ++i) on.spawn(fan_out(on, ran));
+      while (ran != 6000) std::this_thread::yield();
+    }
+    CHECK(ran == 6000);
+  }
+}
+
+TEST_CASE("scheduler stress: runtimes come and go with work under way") {
+  constexpr auto forever = []() -> troupe::task<void> {
+    for (;;) co_await troupe::sleep_for(1ms);
+  };
+  for (int i = 0; i < 30; ++i) {
+    troupe::runtime on({.workers = 2});
+    for (int t = 0; t < 10; ++t) on.spawn(forever());
+    if (i % 3 == 0) std::this_thread::sleep_for(1ms);
+  }
+  SUCCEED();
+}
