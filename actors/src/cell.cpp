@@ -9,8 +9,8 @@
 
 namespace troupe::detail {
 
-cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o)
-    : strand(sys.home(), &run_slice, type_of),
+cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o, bool usual)
+    : strand(sys.home(), &run_slice, type_of, parent != nullptr ? 3 : 2),
       core_(&sys),
       behaviour_(&b),
       parent_(parent),
@@ -19,7 +19,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
       drain_(o.mailbox.when_stopped == on_stop::drain),
       parallel_stop_(o.stop_children == stop_order::parallel) {
   if (parent != nullptr) box_.hold();  // until launch: the state is not there yet
-  if (!options_are_usual(o)) {
+  if (!usual) {
     cell_extras& x = extras();
     x.name = o.name;
     x.shutdown = o.shutdown;
@@ -40,7 +40,7 @@ cell_extras& cell::extras() {
   cell_extras* x = extras_.load(std::memory_order_acquire);
   if (x != nullptr) return *x;
   auto* const fresh = new cell_extras;
-  if (extras_.compare_exchange_strong(x, fresh, std::memory_order_acq_rel, std::memory_order_acquire)) {
+  if (extras_.compare_exchange_strong(x, fresh, std::memory_order_seq_cst, std::memory_order_acquire)) {
     return *fresh;
   }
   delete fresh;
@@ -109,7 +109,7 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
       c.in_place_ = m;
       c.counted_ = true;
       c.receive(*m, w);
-      if (c.handling_ == m && c.in_place_ == m && c.handler_ == nullptr) [[likely]] {
+      if (c.handling_ == m && c.in_place_ == m && c.handler_ == nullptr && !c.leaving_) [[likely]] {
         c.handling_ = nullptr;
         c.in_place_ = nullptr;
         w.counters.handled.add();
@@ -152,7 +152,7 @@ void cell::visit(worker& w) noexcept {
       // unhooks the mail and gives its credit back in one step.
       mail& done = *std::exchange(c.in_place_, nullptr);
       w.let_go();
-      if (!c.stop_asked_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
+      if (!c.stop_asked_ && !c.leaving_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
         kind_of(done).retire(done);  // the cell may be running elsewhere by now
         return;
       }
@@ -161,6 +161,11 @@ void cell::visit(worker& w) noexcept {
     }
     if (c.box_.urgent() || c.has_late_system_mail()) {
       c.absorb(std::exchange(c.handled_, 0), nullptr);
+      continue;
+    }
+    if (c.leaving_ && (c.handler_ == nullptr || c.receiver_ != nullptr)) {
+      c.begin_end(exit_reason(exit_kind::normal));
+      c.leaving_ = false;
       continue;
     }
     if (c.has_deferred()) {

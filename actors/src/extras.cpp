@@ -27,9 +27,9 @@ duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t rando
 }
 
 bool options_are_usual(const spawn_options& o) noexcept {
-  static const spawn_options usual;
-  return o.name.empty() && o.shutdown == usual.shutdown && o.backoff.first == usual.backoff.first &&
-         o.restarts.max == usual.restarts.max && o.restarts.within == usual.restarts.within;
+  constexpr restart_budget budget;
+  return o.name.empty() && o.shutdown == default_shutdown && o.backoff.first.count() == 0 &&
+         o.restarts.max == budget.max && o.restarts.within == budget.within;
 }
 
 void check_options(const spawn_options& o, const std::string& where) {

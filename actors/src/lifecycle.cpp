@@ -40,8 +40,6 @@ void cell::act_on_orders() noexcept {
     restart_ = restart::temporary;
     begin_end(exit_reason(exit_kind::error,
                           error(make_error_code(errc::start_failed), "its constructor threw", path())));
-  } else if ((orders & order_leave) != 0) {
-    leave();
   } else {
     if ((orders & order_start) != 0 && life_ == life::running) call_started();
     if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->child_up(*this);
@@ -85,16 +83,9 @@ void cell::on_kill() noexcept {
   }
 }
 
-void cell::stop_self() noexcept { request(order_leave); }
-
-// After the present handler: one that is a coroutine comes to its end first.
-void cell::leave() noexcept {
-  if (handler_ != nullptr && receiver_ == nullptr) {
-    leaving_ = true;
-  } else {
-    begin_end(exit_reason(exit_kind::normal));
-  }
-}
+// Takes effect after the present handler, when the visit comes to it; a handler
+// that is a coroutine comes to its end first.
+void cell::stop_self() noexcept { leaving_ = true; }
 
 // -- the end of an incarnation --------------------------------------------------
 
@@ -131,26 +122,31 @@ void cell::begin_end(exit_reason why) noexcept {
   } else if (cell_extras* const x = extras_if_any()) {
     x->why.reset();
   }
-  drop_timers(*this);
-  drop_watches(*this);
+  leaving_ = false;
+  end_timers_and_watches();
   cancel_awaits();
   if (handling_ != nullptr) {
     mail& m = take_handling();
     kind_of(m).refuse(m, error(errc::closed));
   }
-  {
+  if (guardian_) {  // the only one whose children are added by other threads
     const scoped_lock guard(lock_);
+    barren_ = true;
+  } else {
     barren_ = true;
   }
   stop_next_child();
 }
 
+void cell::end_timers_and_watches() noexcept {
+  if (extras_if_any() == nullptr) return;
+  drop_timers(*this);
+  drop_watches(*this);
+}
+
 void cell::stop_next_child() noexcept {
-  cell* youngest = nullptr;
-  {
-    const scoped_lock guard(lock_);
-    youngest = youngest_child_;
-  }
+  // Once barren the list only shrinks, and only here: no lock to look at it.
+  cell* const youngest = youngest_child_;
   if (youngest == nullptr) {
     children_gone();
   } else if (parallel_stop_) {
@@ -175,8 +171,7 @@ void cell::children_gone() noexcept {
     has_state_ = false;
   }
   // What hooks and destructors have armed since ends with the incarnation too.
-  drop_timers(*this);
-  drop_watches(*this);
+  end_timers_and_watches();
   if (may_restart()) {
     life_ = life::crashed;
     exit_out_ = true;
@@ -267,14 +262,10 @@ void cell::call_started() noexcept {
 // dies, and all who watch are told, once no mail is under way to it.
 void cell::bury() noexcept {
   life_ = life::dead;
-  box_.close();
   if (cell_extras* const x = extras_if_any()) {
     order_timer::disarm(x->kill_timer);
     order_timer::disarm(x->restart_timer);
   }
-  fail_waiters();
-  take_mail(handled_, nullptr);
-  bounce_pending();
   core_->home().count([](counter_block& c) { c.ended.add(); });
 }
 
@@ -291,7 +282,11 @@ void cell::bounce_pending() noexcept {
 }
 
 bool cell::try_to_die() noexcept {
-  absorb(std::exchange(handled_, 0), nullptr);
+  mail_queue system;
+  if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
+  box_.close_and_detach(std::exchange(handled_, 0), std::exchange(in_place_, nullptr), pending_, system);
+  if (box_.has_waiters()) fail_waiters();  // closed by now, so no other comes
+  while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
   bounce_pending();
   if (cell_extras* const x = extras_if_any()) {
     while (mail* const m = x->notices.pop_front()) m->kind->dispose(*m);
@@ -300,9 +295,8 @@ bool cell::try_to_die() noexcept {
   if (!box_.try_die()) return false;
   // From here nobody else runs this cell; whoever hears of its end finds it ended.
   tell_watchers(*this);
-  if (const cell_extras* const x = extras_if_any()) {
-    if (!x->registered_names.empty()) core_->unregister(*this);
-  }
+  if (has_names()) core_->unregister(*this);
+  if (prepaid_ != 0) release_many(std::exchange(prepaid_, 0));
   if (parent_ != nullptr) {
     parent_->post(exit_);
   } else {
@@ -312,10 +306,18 @@ bool cell::try_to_die() noexcept {
   return true;
 }
 
+bool cell::has_names() noexcept {
+  const cell_extras* const x = extras_in_order();
+  if (x == nullptr) return false;
+  const scoped_lock guard(lock_);
+  return !x->registered_names.empty();
+}
+
 // -- children ---------------------------------------------------------------------
 
 cell* cell::make_child(const behaviour& b, const spawn_options& o) {
-  if (!options_are_usual(o) || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
+  const bool usual = options_are_usual(o);
+  if (!usual || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
     check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
   }
   const std::size_t bytes = sizeof(cell) + b.size;
@@ -324,9 +326,9 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   if (spawn_hooks* const hooks = core_->hooks()) [[unlikely]] {
     spawn_options changed = o;
     const behaviour& instead = hooks->prepare(b, changed);
-    child = new (memory) cell(*core_, this, instead, changed);
+    child = new (memory) cell(*core_, this, instead, changed, options_are_usual(changed));
   } else {
-    child = new (memory) cell(*core_, this, b, o);
+    child = new (memory) cell(*core_, this, b, o, usual);
   }
   errc refused{};
   {
@@ -341,8 +343,19 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
       if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
       youngest_child_ = child;
     }
+    // A ref to the child may outlive this actor, and still tells its path, so
+    // the child has a share. Bought in bulk, an atomic operation for every 64,
+    // but for the root, whose children come from other threads to its very end.
+    if (guardian_) {
+      share();
+    } else {
+      if (prepaid_ == 0) {
+        prepaid_ = 64;
+        share_many(64);
+      }
+      --prepaid_;
+    }
   }
-  share();  // a ref to the child may outlive this actor, and still tells its path
   if (refused == errc{}) return child;
   child->free_unborn();
   throw troupe_error(error(make_error_code(refused),
@@ -364,7 +377,13 @@ void cell::free_unborn() noexcept {
   cell* const above = parent_;
   std::destroy_at(this);
   slab_deallocate(this, bytes);
-  if (above != nullptr) above->release();
+  if (above == nullptr) return;
+  const worker* const w = worker_here();
+  if (w != nullptr && w->current == above && !above->guardian_ && above->life_ != life::dead) {
+    ++above->prepaid_;  // on its own strand: to be had again
+  } else {
+    above->release();
+  }
 }
 
 void cell::unlink_child(cell& child) noexcept {
@@ -382,11 +401,12 @@ void cell::discard_child(cell& child) noexcept {
   if (bare && child.box_.try_die()) {
     child.life_ = life::dead;
     tell_watchers(child);
-    if (x != nullptr && !x->registered_names.empty()) core_->unregister(child);
+    if (child.has_names()) core_->unregister(child);
     unlink_child(child);
-    child.release();
+    child.release_many(2);
     child.release();
   } else {
+    child.release();  // the share of the caller, who gets no ref
     child.request(order_unborn);
     child.wake();  // its mailbox was held until now
   }
@@ -402,7 +422,7 @@ void cell::launch(cell& child) noexcept {
   child.core_->home().count([](counter_block& c) { c.spawned.add(); });
   if (child.behaviour_->started != nullptr) child.request(order_start);
   // Until now its mailbox was held, so that nothing ran it. What has come meanwhile runs now.
-  if (!child.box_.try_idle(0, nullptr)) child.wake();
+  if (child.leaving_ || !child.box_.try_idle(0, nullptr)) child.wake();
 }
 
 void cell::exit_mail::act(mail& m, strand& s) noexcept {

@@ -2,9 +2,22 @@
 #include <troupe/actors/system_core.hpp>
 
 namespace troupe::detail {
+namespace {
 
-pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline) noexcept
-    : leaf(abandon), forget_(abandon), due_(deadline == forever ? INT64_MAX : due_in(deadline)) {}
+// Where the reply comes to. Looked for before anything is allocated.
+std::int64_t due_here(duration deadline) {
+  if (current_strand() == nullptr) {
+    throw troupe_error(
+        error(make_error_code(errc::invalid_argument),
+              "request() belongs into an actor or a task; from outside, block_on(ref.ask(...))"));
+  }
+  return deadline == forever ? INT64_MAX : due_in(deadline);
+}
+
+}  // namespace
+
+pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline)
+    : leaf(abandon), forget_(abandon), due_(due_here(deadline)) {}
 
 pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noexcept
     : leaf(abandon), sent_(std::exchange(o.sent_, nullptr)), code_(o.code_), forget_(abandon), due_(o.due_) {

@@ -35,7 +35,7 @@ system_core::system_core(system& owner, engine& e, duration shutdown) : owner_(o
   o.stop_children = stop_order::parallel;
   o.shutdown = shutdown;
   void* const memory = slab_allocate(sizeof(cell));
-  root_ = new (memory) cell(*this, nullptr, root_behaviour, o);
+  root_ = new (memory) cell(*this, nullptr, root_behaviour, o, false);
   root_->make_guardian();
 }
 
@@ -75,12 +75,13 @@ bool system_core::register_name(const std::string& name, cell& c) {
   if (!fresh) return at->second == &c;
   // Under the cell's lock, so that an actor that ends at this moment either
   // sees the name or is seen to have ended.
+  cell_extras& x = c.extras();
   const scoped_lock cell_guard(c.lock());
-  if (c.watchers_told()) {
+  if (c.box().dead()) {
     names_.erase(at);
     return false;
   }
-  c.extras().registered_names.push_back(name);
+  x.registered_names.push_back(name);
   return true;
 }
 

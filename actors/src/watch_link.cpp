@@ -18,7 +18,7 @@ void watch(cell& by, cell& of) {
   {
     cell_extras& theirs = of.extras();
     const scoped_lock guard(of.lock());
-    if (!of.watchers_told()) {
+    if (!of.box().dead()) {
       link->listed = true;
       link->next_watcher = theirs.watchers;
       if (theirs.watchers != nullptr) theirs.watchers->previous_watcher = link;
@@ -111,12 +111,14 @@ void drop_watches(cell& by) noexcept {
 }
 
 void tell_watchers(cell& of) noexcept {
+  // The cell is dead by now. A watcher makes the extras first and then, under
+  // the lock, loads whether it is dead; both sides are sequentially consistent,
+  // so either we see the extras, or the watcher sees a dead cell.
+  cell_extras* const theirs = of.extras_in_order();
+  if (theirs == nullptr) return;  // nobody ever watched it
   watch_link* l = nullptr;
   {
     const scoped_lock guard(of.lock());
-    of.mark_watchers_told();
-    cell_extras* const theirs = of.extras_if_any();
-    if (theirs == nullptr) return;  // nobody ever watched it
     l = std::exchange(theirs->watchers, nullptr);
     for (watch_link* each = l; each != nullptr; each = each->next_watcher) each->listed = false;
   }

@@ -23,7 +23,8 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 /// What a client is told when a shard has not answered.
 std::string failure_text(std::size_t shard, const troupe::error& why) {
   const std::string who = "shard " + std::to_string(shard);
-  if (why == troupe::errc::timeout) return "ERR " + who + " did not answer in time; writes may have been done";
+  if (why == troupe::errc::timeout)
+    return "ERR " + who + " did not answer in time; writes may have been done";
   if (why == troupe::errc::full) return "ERR " + who + " is overloaded; nothing was done";
   return "ERR " + who + " crashed; writes may have been done";
 }
@@ -41,7 +42,9 @@ connection_actor::connection_actor(troupe::tcp_stream stream, std::shared_ptr<se
   session_.id = static_cast<std::int64_t>(server_->connections.fetch_add(1, std::memory_order_relaxed)) + 1;
 }
 
-connection_actor::~connection_actor() { server_->clients.fetch_sub(1, std::memory_order_relaxed); }
+connection_actor::~connection_actor() {
+  server_->clients.fetch_sub(1, std::memory_order_relaxed);
+}
 
 troupe::task<void> connection_actor::handle(serve, troupe::context& ctx) {
   for (;;) {
@@ -142,6 +145,8 @@ troupe::task<void> connection_actor::ask_shards(round& r) {
 }
 
 bool connection_actor::do_step(troupe::context& ctx, std::string& out) {
+  if (step_ == session_step::close) return false;  // answered, and counted, with the others
+  server_->commands.fetch_add(1, std::memory_order_relaxed);
   const arguments args = parser_.args();
   switch (step_) {
     case session_step::info:
@@ -166,7 +171,6 @@ bool connection_actor::do_step(troupe::context& ctx, std::string& out) {
       if (const auto tree = ctx.sys().at<>("/kv")) ctx.sys().stop(*tree);
       return false;
     case session_step::close:
-      return false;
     case session_step::answered:
       break;
   }

@@ -1,6 +1,6 @@
 // The actor behind one client. It waits for bytes, takes all complete commands out of them, asks each shard
-// concerned once, and answers in one write; only then does it read on, so a client has one round under way and
-// the kernel's window slows down whoever sends faster than that.
+// concerned once, and answers in one write; only then does it read on, so a client has one round under way
+// and the kernel's window slows down whoever sends faster than that.
 //
 // A child of the listener, never restarted: a client whose connection has failed connects anew. When the
 // server stops, it finishes the round it is in and ends.
@@ -11,13 +11,13 @@
 #include <string_view>
 #include <vector>
 
+#include <troupe/actors.hpp>
+#include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/tcp_stream.hpp>
 #include "kv/resp.hpp"
 #include "kv/round.hpp"
 #include "kv/server_state.hpp"
 #include "kv/session.hpp"
-#include <troupe/actors.hpp>
-#include <troupe/transport/read_buffer.hpp>
-#include <troupe/transport/tcp_stream.hpp>
 
 namespace kv {
 

@@ -12,8 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto pause_after_failure = 50ms;   // out of descriptors: somebody has to leave first
-constexpr auto connection_shutdown = 3s;     // to finish the round it is in
+constexpr auto pause_after_failure = 50ms;  // out of descriptors: somebody has to leave first
+constexpr auto connection_shutdown = 3s;    // to finish the round it is in
 constexpr std::string_view refusal = "-ERR max number of clients reached\r\n";
 
 }  // namespace
@@ -57,27 +57,28 @@ void listener_actor::welcome(troupe::tcp_stream stream, troupe::context& ctx) {
     (void)stream.try_write(std::as_bytes(std::span(refusal)));
     return;
   }
-  const auto connection = ctx.spawn<connection_actor>({.mailbox = {.capacity = 1, .when_stopped = troupe::on_stop::drain},
-                                                       .restart = troupe::restart::temporary,
-                                                       .shutdown = connection_shutdown},
-                                                      std::move(stream), server_, shards_);
+  const auto connection =
+      ctx.spawn<connection_actor>({.mailbox = {.capacity = 1, .when_stopped = troupe::on_stop::drain},
+                                   .restart = troupe::restart::temporary,
+                                   .shutdown = connection_shutdown},
+                                  std::move(stream), server_, shards_);
   (void)connection.tell(connection_actor::serve{});
 }
 
 troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
   // A client has one batch at a time in a shard's mailbox, so with this nobody is ever refused.
   const std::size_t room = server->options.max_clients + 64;
-  const troupe::mailbox_options mailbox{.capacity = static_cast<std::uint32_t>(std::min<std::size_t>(room, 65534)),
-                                        .when_stopped = troupe::on_stop::drain};
+  const troupe::mailbox_options mailbox{
+      .capacity = static_cast<std::uint32_t>(std::min<std::size_t>(room, 65534)),
+      .when_stopped = troupe::on_stop::drain};
   troupe::supervisor shards("shards", {.restarts = {.max = 1000, .within = 10s}});
   for (std::size_t shard = 0; shard < server->options.shards.count; ++shard) {
     shards = std::move(shards).child<shard_actor>(std::to_string(shard), {.mailbox = mailbox}, server, shard);
   }
-  auto clients = troupe::supervisor("clients")
-                     .child<listener_actor>("listener",
-                                            {.mailbox = {.when_stopped = troupe::on_stop::drain},
-                                             .stop_children = troupe::stop_order::parallel},
-                                            server);
+  auto clients = troupe::supervisor("clients").child<listener_actor>(
+      "listener",
+      {.mailbox = {.when_stopped = troupe::on_stop::drain}, .stop_children = troupe::stop_order::parallel},
+      server);
   // When either gives up, so does the server: whoever started it decides what then.
   return troupe::supervisor("kv", {.restarts = {.max = 0}})
       .child(std::move(shards))

@@ -5,9 +5,9 @@
 
 #include <memory>
 
+#include <troupe/actors.hpp>
 #include "kv/connection_actor.hpp"
 #include "kv/server_state.hpp"
-#include <troupe/actors.hpp>
 
 namespace kv {
 

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -89,6 +90,9 @@ void raise_descriptor_limit() {
 
 int serve(program_options o) {
   raise_descriptor_limit();
+  // A write that cannot be done is an error that somebody handles, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   o.server.shards.seed = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}();
   const kv::shard_options& shards = o.server.shards;
 

@@ -4,7 +4,8 @@ namespace kv {
 namespace {
 
 constexpr std::size_t most_kept = 16;
-constexpr std::size_t largest_kept = 256 * 1024;  // bytes; what a large value made larger goes back to the heap
+constexpr std::size_t largest_kept =
+    256 * 1024;  // bytes; what a large value made larger goes back to the heap
 
 std::vector<std::unique_ptr<round>>& pool() {
   thread_local std::vector<std::unique_ptr<round>> rounds;

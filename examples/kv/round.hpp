@@ -27,8 +27,8 @@ struct round {
   std::string out;
 };
 
-/// Holds a round. It goes back to the pool of the thread that ends it; one that was cut short, by a crash or a
-/// stop, is freed instead, for it is in the middle of something.
+/// Holds a round. It goes back to the pool of the thread that ends it; one that was cut short, by a crash or
+/// a stop, is freed instead, for it is in the middle of something.
 class borrowed_round {
  public:
   explicit borrowed_round(std::size_t shard_count);

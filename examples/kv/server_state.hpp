@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
+#include <troupe/transport/tcp_listener.hpp>
 #include "kv/pipeline.hpp"
 #include "kv/resp.hpp"
 #include "kv/session.hpp"
 #include "kv/shard_files.hpp"
-#include <troupe/transport/tcp_listener.hpp>
 
 namespace kv {
 
@@ -23,14 +23,14 @@ struct server_options {
   std::uint16_t port = 6379;
   shard_options shards;
   std::size_t max_clients = 10'000;
-  std::chrono::seconds idle_timeout{0};    ///< 0: clients may stay silent for ever
+  std::chrono::seconds idle_timeout{0};     ///< 0: clients may stay silent for ever
   std::chrono::seconds write_deadline{10};  ///< for a client that does not read its replies
-  std::size_t max_pipeline = 256;          ///< commands of one client that are under way at a time
+  std::size_t max_pipeline = 256;           ///< commands of one client that are under way at a time
   parser_limits limits;
 };
 
-/// The figures of one shard, written by its actor only. Relaxed throughout: each is a snapshot of its own, and
-/// orders nothing.
+/// The figures of one shard, written by its actor only. Relaxed throughout: each is a snapshot of its own,
+/// and orders nothing.
 struct alignas(64) shard_figures {
   std::atomic<std::uint64_t> keys{0};
   std::atomic<std::uint64_t> journal_bytes{0};

@@ -13,13 +13,14 @@ using namespace std::chrono_literals;
 
 constexpr auto tick_period = 100ms;
 constexpr unsigned ticks_a_second = 10;
-constexpr std::size_t expire_step = 64;       // keys removed between two looks at the clock
-constexpr auto expire_budget = 1ms;           // of each tick
+constexpr std::size_t expire_step = 64;                 // keys removed between two looks at the clock
+constexpr auto expire_budget = 1ms;                     // of each tick
 constexpr std::size_t compact_beside_work = 16 * 1024;  // bytes copied with each commit
 constexpr std::size_t compact_a_tick = 1024 * 1024;
 
 unix_ms unix_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -182,13 +183,15 @@ void shard_actor::compact(std::size_t bytes) {
   const auto copied = log_->compact_some(*data_, bytes);
   if (!copied) return note_failure(copied.error());
   if (!*copied) return;
-  all_copied_ = syncer_.tell(sync_request{log_->start_compaction_sync(), epoch_, true}) == troupe::send_result::ok;
+  all_copied_ =
+      syncer_.tell(sync_request{log_->start_compaction_sync(), epoch_, true}) == troupe::send_result::ok;
 }
 
 void shard_actor::handle(tick) {
   if (!log_) return;
   const auto until = std::chrono::steady_clock::now() + expire_budget;
-  while (data_->expire_some(unix_now(), expire_step) >= expire_step && std::chrono::steady_clock::now() < until) {
+  while (data_->expire_some(unix_now(), expire_step) >= expire_step &&
+         std::chrono::steady_clock::now() < until) {
   }
   if (write_failed_) commit_now();  // is there room on the disk again?
   if (!log_->compacting() && (log_->compaction_due() || log_->sync_failed())) {
@@ -209,7 +212,9 @@ void shard_actor::publish() {
 
 // -- ends ---------------------------------------------------------------------
 
-void shard_actor::handle(crash_shard) { throw std::runtime_error("made to crash by TROUPE CRASH"); }
+void shard_actor::handle(crash_shard) {
+  throw std::runtime_error("made to crash by TROUPE CRASH");
+}
 
 void shard_actor::stopping(troupe::context&, const troupe::exit_reason& why) {
   if (!log_ || why.kind() == troupe::exit_kind::error) return;

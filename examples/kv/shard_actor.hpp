@@ -5,8 +5,9 @@
 //   execute_batch -> store, journal's memory ...  ]
 //   commit        -> one write(2), with `always` one fsync on the syncer -> all replies
 //
-// `commit` is a message the shard sends to itself behind the first unanswered batch, so one client alone waits
-// for nobody and many clients share a write. A reply never tells of what a crash of this actor could undo.
+// `commit` is a message the shard sends to itself behind the first unanswered batch, so one client alone
+// waits for nobody and many clients share a write. A reply never tells of what a crash of this actor could
+// undo.
 //
 // Replies that were not sent when the actor crashes reach their askers as errors. A new incarnation reads the
 // journal again, off the workers, and keeps what arrives meanwhile.
@@ -19,9 +20,9 @@
 #include <system_error>
 #include <vector>
 
+#include <troupe/actors.hpp>
 #include "kv/pipeline.hpp"
 #include "kv/server_state.hpp"
-#include <troupe/actors.hpp>
 
 namespace kv {
 
@@ -101,12 +102,12 @@ class shard_actor {
 
   std::unique_ptr<store> data_;
   std::unique_ptr<journal> log_;
-  std::vector<waiting> early_;     // came before the journal was read
-  std::vector<waiting> waiting_;   // executed, not answered; positions ascend
+  std::vector<waiting> early_;    // came before the journal was read
+  std::vector<waiting> waiting_;  // executed, not answered; positions ascend
   bool commit_ordered_ = false;
   bool sync_ordered_ = false;
   bool write_failed_ = false;
-  bool all_copied_ = false;        // by the compaction under way
+  bool all_copied_ = false;  // by the compaction under way
   unsigned ticks_ = 0;
 };
 

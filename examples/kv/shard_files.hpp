@@ -1,5 +1,5 @@
-// A shard's way from its journal on disk to a store in memory: at the start of the server, when main reads all
-// of them, and after a crash, when the shard reads its own again. Blocks; any thread, one a shard.
+// A shard's way from its journal on disk to a store in memory: at the start of the server, when main reads
+// all of them, and after a crash, when the shard reads its own again. Blocks; any thread, one a shard.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sim.hpp>
 #include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/worker.hpp>
 
 #include "support/catch.hpp"
 

@@ -20,6 +20,16 @@ troupe::task<int> hop(int n) {
   co_return n;
 }
 
+troupe::task<void> count_one(std::atomic<int>& n) {
+  co_await troupe::yield();
+  ++n;
+}
+
+troupe::task<void> fan_out(troupe::runtime& r, std::atomic<int>& n) {
+  for (int i = 0; i < 2000; ++i) r.spawn(count_one(n));
+  co_return;
+}
+
 }  // namespace
 
 TEST_CASE("scheduler stress: work that foreign threads inject, with pauses in which workers park") {
@@ -45,14 +55,6 @@ TEST_CASE("scheduler stress: spawned tasks all run, more of them than a ring hol
     std::atomic<int> ran{0};
     {
       troupe::runtime on({.workers = workers});
-      constexpr auto one = [](std::atomic<int>& n) -> troupe::task<void> {
-        co_await troupe::yield();
-        ++n;
-      };
-      constexpr auto fan_out = [](troupe::runtime& r, std::atomic<int>& n) -> troupe::task<void> {
-        for (int i = 0; i < 2000; ++i) r.spawn(one(n));
-        co_return;
-      };
       for (int i = 0; i < 3; ++i) on.spawn(fan_out(on, ran));
       while (ran != 6000) std::this_thread::yield();
     }

@@ -1,5 +1,5 @@
-// An actor that is one client: it writes and reads keys of its own, remembers what was acknowledged, and checks
-// every value it reads against that.
+// An actor that is one client: it writes and reads keys of its own, remembers what was acknowledged, and
+// checks every value it reads against that.
 //
 // A write that was answered with an error, or not at all, may or may not have been done: until the next
 // acknowledged write, or a read that shows which, its value is as good as the last acknowledged one.
@@ -12,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include <troupe/actors.hpp>
 #include "resp_connection.hpp"
 #include "scoreboard.hpp"
-#include <troupe/actors.hpp>
 
 namespace kv_demo {
 
@@ -36,7 +36,10 @@ class load_client {
   using accepts = troupe::protocol<run_load, verify>;
 
   load_client(std::size_t index, std::shared_ptr<scoreboard> board)
-      : index_(index), board_(std::move(board)), keys_(key_count), random_(static_cast<std::uint32_t>(index)) {}
+      : index_(index),
+        board_(std::move(board)),
+        keys_(key_count),
+        random_(static_cast<std::uint32_t>(index)) {}
 
   /// False, and a line on stderr, when the server did not answer as it must.
   troupe::task<bool> handle(run_load m, troupe::context& ctx);
@@ -44,7 +47,7 @@ class load_client {
 
  private:
   struct key {
-    std::uint64_t acknowledged = 0;        // the number in its value; 0: there is none yet
+    std::uint64_t acknowledged = 0;          // the number in its value; 0: there is none yet
     std::vector<std::uint64_t> uncertain{};  // numbers of writes nobody knows about
   };
   struct operation {

@@ -1,9 +1,8 @@
-// troupe-kv-demo: starts a troupe-kv, loads it over TCP, crashes its shards all the while, stops it under load,
-// and checks that every write it acknowledged is still there: before the stop, and after a restart.
+// troupe-kv-demo: starts a troupe-kv, loads it over TCP, crashes its shards all the while, stops it under
+// load, and checks that every write it acknowledged is still there: before the stop, and after a restart.
 //
 // Its last line says how that went; exit status 0, or 1 when anything was lost or hung.
 #include <signal.h>
-
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -17,11 +16,11 @@
 #include <thread>
 #include <vector>
 
+#include <troupe/actors.hpp>
 #include "load_client.hpp"
 #include "resp_connection.hpp"
 #include "scoreboard.hpp"
 #include "server_process.hpp"
-#include <troupe/actors.hpp>
 
 namespace kv_demo {
 namespace {
@@ -44,7 +43,7 @@ struct options {
 volatile std::sig_atomic_t interrupted = 0;
 
 void note_interrupts() {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = [](int) { interrupted = 1; };
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
@@ -126,8 +125,8 @@ void crash_and_report(controller& control, const scoreboard& board, const option
     next_line += 1s;
     const std::uint64_t now = board.operations.load(std::memory_order_relaxed);
     const auto [running, total] = control.shards();
-    std::printf("%3d s  %8llu ops/s  tree: %d of %d shards running, %llu connections  restarts: %llu\n", second++,
-                static_cast<unsigned long long>(now - before), running, total,
+    std::printf("%3d s  %8llu ops/s  tree: %d of %d shards running, %llu connections  restarts: %llu\n",
+                second++, static_cast<unsigned long long>(now - before), running, total,
                 static_cast<unsigned long long>(control.figure("connected_clients")),
                 static_cast<unsigned long long>(control.figure("shard_restarts")));
     std::fflush(stdout);
@@ -148,13 +147,15 @@ void run(const options& o) {
   const std::vector<std::string> arguments = {"--shards", std::to_string(o.shards), "--fsync", "everysec"};
   server_process server(o.server);
   check(server.start(arguments), "the server did not start");
-  std::printf("troupe-kv runs with %d shards on port %u; %d clients write and read, a shard crashes every %lld ms\n",
-              o.shards, unsigned{server.port()}, o.clients, static_cast<long long>(crash_period.count()));
+  std::printf(
+      "troupe-kv runs with %d shards on port %u; %d clients write and read, a shard crashes every %lld ms\n",
+      o.shards, unsigned{server.port()}, o.clients, static_cast<long long>(crash_period.count()));
 
   troupe::system sys({.name = "demo"});
   const auto board = std::make_shared<scoreboard>();
   clients load;
-  for (int i = 0; i < o.clients; ++i) load.push_back(sys.spawn<load_client>({}, static_cast<std::size_t>(i), board));
+  for (int i = 0; i < o.clients; ++i)
+    load.push_back(sys.spawn<load_client>({}, static_cast<std::size_t>(i), board));
 
   std::uint64_t restarts = 0;
   {
@@ -178,7 +179,9 @@ void run(const options& o) {
   check(begin(sys, load, verify{server.port()}).get(), "a client could not read its keys after the restart");
   check(server.stop().has_value(), "the restarted server did not stop in order");
 
-  const auto count = [](const std::atomic<std::uint64_t>& n) { return static_cast<unsigned long long>(n.load()); };
+  const auto count = [](const std::atomic<std::uint64_t>& n) {
+    return static_cast<unsigned long long>(n.load());
+  };
   if (count(board->lost) != 0) {
     throw failure{"acknowledged=" + std::to_string(count(board->acknowledged)) +
                   " lost=" + std::to_string(count(board->lost))};
@@ -192,9 +195,10 @@ void run(const options& o) {
 void serve(const options& o) {
   server_process server(o.server);
   check(server.start({"--shards", std::to_string(o.shards)}), "the server did not start");
-  std::printf("troupe-kv runs; reach it with\n\n  redis-cli -p %u\n\nand try TROUPE TREE and TROUPE CRASH 0. "
-              "Ctrl-C stops it and removes its data.\n",
-              unsigned{server.port()});
+  std::printf(
+      "troupe-kv runs; reach it with\n\n  redis-cli -p %u\n\nand try TROUPE TREE and TROUPE CRASH 0. "
+      "Ctrl-C stops it and removes its data.\n",
+      unsigned{server.port()});
   std::fflush(stdout);
   while (interrupted == 0 && !server.has_ended()) std::this_thread::sleep_for(100ms);
   if (interrupted != 0) check(server.stop().has_value(), "the server did not stop in order");
@@ -207,7 +211,9 @@ int main(int argc, char** argv) {
   kv_demo::options o;
   CLI::App app("Loads a troupe-kv, crashes its shards, and checks that nothing acknowledged is lost", "demo");
   app.add_option("--server", o.server, "The program to start")->capture_default_str();
-  app.add_option("--seconds", o.seconds, "How long to load it")->check(CLI::Range(1, 86'400))->capture_default_str();
+  app.add_option("--seconds", o.seconds, "How long to load it")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   app.add_option("--clients", o.clients, "Connections")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--shards", o.shards, "Shards")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_flag("--serve", o.serve, "Only start the server, and say how to reach it");

@@ -14,7 +14,8 @@ class latency_counts {
  public:
   void add(std::uint64_t ns) { counts_[index(ns)].fetch_add(1, std::memory_order_relaxed); }
 
-  /// The smallest bucket's end that `share` (0 to 1) of all latencies do not exceed, in ns; 0 when there are none.
+  /// The smallest bucket's end that `share` (0 to 1) of all latencies do not exceed, in ns; 0 when there are
+  /// none.
   std::uint64_t quantile(double share) const {
     std::uint64_t total = 0;
     for (const auto& c : counts_) total += c.load(std::memory_order_relaxed);

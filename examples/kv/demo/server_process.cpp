@@ -41,7 +41,8 @@ server_process::~server_process() {
 }
 
 bool server_process::start(const std::vector<std::string>& arguments) {
-  std::vector<std::string> words = {program_.string(), "--port", "0", "--dir", (directory_ / "data").string()};
+  std::vector<std::string> words = {program_.string(), "--port", "0", "--dir",
+                                    (directory_ / "data").string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -89,7 +90,9 @@ bool server_process::await_ready(int from) {
   return port_ != 0;
 }
 
-bool server_process::has_ended() { return child_ <= 0 || await_end(0ms); }
+bool server_process::has_ended() {
+  return child_ <= 0 || await_end(0ms);
+}
 
 bool server_process::await_end(std::chrono::milliseconds patience) {
   const auto until = steady::now() + patience;

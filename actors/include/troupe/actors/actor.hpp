@@ -282,7 +282,6 @@ cell* spawn_cell(cell& parent, const behaviour& b, const spawn_options& o, Args&
     parent.discard_child(*child);
     throw;
   }
-  child->share();  // for the ref that the caller makes
   cell::launch(*child);
   return child;
 }

@@ -53,7 +53,7 @@ struct behaviour {
 
 class alignas(16) cell final : public strand, public context {
  public:
-  cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o);
+  cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o, bool usual);
 
   // -- any thread -----------------------------------------------------------
 
@@ -75,7 +75,6 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_restart = 8;   // a crashed cell: start anew
   static constexpr std::uint32_t order_bury = 16;     // a crashed cell: end for good
   static constexpr std::uint32_t order_crash = 32;    // fault injection: fail
-  static constexpr std::uint32_t order_leave = 64;    // it asked for its own end
   static constexpr std::uint32_t order_child_up = 128;  // a supervisor below is up
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
 
@@ -91,8 +90,6 @@ class alignas(16) cell final : public strand, public context {
   /// The coroutine handler is done. Called by its `finished`.
   void handler_done() noexcept {
     handler_ = nullptr;
-    if (leaving_) request(order_leave);
-    leaving_ = false;
   }
   void crash(error why) noexcept;
   /// Ends in order, after the present handler.
@@ -112,6 +109,10 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] cell_extras* extras_if_any() const noexcept {
     return extras_.load(std::memory_order_acquire);
   }
+  /// The same, ordered against the death of the mailbox.
+  [[nodiscard]] cell_extras* extras_in_order() const noexcept {
+    return extras_.load(std::memory_order_seq_cst);
+  }
   [[nodiscard]] exit_reason reason() const;
 
   // The list of children, and what inspect reads, under lock_.
@@ -127,9 +128,8 @@ class alignas(16) cell final : public strand, public context {
   /// Of a supervisor: all below it has been started. Any thread.
   [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
   void set_up(bool up) noexcept { up_.store(up, std::memory_order_release); }
-  /// Whoever watches from now on is told at once. Under lock_.
-  void mark_watchers_told() noexcept { watchers_told_ = true; }
-  [[nodiscard]] bool watchers_told() const noexcept { return watchers_told_; }
+  /// Whether it was registered under a name. Once it is dead this stays as it is.
+  [[nodiscard]] bool has_names() noexcept;
   /// Whether `c` is a child that has not ended. Any thread.
   [[nodiscard]] bool owns(const cell& c) const noexcept { return c.parent_ == this; }
 
@@ -180,9 +180,9 @@ class alignas(16) cell final : public strand, public context {
   void on_stop() noexcept;
   void on_kill() noexcept;
   void on_restart() noexcept;
-  void leave() noexcept;
   void fail(exit_kind kind, error why) noexcept;
   void begin_end(exit_reason why) noexcept;
+  void end_timers_and_watches() noexcept;
   void stop_next_child() noexcept;
   void children_gone() noexcept;
   void start_anew() noexcept;
@@ -209,6 +209,7 @@ class alignas(16) cell final : public strand, public context {
   std::uint32_t next_serial_ = 0;
   std::uint32_t capacity_;
   std::uint32_t handled_ = 0;   // handled, not yet credited
+  std::uint32_t prepaid_ = 0;   // shares of this cell that are ready for children; as the list of those
 
   // orders_: what the cell has been told and not yet acted on. Whoever turns it
   // from 0 to something posts order_; the cell takes all with an exchange.
@@ -224,13 +225,12 @@ class alignas(16) cell final : public strand, public context {
   bool killed_ : 1 = false;
   bool has_state_ : 1 = false;
   bool exit_out_ : 1 = false;     // crashed, and exit_ is on its way to the parent
-  bool leaving_ : 1 = false;      // to end when the coroutine handler has
   bool counted_ : 1 = false;      // handling_ takes part in the count of the mailbox
+  bool leaving_ = false;          // it asked for its own end
   bool children_told_ = false;    // parallel_stop_: all have been told to stop
   // up_: written on the strand; its release pairs with the parent's acquire,
   // which then sees the children as they were started.
   atomic<bool> up_{false};
-  bool watchers_told_ = false;    // under lock_
   bool barren_ = false;           // under lock_: no child may be added any more
   spinlock lock_;
 

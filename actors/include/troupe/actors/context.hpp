@@ -74,7 +74,8 @@ class context {
   bool stop(const any_ref& who) noexcept;
 
   /// From now on a `down` arrives when `who` ends: exactly once, at once when
-  /// it has ended already, and not on a restart. Ends with this incarnation.
+  /// it has ended already, and not on a restart. It may overtake messages that
+  /// `who` sent before it ended. Ends with this incarnation.
   void watch(const any_ref& who);
   /// Takes that back: no notice arrives any more, not even a queued one.
   void unwatch(const any_ref& who);

@@ -48,13 +48,16 @@ enum class stop_order : std::uint8_t {
   parallel,  ///< all at once, for many children of one kind
 };
 
+/// From being told to stop to being killed, unless told otherwise.
+inline constexpr duration default_shutdown = std::chrono::seconds(5);
+
 struct spawn_options {
   /// Its place in the tree, unique among siblings; empty: a number.
   std::string name = {};
   mailbox_options mailbox = {};
   restart restart = restart::transient;
   /// From being told to stop to being killed.
-  duration shutdown = std::chrono::seconds(5);
+  duration shutdown = default_shutdown;
   troupe::backoff backoff = {};
   /// How often its own children may be restarted before it fails itself.
   restart_budget restarts = {};

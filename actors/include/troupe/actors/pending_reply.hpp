@@ -26,7 +26,7 @@ class pending_leaf : public leaf {
   [[nodiscard]] bool ready() const noexcept { return sent_ == nullptr; }
 
  protected:
-  pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline) noexcept;
+  pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline);
   /// Takes over what `o` waits for; nobody awaits `o`.
   pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noexcept;
   ~pending_leaf() = default;
@@ -54,9 +54,11 @@ class pending_leaf : public leaf {
 /// A reply that is awaited at most once, by the actor or task that asked, and only
 /// there; it moves as long as nobody awaits it. Yields what ask() yields, by the
 /// same deadline, counted from the request. Dropped, the reply is dropped too; the
-/// request is handled all the same.
+/// request is handled all the same. Made outside of an actor or task it throws
+/// troupe_error with errc::invalid_argument.
 template <class M>
-class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_reply final : public detail::pending_leaf {
+class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_reply final
+    : public detail::pending_leaf {
  public:
   using result_type = result<typename M::reply>;
 

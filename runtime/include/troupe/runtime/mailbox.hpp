@@ -161,7 +161,7 @@ class mailbox {
 
   [[nodiscard]] bool closed() const noexcept { return (load() & closed_bit) != 0; }
   /// After true, what the consumer has left behind may be read.
-  [[nodiscard]] bool dead() const noexcept { return is_dead(word_.load(std::memory_order_acquire)); }
+  [[nodiscard]] bool dead() const noexcept { return is_dead(word_.load(std::memory_order_seq_cst)); }
   [[nodiscard]] bool suspended() const noexcept { return (load() & suspended_bit) != 0; }
   /// User mail queued or being handled.
   [[nodiscard]] std::uint32_t depth() const noexcept {
@@ -180,7 +180,8 @@ class mailbox {
   [[nodiscard]] bool has_waiters() const noexcept { return (load() & waiters_bit) != 0; }
 
   /// The one user mail that hangs here, left in place, or null when there is
-  /// none, more than one, or system mail.
+  /// none, more than one, or system mail. It must not be freed or sent on before
+  /// try_idle or detach has unhooked it: the list may not see its address twice.
   [[nodiscard]] mail* peek_single() const noexcept {
     const std::uint64_t w = word_.load(std::memory_order_acquire);
     return count_of(w) == 1 && (w & urgent_bit) == 0 && (w & mail_mask) != visited ? mail_of(w) : nullptr;
@@ -190,20 +191,13 @@ class mailbox {
   /// oldest first, into `user` and `system`. `in_place` is the mail that
   /// peek_single() handed out and that still hangs at the end, or null.
   void detach(std::uint32_t handled, const mail* in_place, mail_queue& user, mail_queue& system) noexcept {
-    std::uint64_t w = word_.load(std::memory_order_relaxed);
-    while (!word_.compare_exchange_weak(w, ((w & ~(mail_mask | urgent_bit)) | visited) - handled * one,
-                                        std::memory_order_acq_rel, std::memory_order_relaxed)) {
-    }
-    const bool mixed = (w & urgent_bit) != 0;
-    mail_queue newer_user;
-    mail_queue newer_system;
-    for (mail* m = mail_of(w); m != nullptr && m != visited_mail() && m != in_place;) {
-      mail* const older = m->next;
-      (mixed && m->is_system() ? newer_system : newer_user).push_front(*m);
-      m = older;
-    }
-    user.append(newer_user);
-    system.append(newer_system);
+    take(handled, in_place, user, system, 0);
+  }
+
+  /// The same, and refuses user mail from now on.
+  void close_and_detach(std::uint32_t handled, const mail* in_place, mail_queue& user,
+                        mail_queue& system) noexcept {
+    take(handled, in_place, user, system, closed_bit);
   }
 
   /// Gives back `handled` credits while work remains.
@@ -217,7 +211,8 @@ class mailbox {
   bool try_idle(std::uint32_t handled, const mail* in_place) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
-      if ((in_place != nullptr ? mail_of(w) != in_place : (w & mail_mask) != visited) || (w & (waiters_bit | urgent_bit)) != 0) return false;
+      if ((w & mail_mask) != (in_place != nullptr ? address(*in_place) : visited)) return false;
+      if ((w & (waiters_bit | urgent_bit)) != 0) return false;
       const std::uint64_t next = (w & ~mail_mask) - handled * one;
       if (word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed)) {
         return true;
@@ -239,8 +234,8 @@ class mailbox {
     }
   }
 
-  /// Moves up to `most` waiting senders' mails in: counts them, without a
-  /// bound check, for the consumer only hands out room that it has freed.
+  /// Counts `n` mails of waiting senders in, without a bound check: the consumer
+  /// only hands out room that it has freed.
   void admit(std::uint32_t n) noexcept { word_.fetch_add(n * one, std::memory_order_acq_rel); }
 
   /// No sender waits any more. The caller holds the lock of the waiters' list.
@@ -252,7 +247,9 @@ class mailbox {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
       if ((w & mail_mask) != visited || (w & (urgent_bit | waiters_bit)) != 0) return false;
-      if (word_.compare_exchange_weak(w, closed_bit | dead_count, std::memory_order_acq_rel,
+      // Sequentially consistent: whoever loads "not dead" afterwards is known to
+      // the dying consumer (watch_link.cpp).
+      if (word_.compare_exchange_weak(w, closed_bit | dead_count, std::memory_order_seq_cst,
                                       std::memory_order_relaxed)) {
         return true;
       }
@@ -260,8 +257,10 @@ class mailbox {
   }
 
  private:
+  // In the place of the newest mail: nothing hangs here, but the consumer is on a
+  // visit. Without it a word whose system mail was taken would look idle, and the
+  // next sender would schedule the strand a second time.
   static constexpr std::uint64_t visited = 16;
-  static mail* visited_mail() noexcept { return reinterpret_cast<mail*>(visited); }
   static constexpr std::uint64_t closed_bit = 1;
   static constexpr std::uint64_t waiters_bit = 2;
   static constexpr std::uint64_t urgent_bit = 4;
@@ -269,6 +268,24 @@ class mailbox {
   static constexpr std::uint64_t mail_mask = 0x0000'ffff'ffff'fff0;
   static constexpr std::uint64_t one = std::uint64_t{1} << 48;
   static constexpr std::uint64_t dead_count = std::uint64_t{0xffff} << 48;
+
+  void take(std::uint32_t handled, const mail* in_place, mail_queue& user, mail_queue& system,
+            std::uint64_t also) noexcept {
+    std::uint64_t w = word_.load(std::memory_order_relaxed);
+    while (!word_.compare_exchange_weak(w, (((w & ~(mail_mask | urgent_bit)) | visited) - handled * one) | also,
+                                        std::memory_order_acq_rel, std::memory_order_relaxed)) {
+    }
+    const bool mixed = (w & urgent_bit) != 0;
+    mail_queue newer_user;
+    mail_queue newer_system;
+    for (mail* m = mail_of(w); m != nullptr && address(*m) != visited && m != in_place;) {
+      mail* const older = m->next;
+      (mixed && m->is_system() ? newer_system : newer_user).push_front(*m);
+      m = older;
+    }
+    user.append(newer_user);
+    system.append(newer_system);
+  }
 
   static std::uint32_t count_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 48); }
   static bool is_dead(std::uint64_t w) noexcept { return (w & dead_count) == dead_count; }

@@ -89,6 +89,9 @@ class strand : public runnable {
 
   /// Shares in the strand's memory. Any thread that has one. The last one out frees it.
   void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void share_many(std::uint32_t n) noexcept { shares_.fetch_add(n, std::memory_order_relaxed); }
+  /// Gives back `n` shares, of which none is the last.
+  void release_many(std::uint32_t n) noexcept { shares_.fetch_sub(n, std::memory_order_release); }
   void release() noexcept {
     if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       wait_for_inspection();
@@ -131,8 +134,10 @@ class strand : public runnable {
     std::string (*describe)(const strand&);
     void (*free)(strand&) noexcept;
   };
-  /// Starts with two shares: the strand's own, until it is dead, and its owner's.
-  strand(engine& home, run_fn f, const type& t) noexcept : runnable(f), home_(&home), type_(&t) {}
+  /// Starts with two shares, the strand's own, until it is dead, and its owner's,
+  /// or with more for whoever else gets one at once.
+  strand(engine& home, run_fn f, const type& t, std::uint32_t shares = 2) noexcept
+      : runnable(f), home_(&home), type_(&t), shares_(shares) {}
   ~strand() = default;
 
   /// Resumes what yielded, or what the last slice's hop budget cut off.
@@ -153,7 +158,7 @@ class strand : public runnable {
   // shares_: the release half of each decrement orders a holder's last touch
   // before the free; the acquire half makes the last one see them all. Broken
   // by: any test under ASan or TSan.
-  atomic<std::uint32_t> shares_{2};
+  atomic<std::uint32_t> shares_;
   bool cancelled_ = false;
 };
 

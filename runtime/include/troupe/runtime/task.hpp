@@ -62,7 +62,7 @@ struct task_promise final : task_promise_base {
   std::optional<T> value;
 
   task<T> get_return_object() noexcept;
-  template <class U>
+  template <class U = T>
     requires std::constructible_from<T, U&&>
   void return_value(U&& u) {
     value.emplace(std::forward<U>(u));

@@ -1,0 +1,130 @@
+// In steady state a message costs no call of the heap: told, sent, asked, or sent by a timer. Counted twice: by the
+// global operator new, which this file replaces for its whole program, and by the slab's own statistics.
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <new>
+#include <troupe/actors.hpp>
+#include <troupe/runtime/sim.hpp>
+#include <troupe/runtime/slab.hpp>
+
+#include "support/catch.hpp"
+
+namespace {
+std::atomic<std::uint64_t> heap_calls{0};
+
+void* count_and_allocate(std::size_t bytes, std::size_t alignment) {
+  heap_calls.fetch_add(1, std::memory_order_relaxed);
+  void* const p = alignment == 0 ? std::malloc(bytes) : std::aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
+  if (p == nullptr) throw std::bad_alloc();
+  return p;
+}
+}  // namespace
+
+void* operator new(std::size_t bytes) { return count_and_allocate(bytes, 0); }
+void* operator new(std::size_t bytes, std::align_val_t a) {
+  return count_and_allocate(bytes, static_cast<std::size_t>(a));
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+namespace {
+
+using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+
+struct add {
+  int by;
+};
+struct get {
+  using reply = int;
+};
+struct go {
+  int rounds;
+};
+struct tick {};
+
+struct counter {
+  using accepts = troupe::protocol<add, get>;
+  void handle(add m) { sum += m.by; }
+  int handle(get) const { return sum; }
+  int sum = 0;
+};
+
+enum class verb { tell, send, ask };
+
+struct worker {
+  using accepts = troupe::protocol<go>;
+  worker(troupe::ref<add, get> t, verb v) : to(std::move(t)), how(v) {}
+  troupe::task<void> handle(go m) {
+    for (int i = 0; i < m.rounds; ++i) {
+      switch (how) {
+        case verb::tell:
+          (void)to.tell(add{1});
+          break;
+        case verb::send:
+          (void)co_await to.send(add{1});
+          break;
+        case verb::ask:
+          (void)co_await to.ask(get{});
+          break;
+      }
+    }
+  }
+  troupe::ref<add, get> to;
+  verb how;
+};
+
+struct metronome {
+  using accepts = troupe::protocol<tick>;
+  explicit metronome(troupe::context& ctx) {
+    ctx.every(1ms, tick{});
+    ctx.after(1ms, tick{});
+  }
+  void handle(tick, troupe::context& ctx) {
+    if (++ticks % 2 == 0) ctx.after(1ms, tick{});
+  }
+  int ticks = 0;
+};
+
+/// What `f` costs once it has been done before.
+template <class F>
+std::uint64_t steady_calls(F f) {
+  for (int i = 0; i < 3; ++i) f();
+  const auto slab = troupe::detail::slab_statistics().heap_calls;
+  const auto before = heap_calls.load();
+  f();
+  return heap_calls.load() - before + (troupe::detail::slab_statistics().heap_calls - slab);
+}
+
+}  // namespace
+
+TEST_CASE("heap: the count counts") {
+  const auto before = heap_calls.load();
+  const auto p = std::make_unique<int>(1);
+  CHECK(heap_calls.load() == before + 1);
+}
+
+TEST_CASE("heap: tell, send and ask make no call in steady state") {
+  for (const auto capacity : {1U, 1024U}) {
+    for (const auto how : {verb::tell, verb::send, verb::ask}) {
+      troupe::sim::runtime on;
+      troupe::system sys(on);
+      const auto c = sys.spawn<counter>({.mailbox = {.capacity = capacity}});
+      const auto w = sys.spawn<worker>({}, c, how);
+      INFO("capacity " << capacity << ", verb " << static_cast<int>(how));
+      CHECK(steady_calls([&] {
+              CHECK(w.tell(go{1000}) == troupe::send_result::ok);
+              on.run_until_idle();
+            }) == 0);
+    }
+  }
+}
+
+TEST_CASE("heap: timers make no call in steady state") {
+  troupe::sim::runtime on;
+  troupe::system sys(on);
+  sys.spawn<metronome>();
+  CHECK(steady_calls([&] { on.advance(100ms); }) == 0);
+}
