@@ -138,6 +138,8 @@ void actor_timer::notice_taken(cell& c, const mail& m) noexcept {
   this_worker()->timers.arm(self, self.due_);
 }
 
-void actor_timer::dispose_it(mail& m) noexcept { destroy(&static_cast<actor_timer&>(m)); }
+void actor_timer::dispose_it(mail& m) noexcept {
+  destroy(&static_cast<actor_timer&>(m));
+}
 
 }  // namespace troupe::detail

@@ -12,10 +12,18 @@ class actor_timer final : public timer, public mail {
   using copier = mail* (*)(const mail&);
 
   actor_timer(cell& c, std::uint64_t number, std::int64_t period, missed how, mail& m, copier copy) noexcept
-      : timer(&fire_it), mail(kind_of), target_(&c), cell_(&c), number_(number), period_(period), how_(how), message_(&m),
+      : timer(&fire_it),
+        mail(kind_of),
+        target_(&c),
+        cell_(&c),
+        number_(number),
+        period_(period),
+        how_(how),
+        message_(&m),
         copy_(copy) {}
 
-  static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m, copier copy);
+  static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m,
+                             copier copy);
   static bool cancel(cell& c, std::uint64_t number) noexcept;
   static void cancel_all(cell& c) noexcept;
   /// `m` is about to be handled: the timer it is from, if any, goes on or is done.
@@ -40,7 +48,7 @@ class actor_timer final : public timer, public mail {
   std::int64_t period_;  // 0: once
   std::int64_t due_ = 0;
   missed how_;
-  mail* message_;         // what is sent, or copied
+  mail* message_;  // what is sent, or copied
   copier copy_;
   mail* queued_ = nullptr;  // what waits among the notices
   actor_timer* next_due_ = nullptr;
@@ -48,6 +56,8 @@ class actor_timer final : public timer, public mail {
   actor_timer* previous_ = nullptr;
 };
 
-inline void drop_timers(cell& c) noexcept { actor_timer::cancel_all(c); }
+inline void drop_timers(cell& c) noexcept {
+  actor_timer::cancel_all(c);
+}
 
 }  // namespace troupe::detail

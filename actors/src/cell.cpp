@@ -64,7 +64,9 @@ std::string cell::path() const {
   return above + name();
 }
 
-std::string cell::describe_cell(const strand& s) { return static_cast<const cell&>(s).path(); }
+std::string cell::describe_cell(const strand& s) {
+  return static_cast<const cell&>(s).path();
+}
 
 // -- sending ------------------------------------------------------------------
 
@@ -142,7 +144,8 @@ bool cell::at_rest() const noexcept {
 void cell::visit(worker& w) noexcept {
   cell& c = *this;
   std::uint32_t left = worker::quantum;
-  if (w.simulated) [[unlikely]] left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
+  if (w.simulated) [[unlikely]]
+    left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
   if (c.has_deferred()) c.resume_deferred();
   for (;;) {
     w.running.store(&c, std::memory_order_relaxed);

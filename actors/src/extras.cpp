@@ -80,6 +80,8 @@ void order_timer::act(mail& m, strand&) noexcept {
   slab_delete(&self);
 }
 
-void order_timer::dispose_it(mail& m) noexcept { slab_delete(&static_cast<order_timer&>(m)); }
+void order_timer::dispose_it(mail& m) noexcept {
+  slab_delete(&static_cast<order_timer&>(m));
+}
 
 }  // namespace troupe::detail

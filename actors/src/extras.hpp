@@ -34,17 +34,17 @@ void check_options(const spawn_options& o, const std::string& where);
 
 struct cell_extras {
   std::string name;
-  std::optional<error> why;       // behind exit_kind_
+  std::optional<error> why;  // behind exit_kind_
   // Options that are not the default.
   duration shutdown = std::chrono::seconds(5);
   troupe::backoff backoff;
   restart_budget budget;
   // Restarts.
-  restart_window window;          // of its children; for a child of the root, its own
+  restart_window window;              // of its children; for a child of the root, its own
   atomic<std::uint32_t> restarts{0};  // read by inspect() from anywhere
   std::uint32_t backoff_step = 0;
   std::int64_t up_since = 0;
-  bool waited = false;            // the pause before a restart is over
+  bool waited = false;  // the pause before a restart is over
   // Stopping.
   std::int64_t deadline = INT64_MAX;
   class order_timer* kill_timer = nullptr;

@@ -38,7 +38,8 @@ actor_info inspection::look(cell& c) {
   info.depth = c.box().depth();
   info.capacity = c.capacity();
   info.epoch = c.epoch();
-  if (const cell_extras* const x = c.extras_if_any()) info.restarts = x->restarts.load(std::memory_order_relaxed);
+  if (const cell_extras* const x = c.extras_if_any())
+    info.restarts = x->restarts.load(std::memory_order_relaxed);
   switch (c.life_.load(std::memory_order_relaxed)) {
     case life::running:
       info.state = c.box().suspended() ? actor_state::suspended : actor_state::running;
@@ -78,8 +79,8 @@ actor_info inspection::look(cell& c) {
 namespace {
 
 void write(std::string& out, const actor_info& a, const std::string& indent, std::size_t most) {
-  out += a.name + "  [" + a.type + "] " + std::string(to_string(a.state)) + "  mailbox " + std::to_string(a.depth) +
-         "/" + std::to_string(a.capacity);
+  out += a.name + "  [" + a.type + "] " + std::string(to_string(a.state)) + "  mailbox " +
+         std::to_string(a.depth) + "/" + std::to_string(a.capacity);
   if (a.restarts != 0) out += "  restarts " + std::to_string(a.restarts);
   out += '\n';
   std::size_t shown = 0;

@@ -16,7 +16,9 @@ void cell::request(std::uint32_t order) noexcept {
   if (orders_.fetch_or(order, std::memory_order_acq_rel) == 0) post(order_);
 }
 
-void cell::order_mail::act(mail&, strand& s) noexcept { static_cast<cell&>(s).act_on_orders(); }
+void cell::order_mail::act(mail&, strand& s) noexcept {
+  static_cast<cell&>(s).act_on_orders();
+}
 
 void cell::act_on_orders() noexcept {
   const std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
@@ -85,7 +87,9 @@ void cell::on_kill() noexcept {
 
 // Takes effect after the present handler, when the visit comes to it; a handler
 // that is a coroutine comes to its end first.
-void cell::stop_self() noexcept { leaving_ = true; }
+void cell::stop_self() noexcept {
+  leaving_ = true;
+}
 
 // -- the end of an incarnation --------------------------------------------------
 
@@ -225,8 +229,8 @@ void cell::start_anew() noexcept {
   ++x.restarts;
   x.up_since = core_->home().now();
   core_->home().count([](counter_block& c) { c.restarts.add(); });
-  core_->home().log(log_level::info, path() + ": restarted (" + std::to_string(x.restarts.load()) + ") after " +
-                                         reason().to_string());
+  core_->home().log(log_level::info, path() + ": restarted (" + std::to_string(x.restarts.load()) +
+                                         ") after " + reason().to_string());
   life_ = life::running;
   leaving_ = false;
   x.why.reset();
@@ -346,7 +350,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
     // A ref to the child may outlive this actor, and still tells its path, so
     // the child has a share. Bought in bulk, an atomic operation for every 64,
     // but for the root, whose children come from other threads to its very end.
-    if (guardian_) {
+    if (parent_ == nullptr) {  // not guardian_, for its neighbours are written on the strand
       share();
     } else {
       if (prepaid_ == 0) {
@@ -359,8 +363,9 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   if (refused == errc{}) return child;
   child->free_unborn();
   throw troupe_error(error(make_error_code(refused),
-                           refused == errc::closed ? "spawn: the parent is ending and takes no children any more"
-                                                   : "spawn: there is a child named '" + o.name + "' already",
+                           refused == errc::closed
+                               ? "spawn: the parent is ending and takes no children any more"
+                               : "spawn: there is a child named '" + o.name + "' already",
                            path()));
 }
 
@@ -379,7 +384,7 @@ void cell::free_unborn() noexcept {
   slab_deallocate(this, bytes);
   if (above == nullptr) return;
   const worker* const w = worker_here();
-  if (w != nullptr && w->current == above && !above->guardian_ && above->life_ != life::dead) {
+  if (w != nullptr && w->current == above && above->parent_ != nullptr && above->life_ != life::dead) {
     ++above->prepaid_;  // on its own strand: to be had again
   } else {
     above->release();
@@ -397,7 +402,8 @@ void cell::unlink_child(cell& child) noexcept {
 // found the child in the tree, is dealt with as at any other end.
 void cell::discard_child(cell& child) noexcept {
   const cell_extras* const x = child.extras_if_any();
-  const bool bare = child.youngest_child_ == nullptr && (x == nullptr || (x->timers == nullptr && x->watching == nullptr));
+  const bool bare =
+      child.youngest_child_ == nullptr && (x == nullptr || (x->timers == nullptr && x->watching == nullptr));
   if (bare && child.box_.try_die()) {
     child.life_ = life::dead;
     tell_watchers(child);
@@ -445,8 +451,8 @@ void cell::child_exited(cell& child) noexcept {
   if (life_ == life::ending) {
     stop_next_child();
   } else if (awaits_start_of(child)) {
-    fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child ended while the tree was starting",
-                                 path()));
+    fail(exit_kind::error,
+         error(make_error_code(errc::start_failed), "a child ended while the tree was starting", path()));
   }
 }
 
@@ -463,8 +469,9 @@ void cell::child_crashed(cell& child) noexcept {
   const exit_reason why = child.reason();
   if (awaits_start_of(child)) {
     child.request(order_bury);
-    fail(exit_kind::error, error(make_error_code(errc::start_failed), "a child failed while the tree was starting",
-                                 path(), why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
+    fail(exit_kind::error,
+         error(make_error_code(errc::start_failed), "a child failed while the tree was starting", path(),
+               why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
     return;
   }
   // The root keeps a budget for each of its children: they have nothing to do
@@ -486,8 +493,7 @@ void cell::child_crashed(cell& child) noexcept {
   }
   child.request(order_bury);
   error cause = why.why() != nullptr ? *why.why() : error(errc::actor_failed);
-  fail(exit_kind::restart_limit,
-       error(make_error_code(errc::restart_limit), text, path(), std::move(cause)));
+  fail(exit_kind::restart_limit, error(make_error_code(errc::restart_limit), text, path(), std::move(cause)));
 }
 
 }  // namespace troupe::detail

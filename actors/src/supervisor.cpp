@@ -34,7 +34,8 @@ supervisor&& supervisor::child(supervisor below) && {
   c.restarts = o.restarts;
   std::shared_ptr<const detail::supervisor_spec> spec = std::move(below.spec_);
   std::string id = spec->name;
-  add(std::move(id), c, true, detail::make_child_factory([spec](detail::cell& parent, const spawn_options& s) {
+  add(std::move(id), c, true,
+      detail::make_child_factory([spec](detail::cell& parent, const spawn_options& s) {
         return detail::start_supervisor(parent, spec, s, nullptr);
       }));
   spec_->children.back().below = spec;
@@ -83,7 +84,8 @@ namespace detail {
 
 namespace {
 
-using box = actor_box<supervisor_state, std::shared_ptr<const supervisor_spec>, std::shared_ptr<start_report>>;
+using box =
+    actor_box<supervisor_state, std::shared_ptr<const supervisor_spec>, std::shared_ptr<start_report>>;
 
 constexpr behaviour supervisor_behaviour{
     "supervisor",
@@ -114,8 +116,8 @@ void supervisor_state::start_children() noexcept {
       if (c.is_supervisor) awaited = child;  // ours, so it stays while we wait for it
       child->release();
     } catch (...) {
-      fail_start(error(make_error_code(errc::start_failed), "child '" + c.id + "' could not be started", me.path(),
-                       error::from_exception(std::current_exception(), me.path() + "/" + c.id)));
+      fail_start(error(make_error_code(errc::start_failed), "child '" + c.id + "' could not be started",
+                       me.path(), error::from_exception(std::current_exception(), me.path() + "/" + c.id)));
       return;
     }
     if (awaited != nullptr && !awaited->is_up()) return;  // goes on when that one is up
@@ -131,10 +133,12 @@ void supervisor_state::start_children() noexcept {
   }
 }
 
-void supervisor_state::fail_start(error why) noexcept { me.fail(exit_kind::error, std::move(why)); }
+void supervisor_state::fail_start(error why) noexcept {
+  me.fail(exit_kind::error, std::move(why));
+}
 
-cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec, const spawn_options& o,
-                       const std::shared_ptr<start_report>& report) {
+cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,
+                       const spawn_options& o, const std::shared_ptr<start_report>& report) {
   return spawn_cell<supervisor_state>(parent, supervisor_behaviour, o, spec, report);
 }
 

@@ -36,7 +36,7 @@ struct supervisor_state {
 };
 
 /// The cell of a supervisor under `parent`, with one share for the caller.
-cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec, const spawn_options& o,
-                       const std::shared_ptr<start_report>& report);
+cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,
+                       const spawn_options& o, const std::shared_ptr<start_report>& report);
 
 }  // namespace troupe::detail

@@ -41,11 +41,12 @@ void list_running(const actor_info& a, std::string& out, unsigned& left) {
 
 struct system::impl {
   impl(system& self, system_options o, runtime* shared)
-      : options(std::move(o)), own(shared == nullptr ? std::make_unique<runtime>(runtime_part(options)) : nullptr),
+      : options(std::move(o)),
+        own(shared == nullptr ? std::make_unique<runtime>(runtime_part(options)) : nullptr),
         on(shared == nullptr ? *own : *shared) {
     if (options.shutdown.count() <= 0) {
-      throw troupe_error(
-          error(make_error_code(errc::invalid_argument), "system_options.shutdown must be a positive duration"));
+      throw troupe_error(error(make_error_code(errc::invalid_argument),
+                               "system_options.shutdown must be a positive duration"));
     }
     core = std::make_unique<detail::system_core>(self, on.engine(), options.shutdown);
   }
@@ -73,7 +74,8 @@ bool system::shutdown() {
   if (core.root_has_ended()) return true;
   core.root().request(detail::cell::order_stop);
   const std::int64_t now = core.home().now();
-  const std::int64_t deadline = detail::deadline_after(detail::deadline_after(now, impl_->options.shutdown), grace);
+  const std::int64_t deadline =
+      detail::deadline_after(detail::deadline_after(now, impl_->options.shutdown), grace);
   if (core.wait_for_root(deadline)) return true;
   std::string text = impl_->options.name + ": did not stop in time; still running:";
   unsigned most = 20;
@@ -82,15 +84,33 @@ bool system::shutdown() {
   return false;
 }
 
-detail::cell& system::root() const noexcept { return impl_->core->root(); }
-runtime& system::on() const noexcept { return impl_->on; }
-detail::system_core& system::core() const noexcept { return *impl_->core; }
-const system_options& system::options() const noexcept { return impl_->options; }
-time_point system::now() const noexcept { return impl_->on.now(); }
-runtime_counters system::counters() const { return impl_->on.counters(); }
-void system::subscribe(dead_letter_sink& sink) { impl_->core->subscribe(sink); }
-void system::unsubscribe(dead_letter_sink& sink) noexcept { impl_->core->unsubscribe(sink); }
-actor_info system::inspect() const { return detail::inspection::look(root()); }
+detail::cell& system::root() const noexcept {
+  return impl_->core->root();
+}
+runtime& system::on() const noexcept {
+  return impl_->on;
+}
+detail::system_core& system::core() const noexcept {
+  return *impl_->core;
+}
+const system_options& system::options() const noexcept {
+  return impl_->options;
+}
+time_point system::now() const noexcept {
+  return impl_->on.now();
+}
+runtime_counters system::counters() const {
+  return impl_->on.counters();
+}
+void system::subscribe(dead_letter_sink& sink) {
+  impl_->core->subscribe(sink);
+}
+void system::unsubscribe(dead_letter_sink& sink) noexcept {
+  impl_->core->unsubscribe(sink);
+}
+actor_info system::inspect() const {
+  return detail::inspection::look(root());
+}
 
 void system::stop(const any_ref& who) noexcept {
   if (who && !who.ended()) who.cell()->request(detail::cell::order_stop);
@@ -102,8 +122,12 @@ bool system::register_name(const std::string& name, const any_ref& who) {
   return impl_->core->register_name(name, *who.cell());
 }
 
-any_ref system::find_name(std::string_view name) { return any_ref(impl_->core->find_name(name)); }
-any_ref system::find_path(std::string_view path) { return any_ref(impl_->core->find_path(path)); }
+any_ref system::find_name(std::string_view name) {
+  return any_ref(impl_->core->find_name(name));
+}
+any_ref system::find_path(std::string_view path) {
+  return any_ref(impl_->core->find_path(path));
+}
 
 error system::lookup_error(const any_ref& found, std::string_view name) {
   if (!found) {
@@ -196,7 +220,7 @@ class signal_guard {
   explicit signal_guard(const wake_pipe& p) {
     signals_seen.store(0, std::memory_order_relaxed);
     signal_target.store(&p, std::memory_order_release);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = &troupe_on_signal;
     sigemptyset(&action.sa_mask);
     ::sigaction(SIGINT, &action, &old_int_);
@@ -211,8 +235,8 @@ class signal_guard {
   signal_guard& operator=(const signal_guard&) = delete;
 
  private:
-  struct sigaction old_int_ {};
-  struct sigaction old_term_ {};
+  struct sigaction old_int_{};
+  struct sigaction old_term_{};
 };
 
 // Tells run() that the tree has ended.
@@ -236,7 +260,8 @@ int system::run(const supervisor& tree) {
   const signal_guard signals(*pipe);
   const result<any_ref> started = start(tree);
   if (!started) {
-    e.log(log_level::error, options().name + ": the tree could not be started: " + started.error().to_string());
+    e.log(log_level::error,
+          options().name + ": the tree could not be started: " + started.error().to_string());
     return 1;
   }
   const any_ref& top = *started;

@@ -39,7 +39,9 @@ system_core::system_core(system& owner, engine& e, duration shutdown) : owner_(o
   root_->make_guardian();
 }
 
-system_core::~system_core() { root_->release(); }
+system_core::~system_core() {
+  root_->release();
+}
 
 // -- dead letters -----------------------------------------------------------------
 

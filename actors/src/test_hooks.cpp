@@ -15,7 +15,8 @@ struct hooked_behaviour : behaviour {
 };
 
 // Never freed: a ref may keep an actor's memory, and so its behaviour, for longer than any bench lives.
-const hooked_behaviour& hooked(const behaviour& b, void (*receive)(troupe::detail::cell&, troupe::detail::mail&)) {
+const hooked_behaviour& hooked(const behaviour& b,
+                               void (*receive)(troupe::detail::cell&, troupe::detail::mail&)) {
   static std::mutex lock;
   static auto& all = *new std::map<const behaviour*, std::unique_ptr<hooked_behaviour>>;
   const std::scoped_lock guard(lock);

@@ -23,7 +23,9 @@ std::string replay_line(std::uint64_t seed) {
 
 }  // namespace
 
-std::uint64_t seed_or(std::uint64_t otherwise) { return number_from_environment("TROUPE_SEED").value_or(otherwise); }
+std::uint64_t seed_or(std::uint64_t otherwise) {
+  return number_from_environment("TROUPE_SEED").value_or(otherwise);
+}
 
 void for_each_seed(unsigned n, const std::function<void(std::uint64_t)>& f) {
   std::uint64_t first = 1;
@@ -89,8 +91,12 @@ void log_capture::clear() {
 
 // -- dead letters -------------------------------------------------------------
 
-dead_letter_probe::dead_letter_probe(system& s) : system_(s) { s.subscribe(*this); }
-dead_letter_probe::~dead_letter_probe() { system_.unsubscribe(*this); }
+dead_letter_probe::dead_letter_probe(system& s) : system_(s) {
+  s.subscribe(*this);
+}
+dead_letter_probe::~dead_letter_probe() {
+  system_.unsubscribe(*this);
+}
 
 void dead_letter_probe::write(const dead_letter& letter) noexcept {
   const std::scoped_lock guard(lock_);
@@ -116,7 +122,9 @@ std::size_t dead_letter_probe::count() {
 
 namespace detail {
 
-bool is_simulated(const system& s) { return s.core().home().simulated(); }
+bool is_simulated(const system& s) {
+  return s.core().home().simulated();
+}
 
 void run_ready(system& s) {
   if (!is_simulated(s)) return;
@@ -124,7 +132,9 @@ void run_ready(system& s) {
   }
 }
 
-bool next_timer(system& s, std::int64_t until) { return s.core().home().sim_advance(until); }
+bool next_timer(system& s, std::int64_t until) {
+  return s.core().home().sim_advance(until);
+}
 
 void fail(const system& s, const std::string& text) {
   if (!is_simulated(s)) throw failure(text);
@@ -147,14 +157,20 @@ sim::options simulated(const bench_options& o, log_sink& log) {
 }  // namespace
 
 bench::bench(bench_options o)
-    : faults_(std::make_unique<detail::faults>(o.capacity_one)), time(simulated(o, log)), sys(time, std::move(o.system)) {
+    : faults_(std::make_unique<detail::faults>(o.capacity_one)),
+      time(simulated(o, log)),
+      sys(time, std::move(o.system)) {
   sys.core().set_hooks(faults_.get());
 }
 
 bench::~bench() = default;
 
-void bench::crash(const any_ref& who) noexcept { who.cell()->request(troupe::detail::cell::order_crash); }
+void bench::crash(const any_ref& who) noexcept {
+  who.cell()->request(troupe::detail::cell::order_crash);
+}
 
-void bench::crash_on(const any_ref& who, unsigned nth) { faults_->crash_on(*who.cell(), nth); }
+void bench::crash_on(const any_ref& who, unsigned nth) {
+  faults_->crash_on(*who.cell(), nth);
+}
 
 }  // namespace troupe::testkit

@@ -55,8 +55,8 @@ void unlink(cell_extras& mine, watch_link& wanted) noexcept {
 void drop_notices(cell_extras& mine, const cell& of) noexcept {
   mail_queue kept;
   while (mail* const m = mine.notices.pop_front()) {
-    const bool about = m->kind == message_id<down>() &&
-                       static_cast<tell_envelope<down>*>(m)->message.who.cell() == &of;
+    const bool about =
+        m->kind == message_id<down>() && static_cast<tell_envelope<down>*>(m)->message.who.cell() == &of;
     if (about) {
       m->kind->dispose(*m);
     } else {

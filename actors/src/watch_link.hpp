@@ -25,11 +25,11 @@ struct watch_link final : mail {
 
   cell* watcher;
   cell* watched;
-  watch_link* next_watcher = nullptr;      // in watched's list, under its lock
+  watch_link* next_watcher = nullptr;  // in watched's list, under its lock
   watch_link* previous_watcher = nullptr;
-  bool listed = false;                     // in watched's list
-  watch_link* next_watching = nullptr;     // in watcher's list, on its strand
-  bool dropped = false;                    // the watcher does not care any more; on its strand
+  bool listed = false;                  // in watched's list
+  watch_link* next_watching = nullptr;  // in watcher's list, on its strand
+  bool dropped = false;                 // the watcher does not care any more; on its strand
 };
 
 void watch(cell& by, cell& of);

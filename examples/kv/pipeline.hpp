@@ -29,7 +29,7 @@ class request_batch {
   bool empty() const { return size_ == 0; }
   std::size_t bytes() const { return packed_.size(); }
   std::size_t capacity() const { return packed_.capacity(); }  ///< bytes of memory held
-  bool writes() const { return writes_; }  ///< holds a command that may change the store
+  bool writes() const { return writes_; }                      ///< holds a command that may change the store
 
   void clear() {
     packed_.clear();

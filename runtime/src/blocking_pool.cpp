@@ -68,6 +68,8 @@ void blocking_pool::loop() {
   if (threads_ == 0) quiet_.notify_all();
 }
 
-void submit_blocking(blocking_call& call) { this_worker()->home().blocking().submit(call); }
+void submit_blocking(blocking_call& call) {
+  this_worker()->home().blocking().submit(call);
+}
 
 }  // namespace troupe::detail

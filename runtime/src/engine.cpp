@@ -126,7 +126,9 @@ std::int64_t engine::now() const noexcept {
       .count();
 }
 
-void engine::log(log_level level, std::string_view line) const noexcept { options_.log->write(level, line); }
+void engine::log(log_level level, std::string_view line) const noexcept {
+  options_.log->write(level, line);
+}
 
 runtime_counters engine::counters() {
   runtime_counters sum;
@@ -213,7 +215,9 @@ bool engine::work_visible() noexcept {
   return std::ranges::any_of(workers_, [](const auto& w) { return w->queue.size() != 0; });
 }
 
-bool engine::all_parked() noexcept { return parked_.load(std::memory_order_seq_cst) == workers_.size(); }
+bool engine::all_parked() noexcept {
+  return parked_.load(std::memory_order_seq_cst) == workers_.size();
+}
 
 void engine::notify() noexcept {
   seq_cst_fence();
@@ -252,7 +256,8 @@ bool engine::sim_step() noexcept {
   ++sim_->steps;
   first_worker().run_simulated(*r);
   if (sim_->slowest_slice > 0) {
-    sim_->now += static_cast<std::int64_t>(sim_->next() % (static_cast<std::uint64_t>(sim_->slowest_slice) + 1));
+    sim_->now +=
+        static_cast<std::int64_t>(sim_->next() % (static_cast<std::uint64_t>(sim_->slowest_slice) + 1));
   }
   return true;
 }

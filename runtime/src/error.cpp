@@ -54,7 +54,8 @@ struct error::detail {
 };
 
 error::error(std::error_code code, std::string text, std::string path)
-    : code_(code), detail_(std::make_shared<const detail>(detail{std::move(text), std::move(path), nullptr})) {}
+    : code_(code),
+      detail_(std::make_shared<const detail>(detail{std::move(text), std::move(path), nullptr})) {}
 
 error::error(std::error_code code, std::string text, std::string path, error cause)
     : code_(code),
@@ -84,7 +85,9 @@ std::string_view error::path() const noexcept {
   return detail_ ? std::string_view(detail_->path) : std::string_view();
 }
 
-const error* error::cause() const noexcept { return detail_ ? detail_->cause.get() : nullptr; }
+const error* error::cause() const noexcept {
+  return detail_ ? detail_->cause.get() : nullptr;
+}
 
 std::string error::to_string() const {
   std::string out;
@@ -103,6 +106,8 @@ std::string error::to_string() const {
 troupe_error::troupe_error(error e)
     : error_(std::move(e)), what_(std::make_shared<const std::string>(error_.to_string())) {}
 
-const char* troupe_error::what() const noexcept { return what_->c_str(); }
+const char* troupe_error::what() const noexcept {
+  return what_->c_str();
+}
 
 }  // namespace troupe

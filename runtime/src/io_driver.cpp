@@ -48,7 +48,9 @@ void io_driver::wait(std::int64_t timeout_ns) noexcept {
   impl_->context.poll();
 }
 
-unsigned io_driver::poll() noexcept { return static_cast<unsigned>(impl_->context.poll()); }
+unsigned io_driver::poll() noexcept {
+  return static_cast<unsigned>(impl_->context.poll());
+}
 
 void io_driver::wake() noexcept {
   const std::uint64_t one = 1;
@@ -56,10 +58,18 @@ void io_driver::wake() noexcept {
   [[maybe_unused]] const auto written = ::write(impl_->wake_fd, &one, sizeof one);
 }
 
-boost::asio::io_context& io_driver::context() noexcept { return impl_->context; }
+boost::asio::io_context& io_driver::context() noexcept {
+  return impl_->context;
+}
 
-bool io_driver::in_use() const noexcept { return impl_->users.load(std::memory_order_relaxed) != 0; }
-void io_driver::add_user() noexcept { impl_->users.fetch_add(1, std::memory_order_relaxed); }
-void io_driver::remove_user() noexcept { impl_->users.fetch_sub(1, std::memory_order_relaxed); }
+bool io_driver::in_use() const noexcept {
+  return impl_->users.load(std::memory_order_relaxed) != 0;
+}
+void io_driver::add_user() noexcept {
+  impl_->users.fetch_add(1, std::memory_order_relaxed);
+}
+void io_driver::remove_user() noexcept {
+  impl_->users.fetch_sub(1, std::memory_order_relaxed);
+}
 
 }  // namespace troupe::detail

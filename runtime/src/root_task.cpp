@@ -4,14 +4,15 @@
 
 namespace troupe::detail {
 
-root_task::root_task(engine& e, task<void> t)
-    : strand(e, &run_slice, type_of) {
+root_task::root_task(engine& e, task<void> t) : strand(e, &run_slice, type_of) {
   auto h = t.release();
   root_ = &h.promise();
   root_->finished = &finished;
 }
 
-void root_task::free_it(strand& s) noexcept { slab_delete(&static_cast<root_task&>(s)); }
+void root_task::free_it(strand& s) noexcept {
+  slab_delete(&static_cast<root_task&>(s));
+}
 
 void root_task::stop() noexcept {
   if (!stop_sent_.exchange(true, std::memory_order_acq_rel)) post(stop_);
@@ -27,7 +28,9 @@ void root_task::act_start(mail&, strand& s) noexcept {
   }
 }
 
-void root_task::act_stop(mail&, strand& s) noexcept { s.cancel_awaits(); }
+void root_task::act_stop(mail&, strand& s) noexcept {
+  s.cancel_awaits();
+}
 
 void root_task::finished(promise_base& p, strand& s) noexcept {
   auto& self = static_cast<root_task&>(s);
@@ -94,7 +97,9 @@ root_task_ref start_root(engine& e, task<void> t) {
   return root_task_ref(root);
 }
 
-void stop_root(root_task& t) noexcept { t.stop(); }
+void stop_root(root_task& t) noexcept {
+  t.stop();
+}
 
 result<outcome> wait_root(engine& e, root_task& t) {
   if (e.simulated()) {
@@ -104,8 +109,9 @@ result<outcome> wait_root(engine& e, root_task& t) {
         if (t.ended_) return t.how_;
       }
       if (!e.sim_step() && !e.sim_advance(INT64_MAX)) {
-        return std::unexpected(error(make_error_code(errc::stuck),
-                                     "block_on: nothing is ready, no timer is armed, and the task still waits"));
+        return std::unexpected(
+            error(make_error_code(errc::stuck),
+                  "block_on: nothing is ready, no timer is armed, and the task still waits"));
       }
     }
   }

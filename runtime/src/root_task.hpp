@@ -38,10 +38,10 @@ class root_task final : public strand {
 
   control start_{start_kind};
   control stop_{stop_kind};
-  atomic<bool> stop_sent_{false};     // the mail stop_ is posted at most once
+  atomic<bool> stop_sent_{false};  // the mail stop_ is posted at most once
   promise_base* root_;
-  bool over_ = false;                 // the frame is gone; on the strand only
-  std::mutex lock_;                   // guards ended_ and how_ for the waiter
+  bool over_ = false;  // the frame is gone; on the strand only
+  std::mutex lock_;    // guards ended_ and how_ for the waiter
   std::condition_variable changed_;
   bool ended_ = false;
   outcome how_ = outcome::running;

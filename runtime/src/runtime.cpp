@@ -15,8 +15,8 @@ runtime::runtime(runtime_options options)
 }
 
 runtime::runtime(runtime_options options, simulated how)
-    : engine_(std::make_shared<detail::engine>(std::move(options),
-                                               std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
+    : engine_(std::make_shared<detail::engine>(
+          std::move(options), std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
 
 runtime::~runtime() {
   // Stopping posts mail, and so must not hold the lock that the end of a task takes.
@@ -34,8 +34,9 @@ runtime::~runtime() {
   }
   const unsigned stuck = engine_->stop(engine_->now() + patience_ns);
   if (stuck != 0) {
-    engine_->log(log_level::error, std::to_string(stuck) +
-                                       " worker threads never came back from a handler; they are left behind");
+    engine_->log(
+        log_level::error,
+        std::to_string(stuck) + " worker threads never came back from a handler; they are left behind");
   }
 }
 
@@ -48,10 +49,18 @@ result<detail::outcome> runtime::wait(task<void> t) {
   return detail::wait_root(*engine_, *root.task);
 }
 
-void runtime::spawn(task<void> t) { detail::start_root(*engine_, std::move(t)); }
+void runtime::spawn(task<void> t) {
+  detail::start_root(*engine_, std::move(t));
+}
 
-time_point runtime::now() const noexcept { return time_point(duration(engine_->now())); }
-unsigned runtime::workers() const noexcept { return engine_->options().workers; }
-runtime_counters runtime::counters() const { return engine_->counters(); }
+time_point runtime::now() const noexcept {
+  return time_point(duration(engine_->now()));
+}
+unsigned runtime::workers() const noexcept {
+  return engine_->options().workers;
+}
+runtime_counters runtime::counters() const {
+  return engine_->counters();
+}
 
 }  // namespace troupe

@@ -13,9 +13,12 @@ runtime_options simulated_options(const options& o) {
 }
 }  // namespace
 
-runtime::runtime(options o) : troupe::runtime(simulated_options(o), simulated{o.seed, o.slowest_slice}), seed_(o.seed) {}
+runtime::runtime(options o)
+    : troupe::runtime(simulated_options(o), simulated{o.seed, o.slowest_slice}), seed_(o.seed) {}
 
-bool runtime::step() { return engine().sim_step(); }
+bool runtime::step() {
+  return engine().sim_step();
+}
 
 std::uint64_t runtime::run_until_idle() {
   std::uint64_t steps = 0;
@@ -39,6 +42,8 @@ bool runtime::run_to_end(duration limit) {
   }
 }
 
-std::uint64_t runtime::random() { return engine().sim().next(); }
+std::uint64_t runtime::random() {
+  return engine().sim().next();
+}
 
 }  // namespace troupe::sim

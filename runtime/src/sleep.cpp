@@ -4,7 +4,8 @@
 namespace troupe::detail {
 
 struct deadline_timer : timer, mail {
-  deadline_timer(strand& s, promise_base& r) noexcept : timer(&fire_it), mail(kind_of), waiter(&s), root(&r) {}
+  deadline_timer(strand& s, promise_base& r) noexcept
+      : timer(&fire_it), mail(kind_of), waiter(&s), root(&r) {}
 
   static void fire_it(timer& t) noexcept {
     auto& self = static_cast<deadline_timer&>(t);

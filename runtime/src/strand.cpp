@@ -16,9 +16,13 @@ bool spend_hop() noexcept {
   return true;
 }
 
-void defer(promise_base& p) noexcept { worker_here()->deferred = &p; }
+void defer(promise_base& p) noexcept {
+  worker_here()->deferred = &p;
+}
 
-void note_finished(promise_base& p) noexcept { worker_here()->finished = &p; }
+void note_finished(promise_base& p) noexcept {
+  worker_here()->finished = &p;
+}
 
 // -- leaf ---------------------------------------------------------------------
 
@@ -61,7 +65,9 @@ void leaf::drop() noexcept {
 
 // -- strand -------------------------------------------------------------------
 
-void strand::wake() noexcept { home_->schedule(*this); }
+void strand::wake() noexcept {
+  home_->schedule(*this);
+}
 
 void strand::post(mail& m) noexcept {
   switch (box_.push_system(m)) {

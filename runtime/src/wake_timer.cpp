@@ -45,6 +45,8 @@ void wake_timer::act(mail& m, strand&) noexcept {
   }
 }
 
-void wake_timer::dispose_it(mail& m) noexcept { slab_delete(&static_cast<wake_timer&>(m)); }
+void wake_timer::dispose_it(mail& m) noexcept {
+  slab_delete(&static_cast<wake_timer&>(m));
+}
 
 }  // namespace troupe::detail

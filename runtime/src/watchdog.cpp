@@ -36,7 +36,9 @@ watchdog::watchdog(engine& e) : engine_(e), sights_(e.workers().size()) {
   thread_ = std::thread([this] { loop(); });
 }
 
-watchdog::~watchdog() { stop(); }
+watchdog::~watchdog() {
+  stop();
+}
 
 void watchdog::stop() noexcept {
   {

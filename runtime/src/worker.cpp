@@ -26,21 +26,28 @@ std::uint64_t cycle_count() noexcept {
 // 2^19 cycles: at most clock_slack ns on anything that runs at 1 GHz or more.
 constexpr std::uint64_t fresh_cycles = std::uint64_t{1} << 19;
 
-constexpr std::int64_t io_poll_period = 50'000;    // ns between looks at the sockets while busy
-constexpr std::int64_t coarse_message = 1'000;     // ns; a hand-off to another core is small against it
+constexpr std::int64_t io_poll_period = 50'000;      // ns between looks at the sockets while busy
+constexpr std::int64_t coarse_message = 1'000;       // ns; a hand-off to another core is small against it
 constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that pay for waking a core
 
 }  // namespace
 
 constinit thread_local worker* worker_of_thread = nullptr;
 
-worker* this_worker() noexcept { return worker_of_thread; }
+worker* this_worker() noexcept {
+  return worker_of_thread;
+}
 
 worker::worker(engine& home, unsigned index, bool shared)
-    : simulated(home.simulated()), queue(shared), home_(&home), index_(index), random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
+    : simulated(home.simulated()),
+      queue(shared),
+      home_(&home),
+      index_(index),
+      random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
 
 std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
-  if (simulated) [[unlikely]] return home_->sim().next();
+  if (simulated) [[unlikely]]
+    return home_->sim().next();
   random_state_ ^= random_state_ >> 12;
   random_state_ ^= random_state_ << 25;
   random_state_ ^= random_state_ >> 27;
@@ -69,7 +76,9 @@ void worker::push_yielded(runnable& r) noexcept {
   }
 }
 
-void worker::push_simulated(runnable& r) noexcept { home_->sim().ready.push_back(&r); }
+void worker::push_simulated(runnable& r) noexcept {
+  home_->sim().ready.push_back(&r);
+}
 
 void worker::push_ring(runnable& r) noexcept {
   if (!queue.push(r)) home_->overflow(*this, r);

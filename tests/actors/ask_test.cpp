@@ -184,8 +184,8 @@ TEST_CASE("ask: a crash fails the ask with the cause") {
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
-    for (const troupe::ref<twice>& r :
-         {troupe::ref<twice>(b.sys.spawn<crasher>({.name = "printer"})), troupe::ref<twice>(b.sys.spawn<late_crasher>())}) {
+    for (const troupe::ref<twice>& r : {troupe::ref<twice>(b.sys.spawn<crasher>({.name = "printer"})),
+                                        troupe::ref<twice>(b.sys.spawn<late_crasher>())}) {
       const auto got = b.await(r.ask(twice{1}));
       REQUIRE(code_of(got) == errc::actor_failed);
       REQUIRE(got.error().cause() != nullptr);
@@ -239,7 +239,9 @@ TEST_CASE("ask: a probe answers, or drops, what it is asked") {
   r.reply.send(7);
   CHECK(p.expect<result_of>().value == 7);
   REQUIRE(b.sys.spawn<asker>({}, asked.ref(), p.ref()).tell(go{}) == send_result::ok);
-  { auto dropped = asked.expect<twice>(); }
+  {
+    auto dropped = asked.expect<twice>();
+  }
   CHECK(p.expect<result_of>().code == errc::closed);
 }
 

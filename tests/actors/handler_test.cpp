@@ -199,7 +199,8 @@ TEST_CASE("inbox: receive_for gives up after its time, and receives again") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
     probe<done> p(b.sys);
-    const auto patient = [](troupe::context&, troupe::inbox<work> in, troupe::ref<done> to) -> troupe::task<void> {
+    const auto patient = [](troupe::context&, troupe::inbox<work> in,
+                            troupe::ref<done> to) -> troupe::task<void> {
       for (;;) {
         auto m = co_await in.receive_for(100ms);
         (void)to.tell(done{m ? std::get<work>(*m).number : -1});
@@ -226,7 +227,8 @@ TEST_CASE("inbox: a message at the very moment receive_for gives up is not lost"
       void handle(tick) const { (void)to.tell(work{1}); }
       troupe::ref<work> to;
     };
-    const auto patient = [](troupe::context&, troupe::inbox<work> in, troupe::ref<done> to) -> troupe::task<void> {
+    const auto patient = [](troupe::context&, troupe::inbox<work> in,
+                            troupe::ref<done> to) -> troupe::task<void> {
       int waits = 0;
       while (!co_await in.receive_for(100ms)) ++waits;
       (void)to.tell(done{waits});
@@ -241,7 +243,8 @@ TEST_CASE("inbox: a crash restarts the coroutine from its beginning, with what i
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
     probe<done> p(b.sys);
-    const auto fragile = [](troupe::context& ctx, troupe::inbox<work> in, troupe::ref<done> to) -> troupe::task<void> {
+    const auto fragile = [](troupe::context& ctx, troupe::inbox<work> in,
+                            troupe::ref<done> to) -> troupe::task<void> {
       (void)to.tell(done{static_cast<int>(1000 + ctx.epoch())});
       for (;;) {
         const int n = std::get<work>(co_await in.receive()).number;

@@ -59,7 +59,8 @@ TEST_CASE("restart: each restart type after each kind of end") {
           CHECK(b.await(m.ask(epoch{})).value() == 1);
           CHECK(b.sys.counters().restarts == 1);
         } else {
-          constexpr exit_kind expected[] = {exit_kind::normal, exit_kind::shutdown, exit_kind::error, exit_kind::killed};
+          constexpr exit_kind expected[] = {exit_kind::normal, exit_kind::shutdown, exit_kind::error,
+                                            exit_kind::killed};
           CHECK(p.expect<troupe::down>().reason.kind() == expected[static_cast<int>(how)]);
         }
       }
@@ -269,7 +270,8 @@ TEST_CASE("restart: children are stopped, and waited for, before the next incarn
     using accepts = troupe::protocol<fail_now>;
     parent(troupe::context& ctx, history* h) {
       h->push_back("parent starts");
-      const auto c = ctx.spawn<slow_child>({.name = "c", .mailbox = {.when_stopped = troupe::on_stop::drain}}, h);
+      const auto c =
+          ctx.spawn<slow_child>({.name = "c", .mailbox = {.when_stopped = troupe::on_stop::drain}}, h);
       (void)c.tell(leave{});
     }
     void handle(const fail_now& m) { throw std::runtime_error(m.why); }

@@ -54,8 +54,9 @@ TEST_CASE("send: waits for room, and keeps the order of each sender") {
     constexpr int senders = 3;
     constexpr int each = 10;
     for (int i = 0; i < senders; ++i) {
-      REQUIRE(b.sys.spawn<sender>({}, i, each, troupe::forever, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
-              send_result::ok);
+      REQUIRE(
+          b.sys.spawn<sender>({}, i, each, troupe::forever, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+          send_result::ok);
     }
     int next[senders] = {};
     for (int i = 0; i < senders * each; ++i) {
@@ -72,7 +73,8 @@ TEST_CASE("send: a tell does not overtake a sender that waits") {
   probe<note> p(b.sys);
   probe<outcome> reports(b.sys);
   const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
-  REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) == send_result::ok);
+  REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+          send_result::ok);
   b.run();
   reports.expect<outcome>();
   CHECK(s.tell(note{9, 9}) == send_result::full);
@@ -88,7 +90,8 @@ TEST_CASE("send: gives up at its deadline, and the message is not delivered") {
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
     REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 300ms, troupe::ref<note>(s), reports.ref()).tell(go{}) == send_result::ok);
+    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 300ms, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+            send_result::ok);
     const auto began = b.sys.now();
     CHECK(reports.expect<outcome>().code == troupe::errc::timeout);
     CHECK(b.sys.now() - began == 300ms);
@@ -104,7 +107,8 @@ TEST_CASE("send: a deadline at the very moment of the room leaves one outcome") 
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
     REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 1s, troupe::ref<note>(s), reports.ref()).tell(go{}) == send_result::ok);
+    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 1s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+            send_result::ok);
     const bool sent = reports.expect<outcome>().code == troupe::errc{};
     p.expect<note>();
     if (sent) p.expect<note>();
@@ -119,7 +123,8 @@ TEST_CASE("send: to an actor that has ended, or ends meanwhile, is closed") {
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
     REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) == send_result::ok);
+    REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+            send_result::ok);
     b.run();
     b.sys.stop(s);
     CHECK(reports.expect<outcome>().code == troupe::errc::closed);
@@ -155,7 +160,8 @@ TEST_CASE("send: to oneself when the mailbox is full is a deadlock, and refused 
       auto self = ctx.self<loop>();
       for (int i = 0; i < 2; ++i) {
         const auto sent = co_await self.send(note{0, i});
-        (void)report.tell(outcome{i, sent ? troupe::errc{} : static_cast<troupe::errc>(sent.error().code().value())});
+        (void)report.tell(
+            outcome{i, sent ? troupe::errc{} : static_cast<troupe::errc>(sent.error().code().value())});
       }
     }
     void handle(note) {}
@@ -182,10 +188,12 @@ TEST_CASE("send: a fast producer and a slow consumer with hardly any room lose n
       troupe::ref<note> to;
     };
     probe<outcome> reports(b.sys, {.mailbox = {.capacity = 60000}});
-    const auto c = b.sys.spawn<consumer>({.mailbox = {.capacity = 1 + static_cast<std::uint32_t>(seed % 3)}}, p.ref());
+    const auto c =
+        b.sys.spawn<consumer>({.mailbox = {.capacity = 1 + static_cast<std::uint32_t>(seed % 3)}}, p.ref());
     for (int i = 0; i < 3; ++i) {
-      REQUIRE(b.sys.spawn<sender>({}, i, 300, troupe::forever, troupe::ref<note>(c), reports.ref()).tell(go{}) ==
-              send_result::ok);
+      REQUIRE(
+          b.sys.spawn<sender>({}, i, 300, troupe::forever, troupe::ref<note>(c), reports.ref()).tell(go{}) ==
+          send_result::ok);
     }
     int next[3] = {};
     for (int i = 0; i < 900; ++i) {

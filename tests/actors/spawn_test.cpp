@@ -66,7 +66,8 @@ TEST_CASE("spawn: a constructor that throws leaves nothing behind") {
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});
-    CHECK_THROWS_WITH(b.sys.spawn<thrower>({.name = "x"}, std::string("the disk is gone")), "the disk is gone");
+    CHECK_THROWS_WITH(b.sys.spawn<thrower>({.name = "x"}, std::string("the disk is gone")),
+                      "the disk is gone");
     CHECK(b.sys.inspect().children.empty());
     CHECK(refused(b, {.name = "x"}, "") == errc{});
   });
@@ -137,5 +138,6 @@ TEST_CASE("spawn: after the shutdown is refused") {
 TEST_CASE("system: refuses options out of range") {
   CHECK_THROWS_WITH(troupe::system({.workers = 1, .shutdown = 0s}), Catch::Contains("shutdown"));
   CHECK_THROWS_WITH(troupe::system({.workers = 5000}), Catch::Contains("workers"));
-  CHECK_THROWS_WITH(troupe::system({.workers = 1, .blocking_threads = 0}), Catch::Contains("blocking_threads"));
+  CHECK_THROWS_WITH(troupe::system({.workers = 1, .blocking_threads = 0}),
+                    Catch::Contains("blocking_threads"));
 }

@@ -94,7 +94,8 @@ TEST_CASE("stop: with drain, what is queued is handled and what is new is refuse
     {
       bench b({.seed = seed});
       probe<> p(b.sys);
-      const auto s = b.sys.spawn<slow>({.mailbox = {.when_stopped = troupe::on_stop::drain}, .shutdown = 1min}, &log);
+      const auto s =
+          b.sys.spawn<slow>({.mailbox = {.when_stopped = troupe::on_stop::drain}, .shutdown = 1min}, &log);
       p.watch(s);
       for (int i = 0; i < 3; ++i) REQUIRE(s.tell(work{i}) == send_result::ok);
       b.sys.stop(s);
@@ -112,7 +113,8 @@ TEST_CASE("stop: draining ends at the deadline, with a kill that waits for no ho
     {
       bench b({.seed = seed});
       probe<> p(b.sys);
-      const auto s = b.sys.spawn<slow>({.mailbox = {.when_stopped = troupe::on_stop::drain}, .shutdown = 2500ms}, &log);
+      const auto s =
+          b.sys.spawn<slow>({.mailbox = {.when_stopped = troupe::on_stop::drain}, .shutdown = 2500ms}, &log);
       p.watch(s);
       for (int i = 0; i < 5; ++i) REQUIRE(s.tell(work{i}) == send_result::ok);
       b.run();

@@ -57,7 +57,8 @@ TEST_CASE("tree: starts left to right, a nested supervisor wholly before what fo
   });
 }
 
-TEST_CASE("tree: a child that cannot start stops its earlier siblings in reverse, and is named with the reason") {
+TEST_CASE(
+    "tree: a child that cannot start stops its earlier siblings in reverse, and is named with the reason") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
@@ -92,7 +93,8 @@ TEST_CASE("tree: is checked before anything of it starts") {
   };
   refused(troupe::supervisor("app").child<never>("a").child<never>("a"), "/app/a");
   refused(troupe::supervisor("app").child<never>("a", {.shutdown = 0s}), "/app/a: shutdown");
-  refused(troupe::supervisor("app").child(troupe::supervisor("p").child<never>("x", {.mailbox = {.capacity = 0}})),
+  refused(troupe::supervisor("app").child(
+              troupe::supervisor("p").child<never>("x", {.mailbox = {.capacity = 0}})),
           "/app/p/x: mailbox.capacity");
   refused(troupe::supervisor("app", {.restarts = {1, 0s}}), "/app: restarts.within");
   refused(troupe::supervisor(""), "needs a name");
@@ -170,10 +172,11 @@ TEST_CASE("restart types hold for the children of a supervisor") {
     history log;
     {
       bench b({.seed = seed});
-      REQUIRE(b.sys.start(troupe::supervisor("app")
-                              .child<member>("p", {.restart = troupe::restart::permanent}, std::string("p"), &log)
-                              .child<member>("t", {.restart = troupe::restart::transient}, std::string("t"), &log)
-                              .child<member>("o", {.restart = troupe::restart::temporary}, std::string("o"), &log)));
+      REQUIRE(b.sys.start(
+          troupe::supervisor("app")
+              .child<member>("p", {.restart = troupe::restart::permanent}, std::string("p"), &log)
+              .child<member>("t", {.restart = troupe::restart::transient}, std::string("t"), &log)
+              .child<member>("o", {.restart = troupe::restart::temporary}, std::string("o"), &log)));
       for (const auto* path : {"/app/p", "/app/t", "/app/o"}) {
         REQUIRE(b.sys.at<leave>(path).value().tell(leave{}) == send_result::ok);
       }

@@ -7,8 +7,8 @@ using Catch::Contains;
 TEST_CASE("testkit: expect fails with what was there instead, and with the seed") {
   bench b({.seed = 42});
   probe<add, note> p(b.sys, {.name = "p"});
-  CHECK_THROWS_WITH(p.expect<add>(), Contains("/p: expected") && Contains("add") && Contains("nothing came") &&
-                                         Contains("TROUPE_SEED="));
+  CHECK_THROWS_WITH(p.expect<add>(), Contains("/p: expected") && Contains("add") &&
+                                         Contains("nothing came") && Contains("TROUPE_SEED="));
   REQUIRE(p.ref().tell(note{1, 2}) == send_result::ok);
   CHECK_THROWS_WITH(p.expect<add>(), Contains("add") && Contains("note came"));
   REQUIRE(p.ref().tell(note{1, 2}) == send_result::ok);

@@ -58,7 +58,8 @@ struct pump {
 struct sink {
   using accepts = troupe::protocol<note, get>;
   void handle(note m) {
-    if (next.size() <= static_cast<std::size_t>(m.sender)) next.resize(static_cast<std::size_t>(m.sender) + 1);
+    if (next.size() <= static_cast<std::size_t>(m.sender))
+      next.resize(static_cast<std::size_t>(m.sender) + 1);
     in_order = in_order && next[static_cast<std::size_t>(m.sender)]++ == m.number;
     ++count;
   }
@@ -197,12 +198,13 @@ TEST_CASE("threads: a tree starts, survives crashes, and stops") {
   on_threads([](unsigned workers) {
     troupe::testkit::log_capture log;
     troupe::system sys({.workers = workers, .log = &log});
-    const auto top = sys.start(troupe::supervisor("app", {.restarts = {.max = 1000, .within = 1s}})
-                                   .child<quiet>("a")
-                                   .child(troupe::supervisor("pool", {.restarts = {.max = 1000, .within = 1s}})
-                                              .child<quiet>("x")
-                                              .child<quiet>("y"))
-                                   .child<quiet>("b"));
+    const auto top =
+        sys.start(troupe::supervisor("app", {.restarts = {.max = 1000, .within = 1s}})
+                      .child<quiet>("a")
+                      .child(troupe::supervisor("pool", {.restarts = {.max = 1000, .within = 1s}})
+                                 .child<quiet>("x")
+                                 .child<quiet>("y"))
+                      .child<quiet>("b"));
     REQUIRE(top);
     for (int i = 0; i < 100; ++i) {
       for (const auto* path : {"/app/a", "/app/pool/x", "/app/pool/y", "/app/b"}) {

@@ -68,9 +68,7 @@ struct fickle {
     ctx.unwatch(b);
     ctx.watch(c);
   }
-  void handle(const troupe::down& d) {
-    log->push_back(d.who == a ? "a" : d.who == b ? "b" : "c");
-  }
+  void handle(const troupe::down& d) { log->push_back(d.who == a ? "a" : d.who == b ? "b" : "c"); }
   troupe::any_ref a, b, c;
   history* log;
 };

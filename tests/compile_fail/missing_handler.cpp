@@ -14,4 +14,6 @@ struct account {
   void handle(deposit) {}
 };
 
-void open(troupe::system& sys) { sys.spawn<account>(); }
+void open(troupe::system& sys) {
+  sys.spawn<account>();
+}

@@ -9,4 +9,6 @@ struct stuck {
 #endif
 };
 
-troupe::send_result push(const troupe::ref<stuck>& to) { return to.tell(stuck{}); }
+troupe::send_result push(const troupe::ref<stuck>& to) {
+  return to.tell(stuck{});
+}

@@ -32,8 +32,8 @@ TEST_CASE("blocking: yields what the call returns or throws, on either runtime")
 }
 
 TEST_CASE("blocking: runs on a thread that is no worker, and the worker goes on meanwhile") {
-  troupe::runtime on({.workers = 1});
   std::atomic<bool> release{false};
+  troupe::runtime on({.workers = 1});
   const auto waits = [](std::atomic<bool>& r) -> task<bool> {
     co_return co_await troupe::blocking([&r] {
       while (!r) std::this_thread::sleep_for(100us);
@@ -50,8 +50,8 @@ TEST_CASE("blocking: runs on a thread that is no worker, and the worker goes on 
 }
 
 TEST_CASE("blocking: a call that waits for another one gets a thread of its own") {
+  std::atomic<int> arrived{0};  // outlives the runtime, whose end waits for the last calls
   troupe::runtime on({.workers = 1, .blocking_threads = 4});
-  std::atomic<int> arrived{0};
   const auto meets = [](std::atomic<int>& n, int wanted) -> task<void> {
     co_await troupe::blocking([&n, wanted] {
       ++n;
@@ -65,7 +65,8 @@ TEST_CASE("blocking: a call that waits for another one gets a thread of its own"
   }
 }
 
-TEST_CASE("blocking: when the waiting side is stopped, the call is told by its stop token and its result dropped") {
+TEST_CASE(
+    "blocking: when the waiting side is stopped, the call is told by its stop token and its result dropped") {
   std::atomic<bool> began{false};
   std::atomic<bool> told{false};
   {

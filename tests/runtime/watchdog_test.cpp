@@ -40,7 +40,8 @@ TEST_CASE("watchdog: a long handler is reported with actor and message") {
   const auto h = sys.spawn<hog>({.name = "hog"}, &release);
   REQUIRE(h.tell(hog_it{}) == troupe::send_result::ok);
   const auto until = std::chrono::steady_clock::now() + 20s;
-  while (log.count("/hog, handling") == 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(1ms);
+  while (log.count("/hog, handling") == 0 && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(1ms);
   CHECK(log.count("hog_it", troupe::log_level::warning) == 1);
   release = true;
   CHECK(sys.block_on(h.ask(ping{})).value() == 1);

@@ -50,7 +50,8 @@ struct asker {
     for (int i = 0; i < count; ++i) {
       const auto r = co_await to[static_cast<std::size_t>(i) % to.size()].ask(
           query{i}, std::chrono::microseconds(50 + i % 900));
-      if (r ? *r != i : r.error() != errc::timeout && r.error() != errc::full && r.error() != errc::closed) ++wrong;
+      if (r ? *r != i : r.error() != errc::timeout && r.error() != errc::full && r.error() != errc::closed)
+        ++wrong;
     }
     co_return wrong;
   }
@@ -90,12 +91,14 @@ TEST_CASE("ask stress: replies race with deadlines, and leave nothing behind") {
     const troupe::testkit::leak_guard memory;
     {
       troupe::system sys({.workers = workers});
-      std::vector<troupe::ref<query>> to{sys.spawn<oracle>(), sys.spawn<sleeper>(), sys.spawn<oracle>({.mailbox = {.capacity = 1}})};
+      std::vector<troupe::ref<query>> to{sys.spawn<oracle>(), sys.spawn<sleeper>(),
+                                         sys.spawn<oracle>({.mailbox = {.capacity = 1}})};
       std::vector<std::thread> clients;
       std::atomic<int> wrong{0};
       for (int i = 0; i < 4; ++i) {
         const auto a = sys.spawn<asker>({}, to, 1500);
-        clients.emplace_back([&sys, &wrong, a] { wrong += sys.block_on(a.ask(go{}, 1min)).value_or(1'000'000); });
+        clients.emplace_back(
+            [&sys, &wrong, a] { wrong += sys.block_on(a.ask(go{}, 1min)).value_or(1'000'000); });
       }
       for (auto& t : clients) t.join();
       CHECK(wrong == 0);

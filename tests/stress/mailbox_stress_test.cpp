@@ -1,5 +1,6 @@
-// The mailbox, and the lock beside it, under real threads: nothing is lost, doubled or reordered, the bound holds,
-// and the consumer is scheduled exactly once for each time it went to rest. Run under ThreadSanitizer too.
+// The mailbox, and the lock beside it, under real threads: nothing is lost, doubled or reordered, the bound
+// holds, and the consumer is scheduled exactly once for each time it went to rest. Run under ThreadSanitizer
+// too.
 #include <atomic>
 #include <deque>
 #include <thread>
@@ -33,7 +34,7 @@ TEST_CASE("mailbox stress: many senders, one consumer that rests, suspends and w
   constexpr int each = 30'000;
   constexpr std::uint32_t capacity = 8;
   mailbox box;
-  std::atomic<int> scheduled{0};       // times the consumer was woken and has not yet come
+  std::atomic<int> scheduled{0};  // times the consumer was woken and has not yet come
   std::atomic<bool> twice{false};
   std::vector<std::thread> crew;
   std::vector<std::deque<numbered>> mails(senders + 1);
@@ -42,7 +43,8 @@ TEST_CASE("mailbox stress: many senders, one consumer that rests, suspends and w
     return r == push_result::wake || r == push_result::queued;
   };
   for (int s = 0; s <= senders; ++s) {
-    for (int i = 0; i < each; ++i) mails[static_cast<std::size_t>(s)].emplace_back(s < senders ? user_kind : system_kind, s, i);
+    for (int i = 0; i < each; ++i)
+      mails[static_cast<std::size_t>(s)].emplace_back(s < senders ? user_kind : system_kind, s, i);
   }
   for (int s = 0; s < senders; ++s) {
     crew.emplace_back([&, s] {

@@ -12,12 +12,12 @@
 #pragma once
 
 #include <new>
-#include <tuple>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/ref.hpp>
 #include <troupe/runtime/task.hpp>
+#include <tuple>
 #include <type_traits>
 
 namespace troupe {
@@ -51,8 +51,8 @@ concept handles_later_with_context =
 
 /// Named so that a failed assertion reads as a sentence.
 template <class T, class M>
-inline constexpr bool has_handler_for =
-    handles_plain<T, M> || handles_with_context<T, M> || handles_later<T, M> || handles_later_with_context<T, M>;
+inline constexpr bool has_handler_for = handles_plain<T, M> || handles_with_context<T, M> ||
+                                        handles_later<T, M> || handles_later_with_context<T, M>;
 
 /// Whether what a handler returns is the reply; nothing, for a request that is
 /// only acknowledged (using reply = void).
@@ -102,7 +102,8 @@ void coroutine_finished(promise_base& base, strand& s) noexcept {
 
 template <class M, class T>
 void start_coroutine(cell& c, task<T> t) {
-  if (!t) throw troupe_error(error(make_error_code(errc::invalid_argument), "the handler returned an empty task"));
+  if (!t)
+    throw troupe_error(error(make_error_code(errc::invalid_argument), "the handler returned an empty task"));
   auto& p = t.promise();
   p.finished = &coroutine_finished<M, T>;
   (void)t.release();
@@ -173,8 +174,7 @@ struct dispatcher<T, protocol<Ms...>> {
   static_assert((check<Ms>() && ...));
 
   static void receive(cell& c, T& t, mail& m) {
-    const bool found =
-        ((m.kind == message_id<Ms>() ? (handle_message<T, Ms>(c, t, m), true) : false) || ...);
+    const bool found = ((m.kind == message_id<Ms>() ? (handle_message<T, Ms>(c, t, m), true) : false) || ...);
     if (found) return;
     if (m.kind == message_id<down>()) {
       if constexpr (handles_plain<T, down> || handles_with_context<T, down>) handle_message<T, down>(c, t, m);
@@ -183,9 +183,7 @@ struct dispatcher<T, protocol<Ms...>> {
     throw_unhandled(c, m);
   }
 
-  static bool accepts(const message_kind* k) noexcept {
-    return ((k == message_id<Ms>()) || ...);
-  }
+  static bool accepts(const message_kind* k) noexcept { return ((k == message_id<Ms>()) || ...); }
 };
 
 // -- the state behind a cell ------------------------------------------------------
@@ -204,12 +202,13 @@ struct actor_box {
 
   // Kept arguments are copied into each incarnation; an actor that cannot be
   // made from copies is made once, by moving them, and is never restarted.
-  static constexpr bool copies = std::constructible_from<T, const Args&...> ||
-                                 std::constructible_from<T, context&, const Args&...>;
+  static constexpr bool copies =
+      std::constructible_from<T, const Args&...> || std::constructible_from<T, context&, const Args&...>;
   static constexpr bool moves =
       std::constructible_from<T, Args&&...> || std::constructible_from<T, context&, Args&&...>;
-  static_assert(copies || moves,
-                "troupe: the actor cannot be constructed from these arguments (with or without a context& first)");
+  static_assert(
+      copies || moves,
+      "troupe: the actor cannot be constructed from these arguments (with or without a context& first)");
 
   static void construct(cell& c) {
     auto& self = of(c);
@@ -239,7 +238,9 @@ template <class T, class... Args>
 struct class_behaviour {
   using box = actor_box<T, Args...>;
 
-  static void receive(cell& c, mail& m) { dispatcher<T, typename T::accepts>::receive(c, box::of(c).state(), m); }
+  static void receive(cell& c, mail& m) {
+    dispatcher<T, typename T::accepts>::receive(c, box::of(c).state(), m);
+  }
   static void started(cell& c) {
     if constexpr (requires(T& t, context& x) { t.started(x); }) box::of(c).state().started(c);
   }
@@ -249,7 +250,8 @@ struct class_behaviour {
     }
   }
   static constexpr bool has_started = requires(T& t, context& x) { t.started(x); };
-  static constexpr bool has_stopping = requires(T& t, context& x, const exit_reason& why) { t.stopping(x, why); };
+  static constexpr bool has_stopping =
+      requires(T& t, context& x, const exit_reason& why) { t.stopping(x, why); };
 
   static constexpr behaviour value{
       type_name<T>(),
@@ -315,7 +317,8 @@ timer_id context::after(duration d, M m) {
 template <std::copy_constructible M>
 timer_id context::every(duration period, M m, missed how) {
   if (period.count() <= 0) {
-    throw troupe_error(error(make_error_code(errc::invalid_argument), "every: the period must be positive", path()));
+    throw troupe_error(
+        error(make_error_code(errc::invalid_argument), "every: the period must be positive", path()));
   }
   auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
   return start_timer(period, period, how, *e, [](const detail::mail& from) -> detail::mail* {

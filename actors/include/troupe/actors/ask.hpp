@@ -111,7 +111,8 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
   ~reply_to() {
     // Dropped by an exception that leaves the handler: the actor has failed.
     if (envelope_ != nullptr) {
-      answer_(*envelope_, std::unexpected(error(std::uncaught_exceptions() > 0 ? errc::actor_failed : errc::closed)));
+      answer_(*envelope_,
+              std::unexpected(error(std::uncaught_exceptions() > 0 ? errc::actor_failed : errc::closed)));
     }
   }
 

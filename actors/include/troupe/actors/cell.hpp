@@ -36,15 +36,15 @@ enum class life : std::uint8_t { running, ending, crashed, dead };
 /// that lies behind the cell, and on its strand, but for `construct` in spawn.
 struct behaviour {
   const char* name;
-  std::size_t size;       // of what lies behind the cell
+  std::size_t size;  // of what lies behind the cell
   bool (*accepts)(const message_kind*) noexcept;
-  void (*construct)(cell&);                         // the state, from the kept arguments
-  void (*destroy)(cell&) noexcept;                  // the state
+  void (*construct)(cell&);         // the state, from the kept arguments
+  void (*destroy)(cell&) noexcept;  // the state
   void (*destroy_arguments)(cell&) noexcept;
-  void (*started)(cell&);                           // null when there is nothing to call
-  void (*stopping)(cell&, const exit_reason&);      // likewise
-  void (*receive)(cell&, mail&);                    // handles one user mail
-  bool restartable;                                 // the arguments were kept
+  void (*started)(cell&);                       // null when there is nothing to call
+  void (*stopping)(cell&, const exit_reason&);  // likewise
+  void (*receive)(cell&, mail&);                // handles one user mail
+  bool restartable;                             // the arguments were kept
   // Of supervisors only: a child supervisor is up; whether the start of the
   // tree waits for this child, so that its end is the end of all.
   void (*child_up)(cell&) = nullptr;
@@ -69,12 +69,12 @@ class alignas(16) cell final : public strand, public context {
   /// Asks the cell to end; the first call decides. Harmless when repeated.
   void request(std::uint32_t order) noexcept;
 
-  static constexpr std::uint32_t order_stop = 1;      // end in order
-  static constexpr std::uint32_t order_kill = 2;      // end now
-  static constexpr std::uint32_t order_start = 4;     // call the started hook
-  static constexpr std::uint32_t order_restart = 8;   // a crashed cell: start anew
-  static constexpr std::uint32_t order_bury = 16;     // a crashed cell: end for good
-  static constexpr std::uint32_t order_crash = 32;    // fault injection: fail
+  static constexpr std::uint32_t order_stop = 1;        // end in order
+  static constexpr std::uint32_t order_kill = 2;        // end now
+  static constexpr std::uint32_t order_start = 4;       // call the started hook
+  static constexpr std::uint32_t order_restart = 8;     // a crashed cell: start anew
+  static constexpr std::uint32_t order_bury = 16;       // a crashed cell: end for good
+  static constexpr std::uint32_t order_crash = 32;      // fault injection: fail
   static constexpr std::uint32_t order_child_up = 128;  // a supervisor below is up
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
 
@@ -88,9 +88,7 @@ class alignas(16) cell final : public strand, public context {
   /// A handler is a coroutine: runs it; the cell owns the frame from now on.
   void run_handler(promise_base& p) noexcept;
   /// The coroutine handler is done. Called by its `finished`.
-  void handler_done() noexcept {
-    handler_ = nullptr;
-  }
+  void handler_done() noexcept { handler_ = nullptr; }
   void crash(error why) noexcept;
   /// Ends in order, after the present handler.
   void stop_self() noexcept;
@@ -208,8 +206,8 @@ class alignas(16) cell final : public strand, public context {
   std::uint32_t serial_ = 0;
   std::uint32_t next_serial_ = 0;
   std::uint32_t capacity_;
-  std::uint32_t handled_ = 0;   // handled, not yet credited
-  std::uint32_t prepaid_ = 0;   // shares of this cell that are ready for children; as the list of those
+  std::uint32_t handled_ = 0;  // handled, not yet credited
+  std::uint32_t prepaid_ = 0;  // shares of this cell that are ready for children; as the list of those
 
   // orders_: what the cell has been told and not yet acted on. Whoever turns it
   // from 0 to something posts order_; the cell takes all with an exchange.
@@ -220,18 +218,18 @@ class alignas(16) cell final : public strand, public context {
   restart restart_;
   bool drain_ : 1;
   bool parallel_stop_ : 1;
-  bool guardian_ : 1 = false;     // the root: keeps a budget for each child, and never fails
+  bool guardian_ : 1 = false;  // the root: keeps a budget for each child, and never fails
   bool stop_asked_ : 1 = false;
   bool killed_ : 1 = false;
   bool has_state_ : 1 = false;
-  bool exit_out_ : 1 = false;     // crashed, and exit_ is on its way to the parent
-  bool counted_ : 1 = false;      // handling_ takes part in the count of the mailbox
-  bool leaving_ = false;          // it asked for its own end
-  bool children_told_ = false;    // parallel_stop_: all have been told to stop
+  bool exit_out_ : 1 = false;   // crashed, and exit_ is on its way to the parent
+  bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
+  bool leaving_ = false;        // it asked for its own end
+  bool children_told_ = false;  // parallel_stop_: all have been told to stop
   // up_: written on the strand; its release pairs with the parent's acquire,
   // which then sees the children as they were started.
   atomic<bool> up_{false};
-  bool barren_ = false;           // under lock_: no child may be added any more
+  bool barren_ = false;  // under lock_: no child may be added any more
   spinlock lock_;
 
   // User mail taken from the mailbox, oldest first, and the mail in work.
@@ -254,7 +252,9 @@ class alignas(16) cell final : public strand, public context {
   exit_mail exit_;
 };
 
-inline cell& self_cell(context& c) noexcept { return static_cast<cell&>(c); }
+inline cell& self_cell(context& c) noexcept {
+  return static_cast<cell&>(c);
+}
 
 /// Gives user mail to a cell: queues and schedules, or frees it. Any thread.
 push_result deliver(cell& to, mail& m) noexcept;

@@ -198,7 +198,9 @@ struct coroutine_behaviour {
     state& s = box::of(c).state();
     c.wait_for_mail(&s.receiver);
     task<void> t = std::apply(
-        [&](auto&... a) { return s.f(static_cast<context&>(c), typename state::signature::in(c, s.receiver), a...); },
+        [&](auto&... a) {
+          return s.f(static_cast<context&>(c), typename state::signature::in(c, s.receiver), a...);
+        },
         s.arguments);
     auto& p = t.promise();
     p.finished = &finished;
@@ -238,7 +240,8 @@ auto spawn_coroutine(cell& parent, F f, const spawn_options& o, Args&&... args) 
 template <class F, class... Args>
   requires(!std::is_class_v<F> || requires { &F::operator(); })
 auto context::spawn(F f, spawn_options options, Args&&... args) {
-  return detail::spawn_coroutine(detail::self_cell(*this), std::move(f), options, std::forward<Args>(args)...);
+  return detail::spawn_coroutine(detail::self_cell(*this), std::move(f), options,
+                                 std::forward<Args>(args)...);
 }
 
 }  // namespace troupe

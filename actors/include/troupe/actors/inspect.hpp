@@ -18,7 +18,7 @@ struct actor_info {
   std::string path;
   std::string type;
   actor_state state = actor_state::running;
-  std::uint32_t depth = 0;     ///< messages queued or being handled
+  std::uint32_t depth = 0;  ///< messages queued or being handled
   std::uint32_t capacity = 0;
   std::uint32_t restarts = 0;  ///< since it was started
   std::uint32_t epoch = 0;

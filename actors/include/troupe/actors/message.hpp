@@ -76,7 +76,9 @@ struct message_kind : mail_kind {
   bool is_request;
 };
 
-inline const message_kind& kind_of(const mail& m) noexcept { return static_cast<const message_kind&>(*m.kind); }
+inline const message_kind& kind_of(const mail& m) noexcept {
+  return static_cast<const message_kind&>(*m.kind);
+}
 
 // -- envelopes ----------------------------------------------------------------
 
@@ -92,9 +94,13 @@ struct tell_envelope final : mail {
 };
 
 template <class M>
-constexpr message_kind tell_envelope<M>::kind{
-    {nullptr, &tell_envelope::dispose}, type_name<M>(), sizeof(M), &tell_envelope::payload, &tell_envelope::refuse,
-    &tell_envelope::dispose, false};
+constexpr message_kind tell_envelope<M>::kind{{nullptr, &tell_envelope::dispose},
+                                              type_name<M>(),
+                                              sizeof(M),
+                                              &tell_envelope::payload,
+                                              &tell_envelope::refuse,
+                                              &tell_envelope::dispose,
+                                              false};
 
 /// The part of a request's envelope that does not depend on its type.
 struct ask_envelope_base : completion {
@@ -153,9 +159,13 @@ struct ask_envelope final : ask_envelope_base {
 };
 
 template <class M>
-constexpr message_kind ask_envelope<M>::kind{
-    {nullptr, &ask_envelope::dispose}, type_name<M>(), sizeof(M), &ask_envelope::payload, &ask_envelope::refuse,
-    &ask_envelope::retire, true};
+constexpr message_kind ask_envelope<M>::kind{{nullptr, &ask_envelope::dispose},
+                                             type_name<M>(),
+                                             sizeof(M),
+                                             &ask_envelope::payload,
+                                             &ask_envelope::refuse,
+                                             &ask_envelope::retire,
+                                             true};
 
 /// Lazy, for ask_envelope<M> does not exist for an M that names no reply.
 template <class M>

@@ -55,7 +55,7 @@ struct spawn_options {
   /// Its place in the tree, unique among siblings; empty: a number.
   std::string name = {};
   mailbox_options mailbox = {};
-  restart restart = restart::transient;
+  troupe::restart restart = troupe::restart::transient;
   /// From being told to stop to being killed.
   duration shutdown = default_shutdown;
   troupe::backoff backoff = {};

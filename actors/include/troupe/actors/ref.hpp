@@ -65,7 +65,8 @@ class ref : public any_ref {
   /// Narrowing: the other ref accepts all that this one does.
   template <class... Others>
     requires(!std::same_as<ref, ref<Others...>> && (detail::one_of<Ms, Others...> && ...))
-  ref(const ref<Others...>& o) noexcept : any_ref(o) {}  // NOLINT(google-explicit-constructor): narrowing is safe
+  ref(const ref<Others...>& o) noexcept
+      : any_ref(o) {}  // NOLINT(google-explicit-constructor): narrowing is safe
 
   /// Sends without waiting. Any thread. Say what to do when it is not `ok`.
   template <class M>
@@ -141,8 +142,9 @@ struct ref_of_protocol<protocol<Ms...>> {
 /// The ref of an actor class: of what it accepts.
 template <class T>
 struct ref_for {
-  static_assert(requires { typename T::accepts; },
-                "troupe: an actor class says what it accepts: using accepts = troupe::protocol<...>");
+  static_assert(
+      requires { typename T::accepts; },
+      "troupe: an actor class says what it accepts: using accepts = troupe::protocol<...>");
   using type = typename ref_of_protocol<typename T::accepts>::type;
 };
 

@@ -24,7 +24,7 @@ struct supervisor_options {
   troupe::strategy strategy = strategy::one_for_one;
   restart_budget restarts = {};
   /// What its own owner does when it gives up.
-  restart restart = restart::permanent;
+  troupe::restart restart = troupe::restart::permanent;
   /// How long its children together may take to stop, within the owner's time.
   duration shutdown = forever;
   troupe::backoff backoff = {};
@@ -32,7 +32,7 @@ struct supervisor_options {
 
 /// How a child of a supervisor is run; as spawn_options, but permanent by default.
 struct child_options {
-  restart restart = restart::permanent;
+  troupe::restart restart = troupe::restart::permanent;
   duration shutdown = std::chrono::seconds(5);
   mailbox_options mailbox = {};
   troupe::backoff backoff = {};

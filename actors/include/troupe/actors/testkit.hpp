@@ -234,15 +234,18 @@ class probe {
     using kept = typename kept_as<M>::type;
     std::optional<typename box::item> i = next(limit);
     if (!i) {
-      detail::fail(system_, actor_.path() + ": expected " + troupe::detail::type_name<M>() + ", but nothing came");
+      detail::fail(system_,
+                   actor_.path() + ": expected " + troupe::detail::type_name<M>() + ", but nothing came");
     }
     if (auto* const m = std::get_if<kept>(&*i)) return kept(std::move(*m));
-    detail::fail(system_, actor_.path() + ": expected " + troupe::detail::type_name<M>() + ", but " + name_of(*i) + " came");
+    detail::fail(system_, actor_.path() + ": expected " + troupe::detail::type_name<M>() + ", but " +
+                              name_of(*i) + " came");
   }
   /// Nothing has come, and nothing is under way. On a simulated runtime only, where it is exact.
   void expect_nothing() {
     if (!detail::is_simulated(system_)) {
-      detail::fail(system_, "expect_nothing() is exact, and so for a simulated runtime: use expect_nothing_for()");
+      detail::fail(system_,
+                   "expect_nothing() is exact, and so for a simulated runtime: use expect_nothing_for()");
     }
     expect_nothing_for(duration::zero());
   }
@@ -264,11 +267,13 @@ class probe {
 
   template <class M>
   void order(M m) {
-    if (actor_.tell(std::move(m)) != send_result::ok) detail::fail(system_, actor_.path() + ": the probe takes no orders");
+    if (actor_.tell(std::move(m)) != send_result::ok)
+      detail::fail(system_, actor_.path() + ": the probe takes no orders");
     detail::run_ready(system_);
   }
   static std::string name_of(const typename box::item& i) {
-    return std::visit([](const auto& m) { return std::string(detail::asked_as<std::decay_t<decltype(m)>>::name); }, i);
+    return std::visit(
+        [](const auto& m) { return std::string(detail::asked_as<std::decay_t<decltype(m)>>::name); }, i);
   }
   std::optional<typename box::item> pop() {
     if (box_->items.empty()) return std::nullopt;

@@ -18,13 +18,17 @@ namespace troupe::detail {
 template <class T>
 using atomic = explorer::atomic<T>;
 
-inline void seq_cst_fence() noexcept { explorer::fence(); }
+inline void seq_cst_fence() noexcept {
+  explorer::fence();
+}
 #else
 template <class T>
 using atomic = std::atomic<T>;
 
 /// Orders an earlier store before a later load of another location.
-inline void seq_cst_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline void seq_cst_fence() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 #endif
 
 /// Tells the processor that the caller spins.

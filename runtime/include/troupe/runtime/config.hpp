@@ -3,7 +3,8 @@
 #pragma once
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-#error "Troupe needs GCC 13 or newer: older ones destroy temporaries in co_await expressions twice. Use clang-19."
+#error \
+    "Troupe needs GCC 13 or newer: older ones destroy temporaries in co_await expressions twice. Use clang-19."
 #elif defined(__clang__) && __clang_major__ < 18
 #error "Troupe needs clang 18 or newer."
 #endif

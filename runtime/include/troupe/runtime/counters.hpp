@@ -8,20 +8,20 @@ namespace troupe {
 
 /// A sum over all workers at one moment. Values only grow.
 struct runtime_counters {
-  std::uint64_t slices = 0;          ///< visits of a worker to an actor or task
-  std::uint64_t sent = 0;            ///< messages accepted by a mailbox
-  std::uint64_t handled = 0;         ///< messages handled
-  std::uint64_t full = 0;            ///< messages refused because a mailbox was full
-  std::uint64_t closed = 0;          ///< messages refused because the receiver had ended
-  std::uint64_t dead_letters = 0;    ///< messages accepted but lost, and reported as such
-  std::uint64_t spawned = 0;         ///< actors started
-  std::uint64_t ended = 0;           ///< actors ended
-  std::uint64_t restarts = 0;        ///< actors restarted after a crash
-  std::uint64_t crashes = 0;         ///< exceptions that left a handler
-  std::uint64_t steals = 0;          ///< times a worker took work from another
-  std::uint64_t parks = 0;           ///< times a worker went to sleep
-  std::uint64_t wakeups = 0;         ///< times a sleeping worker was woken for work
-  std::uint64_t long_handlers = 0;   ///< slices reported by the watchdog
+  std::uint64_t slices = 0;         ///< visits of a worker to an actor or task
+  std::uint64_t sent = 0;           ///< messages accepted by a mailbox
+  std::uint64_t handled = 0;        ///< messages handled
+  std::uint64_t full = 0;           ///< messages refused because a mailbox was full
+  std::uint64_t closed = 0;         ///< messages refused because the receiver had ended
+  std::uint64_t dead_letters = 0;   ///< messages accepted but lost, and reported as such
+  std::uint64_t spawned = 0;        ///< actors started
+  std::uint64_t ended = 0;          ///< actors ended
+  std::uint64_t restarts = 0;       ///< actors restarted after a crash
+  std::uint64_t crashes = 0;        ///< exceptions that left a handler
+  std::uint64_t steals = 0;         ///< times a worker took work from another
+  std::uint64_t parks = 0;          ///< times a worker went to sleep
+  std::uint64_t wakeups = 0;        ///< times a sleeping worker was woken for work
+  std::uint64_t long_handlers = 0;  ///< slices reported by the watchdog
 };
 
 namespace detail {

@@ -14,19 +14,19 @@ namespace troupe {
 
 /// What Troupe itself reports. Every value has a message that says what to do.
 enum class errc : std::uint8_t {
-  timeout = 1,      ///< the deadline passed first
-  full,             ///< the receiver's mailbox has no room
-  closed,           ///< the receiver has ended, is stopping, or dropped the request
-  actor_failed,     ///< the receiver crashed on this request; the cause says why
-  would_deadlock,   ///< waiting would close a cycle of waits
-  cancelled,        ///< the waiting side was told to stop
-  on_worker,        ///< a blocking call was made on a worker thread
-  invalid_argument, ///< an option is out of range; the text names it
-  name_taken,       ///< another live actor is registered under this name
-  not_found,        ///< no such actor or child
-  restart_limit,    ///< a supervisor gave up after too many restarts
-  start_failed,     ///< a constructor threw; the cause says what
-  stuck,            ///< nothing can run any more, and the awaited thing has not happened
+  timeout = 1,       ///< the deadline passed first
+  full,              ///< the receiver's mailbox has no room
+  closed,            ///< the receiver has ended, is stopping, or dropped the request
+  actor_failed,      ///< the receiver crashed on this request; the cause says why
+  would_deadlock,    ///< waiting would close a cycle of waits
+  cancelled,         ///< the waiting side was told to stop
+  on_worker,         ///< a blocking call was made on a worker thread
+  invalid_argument,  ///< an option is out of range; the text names it
+  name_taken,        ///< another live actor is registered under this name
+  not_found,         ///< no such actor or child
+  restart_limit,     ///< a supervisor gave up after too many restarts
+  start_failed,      ///< a constructor threw; the cause says what
+  stuck,             ///< nothing can run any more, and the awaited thing has not happened
 };
 
 /// The category of errc, for std::error_code.
@@ -42,8 +42,10 @@ enum class errc : std::uint8_t {
 class error {
  public:
   /// Just a code.
-  error(std::error_code code) noexcept : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
-  error(errc code) noexcept : code_(make_error_code(code)) {}  // NOLINT(google-explicit-constructor): likewise
+  error(std::error_code code) noexcept
+      : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
+  error(errc code) noexcept
+      : code_(make_error_code(code)) {}  // NOLINT(google-explicit-constructor): likewise
   error(std::error_code code, std::string text, std::string path = {});
   error(std::error_code code, std::string text, std::string path, error cause);
 

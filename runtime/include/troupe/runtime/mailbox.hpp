@@ -201,9 +201,7 @@ class mailbox {
   }
 
   /// Gives back `handled` credits while work remains.
-  void credit(std::uint32_t handled) noexcept {
-    word_.fetch_sub(handled * one, std::memory_order_acq_rel);
-  }
+  void credit(std::uint32_t handled) noexcept { word_.fetch_sub(handled * one, std::memory_order_acq_rel); }
 
   /// Ends a visit: gives back the last `handled` credits and goes idle. False,
   /// and nothing has changed, when mail has come or a sender waits. After true
@@ -272,7 +270,8 @@ class mailbox {
   void take(std::uint32_t handled, const mail* in_place, mail_queue& user, mail_queue& system,
             std::uint64_t also) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
-    while (!word_.compare_exchange_weak(w, (((w & ~(mail_mask | urgent_bit)) | visited) - handled * one) | also,
+    while (!word_.compare_exchange_weak(w,
+                                        (((w & ~(mail_mask | urgent_bit)) | visited) - handled * one) | also,
                                         std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
     const bool mixed = (w & urgent_bit) != 0;
@@ -290,7 +289,8 @@ class mailbox {
   static std::uint32_t count_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 48); }
   static bool is_dead(std::uint64_t w) noexcept { return (w & dead_count) == dead_count; }
   static mail* mail_of(std::uint64_t w) noexcept {
-    return reinterpret_cast<mail*>(w & mail_mask);  // NOLINT(performance-no-int-to-ptr): the word is a pointer
+    return reinterpret_cast<mail*>(w &
+                                   mail_mask);  // NOLINT(performance-no-int-to-ptr): the word is a pointer
   }
   static std::uint64_t address(const mail& m) noexcept { return reinterpret_cast<std::uint64_t>(&m); }
   static bool is_idle(std::uint64_t w) noexcept { return (w & ~(closed_bit | waiters_bit)) == 0; }

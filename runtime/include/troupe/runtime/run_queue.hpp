@@ -56,8 +56,7 @@ class run_queue {
         head_.store(head + 1, std::memory_order_relaxed);
         return r;
       }
-      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
         return r;
       }
     }
@@ -130,8 +129,7 @@ class run_queue {
         own.ring_[(own_tail + i - 1) % Size].store(ring_[(head + i) % Size].load(std::memory_order_relaxed),
                                                    std::memory_order_relaxed);
       }
-      if (head_.compare_exchange_weak(head, head + n, std::memory_order_acq_rel,
-                                      std::memory_order_relaxed)) {
+      if (head_.compare_exchange_weak(head, head + n, std::memory_order_acq_rel, std::memory_order_relaxed)) {
         own.tail_.store(own_tail + n - 1, std::memory_order_release);
         return first;
       }

@@ -65,7 +65,9 @@ class cancel_timer {
 }
 
 /// Suspends until `t` on the runtime's clock.
-[[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point t) noexcept { return {t}; }
+[[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point t) noexcept {
+  return {t};
+}
 
 /// What with_timeout() returns: await it for a result<T>.
 template <class T>

@@ -258,6 +258,8 @@ class yield_awaiter {
 }  // namespace detail
 
 /// `co_await yield()`: lets everything else that is ready on this worker run.
-[[nodiscard]] inline detail::yield_awaiter yield() noexcept { return {}; }
+[[nodiscard]] inline detail::yield_awaiter yield() noexcept {
+  return {};
+}
 
 }  // namespace troupe

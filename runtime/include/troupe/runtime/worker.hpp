@@ -10,8 +10,8 @@
 #include <troupe/runtime/io_driver.hpp>
 #include <troupe/runtime/run_queue.hpp>
 #include <troupe/runtime/strand.hpp>
-#include <troupe/runtime/timer.hpp>
 #include <troupe/runtime/time.hpp>
+#include <troupe/runtime/timer.hpp>
 
 namespace troupe::detail {
 
@@ -128,6 +128,8 @@ TROUPE_NOINLINE worker* this_worker() noexcept;
 /// The same without the call: for functions that no coroutine inlines, which
 /// is all that lives in a source file.
 extern constinit thread_local worker* worker_of_thread;
-inline worker* worker_here() noexcept { return worker_of_thread; }
+inline worker* worker_here() noexcept {
+  return worker_of_thread;
+}
 
 }  // namespace troupe::detail
