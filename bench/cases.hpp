@@ -50,4 +50,11 @@ bench::outcome idle_wake(unsigned workers, double scale);
 bench::outcome mem_actor(unsigned workers, double scale);
 bench::outcome idle_cpu(unsigned workers, double scale);
 
+// These have no namesake among the peers.
+/// A message between two actors among 1 000 live ones, and among 1 000 000.
+bench::outcome many_live(unsigned workers, double scale);
+/// The mailbox alone: `workers` threads push, one takes. The one-word mailbox beside an intrusive list of
+/// Vyukov's kind with a separate count and a separate flag for the edge.
+bench::outcome mailboxes(unsigned workers, double scale);
+
 }  // namespace troupe_bench

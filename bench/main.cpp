@@ -5,7 +5,7 @@
 
 int main(int argc, char** argv) {
   using bench::warm_up;
-  static constexpr std::array<bench::bench_case, 11> cases{{
+  static constexpr std::array<bench::bench_case, 13> cases{{
       {"ping_pong", "one message between two actors, one in flight", troupe_bench::ping_pong},
       {"ring", "one hop; 1000 actors, 64 tokens", troupe_bench::ring},
       {"fan_in", "one message; 4 senders wait for room in one receiver's mailbox", troupe_bench::fan_in},
@@ -17,6 +17,9 @@ int main(int argc, char** argv) {
       {"idle_wake", "a foreign thread asks an idle system", troupe_bench::idle_wake},
       {"mem_actor", "one actor that handled a message and waits", troupe_bench::mem_actor, warm_up::none},
       {"idle_cpu", "3 s of 1000 idle actors", troupe_bench::idle_cpu, warm_up::none},
+      {"many_live", "one message among 1000 live actors, and among 1000000", troupe_bench::many_live},
+      {"mailboxes", "one mail through the one-word mailbox, and through a list of Vyukov's kind",
+       troupe_bench::mailboxes},
   }};
   return bench::run_program("troupe-bench", cases, argc, argv);
 }

@@ -60,6 +60,27 @@ bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t toke
   return bench::ns_per_op(tokens * hops, seconds).expect("messages handled", tokens * hops, total(tallies));
 }
 
+/// Nanoseconds of a message between two of `live` actors, of which all have handled one message.
+double among(unsigned workers, std::uint64_t live, std::uint64_t messages, std::uint64_t& handled) {
+  std::latch over(1);
+  tally mine;
+  troupe::system sys({.workers = workers});
+  std::vector<troupe::ref_of<passer>> crowd;
+  crowd.reserve(live);
+  for (std::uint64_t i = 0; i < live; ++i) {
+    crowd.push_back(sys.spawn<passer>({}, &over, &mine));
+    if (i > 0) tell(crowd[i], meet{crowd[i - 1]});
+  }
+  tell(crowd[0], meet{crowd[live - 1]});
+  tell(crowd[live - 1], meet{crowd[0]});
+  const bench::stopwatch timer;
+  tell(crowd[0], token{messages});
+  over.wait();
+  const double seconds = timer.seconds();
+  handled += mine.handled;
+  return seconds * 1e9 / static_cast<double>(messages);
+}
+
 // -- fan_in ----------------------------------------------------------------------------------------------
 
 struct number {
@@ -103,6 +124,23 @@ bench::outcome ping_pong(unsigned workers, double scale) {
 bench::outcome ring(unsigned workers, double scale) {
   using namespace bench::workload;
   return circle(workers, ring_actors, ring_tokens, scaled(ring_hops, scale));
+}
+
+bench::outcome many_live(unsigned workers, double scale) {
+  const std::uint64_t messages = bench::workload::scaled(1'000'000, scale);
+  std::uint64_t handled = 0;
+  const bench::stopwatch timer;
+  const double few = among(workers, 1'000, messages, handled);
+  const double many =
+      among(workers, bench::workload::scaled(1'000'000, scale < 1 ? scale : 1), messages, handled);
+  bench::outcome o;
+  o.ops = 2 * messages;
+  o.seconds = timer.seconds();
+  return std::move(o)
+      .also("ns_at_1k", few)
+      .also("ns_at_1m", many)
+      .also("ratio", many / few)
+      .expect("messages handled", 2 * messages, handled);
 }
 
 bench::outcome fan_in(unsigned workers, double scale) {

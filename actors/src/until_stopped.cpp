@@ -17,6 +17,7 @@ bool stop_scope::enter(cell& c, promise_base& root) {
 }
 
 void stop_scope::leave() noexcept {
+  if (over_ != nullptr) *std::exchange(over_, nullptr) = true;
   if (cell_ == nullptr) return;
   (prev_ != nullptr ? prev_->next_ : cell_->extras_if_any()->stop_scopes) = next_;
   if (next_ != nullptr) next_->prev_ = prev_;
@@ -28,7 +29,12 @@ void stop_scope::cancel_all(cell& c) noexcept {
   if (x == nullptr) return;
   while (stop_scope* const s = x->stop_scopes) {
     s->leave();
-    c.cancel_below(*s->root_);  // resumes whoever waits behind the scope
+    // Resumes whoever waits behind the scope, who leaves it then; afterwards the
+    // scope is gone, and its root's memory may be somebody else's.
+    bool over = false;
+    s->over_ = &over;
+    c.cancel_below(*s->root_, over);
+    if (!over) s->over_ = nullptr;
   }
 }
 

@@ -29,6 +29,7 @@ class stop_scope {
  private:
   cell* cell_ = nullptr;
   promise_base* root_ = nullptr;
+  bool* over_ = nullptr;  // while it is being cancelled: to be set when it is left
   stop_scope* next_ = nullptr;
   stop_scope* prev_ = nullptr;
 };

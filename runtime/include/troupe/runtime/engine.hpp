@@ -120,7 +120,8 @@ class engine : public std::enable_shared_from_this<engine> {
   // its own ring needs no such proof, for the worker itself is awake; there a
   // wake-up only adds parallelism, and maintain() and the watchdog see to it.
   // searching_: workers awake that look for work. parked_: size of sleepers_.
-  // Broken by: tests/explore/parking_explore_test, tests/stress/scheduler_stress_test.
+  // Broken by: tests/explore/explorer_test (the bare protocol),
+  // tests/stress/scheduler_stress_test.
   spinlock sleepers_lock_;
   std::vector<worker*> sleepers_;
   atomic<std::uint32_t> searching_{0};

@@ -119,11 +119,6 @@ class strand : public runnable {
   /// that resumes sets it once `root` has ended, for its frame may be somebody
   /// else's by then.
   void cancel_below(promise_base& root, const bool& over) noexcept;
-  /// The same where `root` outlives the call.
-  void cancel_below(promise_base& root) noexcept {
-    constexpr bool never = false;
-    cancel_below(root, never);
-  }
   /// Awaits may be begun again (an actor was restarted).
   void allow_awaits() noexcept { cancelled_ = false; }
   [[nodiscard]] bool awaits_cancelled() const noexcept { return cancelled_; }
