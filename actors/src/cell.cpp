@@ -11,13 +11,13 @@ namespace troupe::detail {
 
 cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o, bool usual)
     : strand(sys.home(), &run_slice, type_of, parent != nullptr ? 3 : 2),
-      core_(&sys),
       behaviour_(&b),
-      parent_(parent),
       capacity_(o.mailbox.capacity),
       restart_(b.restartable ? o.restart : restart::temporary),
       drain_(o.mailbox.when_stopped == on_stop::drain),
-      parallel_stop_(o.stop_children == stop_order::parallel) {
+      parallel_stop_(o.stop_children == stop_order::parallel),
+      core_(&sys),
+      parent_(parent) {
   if (parent != nullptr) box_.hold();  // until launch: the state is not there yet
   if (!usual) {
     cell_extras& x = extras();
@@ -92,7 +92,7 @@ push_result deliver(cell& to, mail& m) noexcept {
 
 // -- slices -------------------------------------------------------------------
 
-inline void cell::receive(mail& m, worker& w) noexcept {
+[[gnu::always_inline]] inline void cell::receive(mail& m, worker& w) noexcept {
   w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
   handling_ = &m;
   try {
@@ -195,6 +195,10 @@ void cell::visit(worker& w) noexcept {
       w.push_yielded(c);
       return;
     }
+    if (!c.pending_.empty() && c.receiver_ == nullptr && !c.has_notices()) {
+      c.handle_batch(left, w);
+      continue;
+    }
     bool counted = false;
     mail* const m = c.next_mail(counted);
     if (m != nullptr) {
@@ -274,6 +278,30 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
   }
   receive(m, w);
   if (handler_ == nullptr) finish_handling(w);
+}
+
+// The messages of a batch one after the other, for as long as nothing else comes
+// up; what does is left to the loop in visit().
+void cell::handle_batch(std::uint32_t& left, worker& w) noexcept {
+  counted_ = true;
+  while (left != 0) {
+    mail* const m = pending_.pop_front();
+    if (m == nullptr) return;
+    --left;
+    receive(*m, w);
+    if (handler_ != nullptr) return;  // it goes on as a coroutine
+    w.counters.handled.add();
+    if (handling_ != m) return;  // given away, or crashed on
+    handling_ = nullptr;
+    ++handled_;
+    kind_of(*m).retire(*m);
+    if (leaving_ || box_.urgent()) return;
+  }
+}
+
+bool cell::has_notices() const noexcept {
+  const cell_extras* const x = extras_if_any();
+  return x != nullptr && !x->notices.empty();
 }
 
 void cell::finish_handling(worker& w) noexcept {

@@ -168,6 +168,8 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] bool at_rest() const noexcept;
   void receive(mail& m, worker& w) noexcept;
   void handle(mail& m, bool counted, worker& w) noexcept;
+  void handle_batch(std::uint32_t& left, worker& w) noexcept;
+  [[nodiscard]] bool has_notices() const noexcept;
   void finish_handling(worker& w) noexcept;
   void serve_waiters() noexcept;
   void fail_waiters() noexcept;
@@ -198,24 +200,20 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] cell* child_named(std::string_view wanted) const;
   static cell& of_exit(exit_mail& m) noexcept;
 
-  system_core* core_;
+  // What every visit touches comes first, so that it shares few cache lines with
+  // the mailbox's word in front of it.
   const behaviour* behaviour_;
-  cell* parent_;  // never changes; this cell has a share in it
-
-  atomic<std::uint32_t> epoch_{0};  // likewise
-  std::uint32_t serial_ = 0;
-  std::uint32_t next_serial_ = 0;
   std::uint32_t capacity_;
   std::uint32_t handled_ = 0;  // handled, not yet credited
-  std::uint32_t prepaid_ = 0;  // shares of this cell that are ready for children; as the list of those
-
-  // orders_: what the cell has been told and not yet acted on. Whoever turns it
-  // from 0 to something posts order_; the cell takes all with an exchange.
-  atomic<std::uint32_t> orders_{0};
+  // extras_: what most actors do without. Made by whoever needs it first, also
+  // another thread (a watcher, a waiting sender), and never replaced; acquire
+  // and release publish its contents. Broken by: tests/stress/ask_stress_test.
+  atomic<cell_extras*> extras_{nullptr};
   // life_: written on the strand; read by inspect() from anywhere, as a snapshot.
   atomic<life> life_{life::running};
   exit_kind exit_kind_ = exit_kind::normal;
   restart restart_;
+  // The bit-fields are the strand's alone.
   bool drain_ : 1;
   bool parallel_stop_ : 1;
   bool guardian_ : 1 = false;  // the root: keeps a budget for each child, and never fails
@@ -226,28 +224,35 @@ class alignas(16) cell final : public strand, public context {
   bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
   bool leaving_ = false;        // it asked for its own end
   bool children_told_ = false;  // parallel_stop_: all have been told to stop
-  // up_: written on the strand; its release pairs with the parent's acquire,
-  // which then sees the children as they were started.
-  atomic<bool> up_{false};
-  bool barren_ = false;  // under lock_: no child may be added any more
+  bool barren_ = false;         // under lock_: no child may be added any more
   spinlock lock_;
 
   // User mail taken from the mailbox, oldest first, and the mail in work.
-  mail_queue pending_;
   mail* in_place_ = nullptr;
   mail* handling_ = nullptr;
   promise_base* handler_ = nullptr;
   receiver* receiver_ = nullptr;
+  mail_queue pending_;
+
+  system_core* core_;
+  cell* parent_;  // never changes; this cell has a share in it
+
+  // orders_: what the cell has been told and not yet acted on. Whoever turns it
+  // from 0 to something posts order_; the cell takes all with an exchange.
+  atomic<std::uint32_t> orders_{0};
+  atomic<std::uint32_t> epoch_{0};  // as life_
+  std::uint32_t serial_ = 0;
+  std::uint32_t next_serial_ = 0;
+  std::uint32_t prepaid_ = 0;  // shares of this cell that are ready for children; as the list of those
+  // up_: written on the strand; its release pairs with the parent's acquire,
+  // which then sees the children as they were started.
+  atomic<bool> up_{false};
 
   // Children: a list, youngest first, through older_ / younger_. Under lock_.
   cell* youngest_child_ = nullptr;
   cell* older_ = nullptr;
   cell* younger_ = nullptr;
 
-  // extras_: what most actors do without. Made by whoever needs it first, also
-  // another thread (a watcher, a waiting sender), and never replaced; acquire
-  // and release publish its contents. Broken by: tests/stress/ask_stress_test.
-  atomic<cell_extras*> extras_{nullptr};
   order_mail order_;
   exit_mail exit_;
 };
