@@ -253,6 +253,8 @@ void cell::absorb(std::uint32_t handled, mail* done) noexcept {
   if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
   box_.detach(handled, done != nullptr ? done : std::exchange(in_place_, nullptr), pending_, system);
   if (done != nullptr) kind_of(*done).retire(*done);
+  if (system.empty()) return;
+  worker_here()->running_what.store(nullptr, std::memory_order_relaxed);  // no message of a user's
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
 }
 
