@@ -12,7 +12,7 @@
 
 namespace actors_test {
 
-using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::chrono_literals;
 using troupe::send_result;
 using troupe::testkit::bench;
 using troupe::testkit::for_each_seed;

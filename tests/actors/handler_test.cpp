@@ -1,7 +1,7 @@
 // Handlers that are coroutines, and actors that are one coroutine.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 
 namespace {

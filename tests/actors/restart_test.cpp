@@ -1,7 +1,7 @@
 // Crashes and restarts: what is kept, what is lost, and when the owner gives up.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 using troupe::exit_kind;
 using troupe::restart;

@@ -1,7 +1,7 @@
 // co_await send: waits for room, in order, within a deadline.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 
 namespace {
 

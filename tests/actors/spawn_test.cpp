@@ -1,7 +1,7 @@
 // Spawning: what is refused, and that nothing is left of what failed.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 
 namespace {

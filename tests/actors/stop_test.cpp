@@ -1,7 +1,7 @@
 // The phases of a stop.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 using troupe::exit_kind;
 

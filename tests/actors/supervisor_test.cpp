@@ -1,7 +1,7 @@
 // Supervision trees as values: how they start, fail, restart, and end.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 using troupe::exit_kind;
 

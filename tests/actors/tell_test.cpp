@@ -1,7 +1,7 @@
 // tell: what becomes of a message, in which order, and within which bound.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 
 namespace {
 

@@ -1,7 +1,7 @@
 // The test kit itself: that it fails when it should, and says why.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using Catch::Contains;
 
 TEST_CASE("testkit: expect fails with what was there instead, and with the seed") {

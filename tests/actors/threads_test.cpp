@@ -4,7 +4,7 @@
 
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 
 namespace {

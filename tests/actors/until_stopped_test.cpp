@@ -2,7 +2,7 @@
 #include <troupe/actors/until_stopped.hpp>
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 
 namespace {

@@ -1,7 +1,7 @@
 // Watches, dead letters, and names.
 #include "common.hpp"
 
-using namespace actors_test;  // NOLINT(google-build-using-namespace)
+using namespace actors_test;
 using troupe::errc;
 using troupe::exit_kind;
 

@@ -28,7 +28,7 @@
 
 namespace kv_test {
 
-using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::chrono_literals;
 
 /// A directory that goes with the object.
 class scratch_directory {

@@ -3,7 +3,7 @@
 
 #include "kv/server_fixture.hpp"
 
-using namespace kv_test;  // NOLINT(google-build-using-namespace)
+using namespace kv_test;
 
 namespace {
 

@@ -1,7 +1,7 @@
 // The whole server under the clients people use.
 #include "kv/server_fixture.hpp"
 
-using namespace kv_test;  // NOLINT(google-build-using-namespace)
+using namespace kv_test;
 
 TEST_CASE("server: a session of redis-cli is answered as by Redis") {
   if (!has_redis_tools()) return;

@@ -11,7 +11,7 @@
 
 #include "support/catch.hpp"
 
-using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::chrono_literals;
 using troupe::task;
 
 TEST_CASE("blocking: yields what the call returns or throws, on either runtime") {

@@ -57,7 +57,7 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
 
 namespace {
 
-using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::chrono_literals;
 
 struct add {
   int by;

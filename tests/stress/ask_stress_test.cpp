@@ -8,7 +8,7 @@
 
 #include "support/catch.hpp"
 
-using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::chrono_literals;
 using troupe::errc;
 
 namespace {

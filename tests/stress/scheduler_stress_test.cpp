@@ -9,7 +9,7 @@
 
 #include "support/catch.hpp"
 
-using namespace std::chrono_literals;  // NOLINT(google-build-using-namespace)
+using namespace std::chrono_literals;
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
-using namespace troupe;       // NOLINT(google-build-using-namespace)
-using namespace troupe_test;  // NOLINT(google-build-using-namespace)
+using namespace troupe;
+using namespace troupe_test;
 
 namespace {
 

@@ -22,7 +22,7 @@ enum class exit_kind : std::uint8_t {
 class exit_reason {
  public:
   exit_reason() noexcept = default;
-  exit_reason(exit_kind k) noexcept : kind_(k) {}  // NOLINT(google-explicit-constructor): a kind is a reason
+  exit_reason(exit_kind k) noexcept : kind_(k) {}  // implicit: a kind is a reason
   exit_reason(exit_kind k, error why) noexcept : kind_(k), why_(std::move(why)) {}
 
   [[nodiscard]] exit_kind kind() const noexcept { return kind_; }

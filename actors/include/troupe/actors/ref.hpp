@@ -65,8 +65,7 @@ class ref : public any_ref {
   /// Narrowing: the other ref accepts all that this one does.
   template <class... Others>
     requires(!std::same_as<ref, ref<Others...>> && (detail::one_of<Ms, Others...> && ...))
-  ref(const ref<Others...>& o) noexcept
-      : any_ref(o) {}  // NOLINT(google-explicit-constructor): narrowing is safe
+  ref(const ref<Others...>& o) noexcept : any_ref(o) {}  // implicit: narrowing is safe
 
   /// Sends without waiting. Any thread. Say what to do when it is not `ok`.
   template <class M>

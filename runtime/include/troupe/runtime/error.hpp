@@ -42,10 +42,8 @@ enum class errc : std::uint8_t {
 class error {
  public:
   /// Just a code.
-  error(std::error_code code) noexcept
-      : code_(code) {}  // NOLINT(google-explicit-constructor): a code is an error
-  error(errc code) noexcept
-      : code_(make_error_code(code)) {}  // NOLINT(google-explicit-constructor): likewise
+  error(std::error_code code) noexcept : code_(code) {}        // implicit: a code is an error
+  error(errc code) noexcept : code_(make_error_code(code)) {}  // likewise
   error(std::error_code code, std::string text, std::string path = {});
   error(std::error_code code, std::string text, std::string path, error cause);
 
