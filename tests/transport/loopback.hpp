@@ -18,7 +18,7 @@
 
 namespace troupe_test {
 
-using namespace std::chrono_literals;: a header of tests
+using namespace std::chrono_literals;
 
 inline std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
