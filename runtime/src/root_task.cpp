@@ -43,7 +43,6 @@ void root_task::finished(promise_base& p, strand& s) noexcept {
   p.handle.destroy();
   self.root_ = nullptr;
   self.over_ = true;
-  const std::scoped_lock guard(self.lock_);
   self.how_ = how;
 }
 
@@ -69,10 +68,8 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
         const std::scoped_lock guard(e.roots_lock);
         std::erase(e.roots, &self);
       }
-      {
-        const std::scoped_lock guard(self.lock_);
-        self.ended_ = true;
-        self.changed_.notify_all();
+      if (self.phase_.exchange(root_task::ended, std::memory_order_acq_rel) == root_task::awaited) {
+        self.phase_.notify_all();
       }
       self.release();
       return;
@@ -103,21 +100,23 @@ void stop_root(root_task& t) noexcept {
 
 result<outcome> wait_root(engine& e, root_task& t) {
   if (e.simulated()) {
-    for (;;) {
-      {
-        const std::scoped_lock guard(t.lock_);
-        if (t.ended_) return t.how_;
-      }
+    while (t.phase_.load(std::memory_order_acquire) != root_task::ended) {
       if (!e.sim_step() && !e.sim_advance(INT64_MAX)) {
         return std::unexpected(
             error(make_error_code(errc::stuck),
                   "block_on: nothing is ready, no timer is armed, and the task still waits"));
       }
     }
+    return t.how_;
   }
-  std::unique_lock guard(t.lock_);
-  t.changed_.wait(guard, [&t] { return t.ended_; });
-  return t.how_;
+  for (;;) {
+    std::uint32_t seen = root_task::running;
+    if (t.phase_.compare_exchange_strong(seen, root_task::awaited, std::memory_order_acquire)) {
+      seen = root_task::awaited;
+    }
+    if (seen == root_task::ended) return t.how_;
+    t.phase_.wait(seen, std::memory_order_acquire);
+  }
 }
 
 }  // namespace troupe::detail

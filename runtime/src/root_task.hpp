@@ -1,8 +1,7 @@
 // The strand of a spawned task.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
+#include <cstdint>
 #include <troupe/runtime/engine.hpp>
 
 namespace troupe::detail {
@@ -41,10 +40,15 @@ class root_task final : public strand {
   atomic<bool> stop_sent_{false};  // the mail stop_ is posted at most once
   promise_base* root_;
   bool over_ = false;  // the frame is gone; on the strand only
-  std::mutex lock_;    // guards ended_ and how_ for the waiter
-  std::condition_variable changed_;
-  bool ended_ = false;
   outcome how_ = outcome::running;
+
+  // What a foreign thread waits for. running -> awaited (a waiter, before it
+  // sleeps) -> ended (the strand, once, release: how_ is written before). The
+  // strand wakes only what it found waiting, and lets go of the task after that,
+  // so the word outlives the wake-up.
+  // Broken by: tests/runtime/task_test.
+  enum phase : std::uint32_t { running, awaited, ended };
+  atomic<std::uint32_t> phase_{running};
 };
 
 }  // namespace troupe::detail
