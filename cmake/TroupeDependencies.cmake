@@ -9,8 +9,8 @@ macro(troupe_require what debian vcpkg conan name)
 endmacro()
 
 troupe_require("threads" "libc6-dev" "-" "-" Threads)
-troupe_require("1.81 or newer; lock-free queues and sockets, headers only" "libboost1.81-dev or a newer libboost-dev"
-               "boost-lockfree boost-asio" "boost/1.81.0" Boost 1.81 CONFIG)
+troupe_require("1.81 or newer; lock-free queues, headers only" "libboost1.81-dev or a newer libboost-dev"
+               "boost-lockfree" "boost/1.81.0" Boost 1.81 CONFIG)
 
 if(TROUPE_BUILD_EXAMPLES)
   troupe_require("command lines of the examples" "libcli11-dev" "cli11" "cli11/2.3.2" CLI11 CONFIG)

@@ -40,6 +40,7 @@ worker* this_worker() noexcept {
 
 worker::worker(engine& home, unsigned index, bool shared)
     : simulated(home.simulated()),
+      io(*reactor::make()),
       queue(shared),
       home_(&home),
       index_(index),

@@ -22,7 +22,7 @@ inline constexpr std::int64_t no_deadline = INT64_MAX;
 /// `co_await readiness(socket, direction, deadline)`: why the wait ended. No
 /// error: try the operation now, which may still find nothing. Otherwise
 /// errc::timeout, errc::closed (the stream was closed meanwhile), or what the
-/// poller refused with. The awaiting coroutine holds a socket_ref.
+/// reactor refused with. The awaiting coroutine holds a socket_ref.
 class [[nodiscard]] readiness final : public leaf {
  public:
   readiness(socket_state& s, direction d, std::int64_t deadline) noexcept

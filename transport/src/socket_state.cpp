@@ -6,9 +6,6 @@
 
 #include <cerrno>
 #include <troupe/runtime/engine.hpp>
-#include <troupe/runtime/slab.hpp>
-
-#include "poller.hpp"
 
 namespace troupe::detail {
 
@@ -31,8 +28,8 @@ socket_ref socket_state::make(int fd, const ip_endpoint& where, const tcp_option
 void socket_state::release() noexcept {
   if (shares_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   close();
-  if (poller_ != nullptr) {
-    poller_->retire(*this);
+  if (reactor_ != nullptr) {
+    reactor_->retire(*this);
   } else {
     slab_delete(this);
   }
@@ -40,7 +37,7 @@ void socket_state::release() noexcept {
 
 void socket_state::close() noexcept {
   if (fd_ < 0) return;
-  if (poller_ != nullptr) poller_->detach(fd_);
+  if (reactor_ != nullptr) reactor_->detach(fd_);
   ::close(fd_);
   fd_ = -1;
   for (const direction d : {direction::read, direction::write}) {
@@ -62,7 +59,7 @@ void socket_state::cut() noexcept {
 // -- attempts -------------------------------------------------------------------
 
 bool socket_state::worth_trying(direction d) const noexcept {
-  return poller_ == nullptr || state_of(d).load(std::memory_order_acquire) == ready;
+  return reactor_ == nullptr || state_of(d).load(std::memory_order_acquire) == ready;
 }
 
 void socket_state::take_ready(direction d) noexcept {
@@ -121,22 +118,13 @@ socket_wake* socket_state::wake_in(word w) noexcept {
 }
 
 std::error_code socket_state::attach(worker& w) noexcept {
-  if (poller_ != nullptr) return {};
+  if (reactor_ != nullptr) return {};
   if (w.home().simulated()) return {EOPNOTSUPP, std::generic_category()};
-  try {
-    poller& p = poller::of(w);
-    // Set first: the first event may come before attach() returns.
-    poller_ = &p;
-    if (const std::error_code failed = p.attach(*this, fd_)) {
-      poller_ = nullptr;
-      return failed;
-    }
-    return {};
-  } catch (const std::system_error& e) {
-    return e.code();
-  } catch (...) {
-    return std::make_error_code(std::errc::not_enough_memory);
-  }
+  // Set first: the first event may come before attach() returns.
+  reactor_ = &w.io;
+  const std::error_code failed = w.io.attach(*this, fd_);
+  if (failed) reactor_ = nullptr;
+  return failed;
 }
 
 socket_state::announced socket_state::announce(direction d, socket_wake& wake) noexcept {

@@ -1,5 +1,5 @@
 // A socket, shared by its stream or listener, the operations under way on it,
-// and the poller that reports its events.
+// and the reactor that reports its events.
 //
 // Per direction there is one word that says what is known of its readiness:
 //
@@ -25,13 +25,14 @@
 #include <troupe/runtime/atomic.hpp>
 #include <troupe/runtime/completion.hpp>
 #include <troupe/runtime/error.hpp>
+#include <troupe/runtime/reactor.hpp>
+#include <troupe/runtime/slab.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/socket_ref.hpp>
 #include <troupe/transport/tcp_options.hpp>
 
 namespace troupe::detail {
 
-class poller;
 class worker;
 
 enum class direction : std::uint8_t { read, write };
@@ -46,12 +47,12 @@ struct socket_wake final : completion {
 
 /// All but on_events(), share() and release() is for the strand that owns the
 /// stream.
-class socket_state {
+class socket_state final : private io_source {
  public:
   /// Takes over `fd`, which must be non-blocking.
   socket_state(int fd, const ip_endpoint& where, const tcp_options& o) noexcept
       : options(o), where_(where), fd_(fd) {}
-  ~socket_state() = default;  // by release() and the poller only
+  ~socket_state() = default;  // by release() and dispose() only
   socket_state(const socket_state&) = delete;
   socket_state& operator=(const socket_state&) = delete;
   [[nodiscard]] static socket_ref make(int fd, const ip_endpoint& where, const tcp_options& o);
@@ -85,26 +86,24 @@ class socket_state {
   // -- waiting: readiness.cpp ---------------------------------------------------
 
   enum class announced : std::uint8_t { waiting, ready, closed, busy };
-  /// Registers with the poller of `w` unless that is done.
+  /// Registers with the reactor of `w` unless that is done.
   [[nodiscard]] std::error_code attach(worker& w) noexcept;
   /// `wake` is finished at the next event.
   [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept;
   /// True: `wake` will not be touched any more. False: it is being finished.
   [[nodiscard]] bool retract(direction d, socket_wake& wake) noexcept;
 
-  /// From the poller, on any thread.
-  void on_events(std::uint32_t events) noexcept;
-
   // An operation is under way; a second one is refused.
   bool in_use[2] = {false, false};
   tcp_options options;
-  socket_state* next_retired = nullptr;  // the poller's
 
  private:
   using word = std::uintptr_t;
   static constexpr word empty = 0;
   static constexpr word ready = 1;
   static constexpr word closed = 2;
+  void on_events(std::uint32_t events) noexcept override;
+  void dispose() noexcept override { slab_delete(this); }
   static socket_wake* wake_in(word w) noexcept;
   void become_ready(direction d) noexcept;
   [[nodiscard]] atomic<word>& state_of(direction d) noexcept { return words_[static_cast<unsigned>(d)]; }
@@ -113,7 +112,7 @@ class socket_state {
   }
 
   // words_: see the picture. The waiter's strand writes everything but `ready`,
-  // the poller only that. Release in announce publishes the wake, acquire in
+  // the reactor only that. Release in announce publishes the wake, acquire in
   // become_ready sees it; whoever takes the wake out of the word disposes of it.
   // Broken by: tests/transport/stress_test.
   atomic<word> words_[2] = {empty, empty};
@@ -129,7 +128,7 @@ class socket_state {
   ip_endpoint where_;
   int fd_;
   bool cut_ = false;
-  poller* poller_ = nullptr;
+  reactor* reactor_ = nullptr;
 };
 
 }  // namespace troupe::detail

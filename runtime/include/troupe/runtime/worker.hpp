@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <troupe/runtime/counters.hpp>
-#include <troupe/runtime/io_driver.hpp>
+#include <troupe/runtime/reactor.hpp>
 #include <troupe/runtime/run_queue.hpp>
 #include <troupe/runtime/strand.hpp>
 #include <troupe/runtime/time.hpp>
@@ -20,6 +20,9 @@ class engine;
 class alignas(cache_line) worker {
  public:
   worker(engine& home, unsigned index, bool shared);
+  ~worker() { io.release(); }
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
 
   /// At most this many runs in a row come from the slot.
   static constexpr unsigned slot_runs_max = 3;
@@ -65,7 +68,7 @@ class alignas(cache_line) worker {
 
   counter_block counters;
   timer_service timers;
-  io_driver io;
+  reactor& io;
   run_queue<256> queue;
 
   // -- for the watchdog -----------------------------------------------------
