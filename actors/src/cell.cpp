@@ -5,6 +5,7 @@
 
 #include "actor_timer.hpp"
 #include "extras.hpp"
+#include "lossy_mailbox.hpp"
 #include "send_wait.hpp"
 
 namespace troupe::detail {
@@ -25,6 +26,11 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
     x.shutdown = o.shutdown;
     x.backoff = o.backoff;
     x.budget = o.restarts;
+    x.policy = o.mailbox.policy;
+    if (x.policy.loses == mailbox_policy::loss::oldest) {
+      x.lossy = std::make_unique<lossy_mailbox>(o.mailbox.capacity, x.policy);
+      capacity_ = 0;  // so that the word refuses user mail, and deliver() comes to the queue
+    }
     x.up_since = sys.home().now();
   }
 }
@@ -70,9 +76,35 @@ std::string cell::describe_cell(const strand& s) {
 
 // -- sending ------------------------------------------------------------------
 
+namespace {
+
+// The mailbox's word takes no user mail: it waits in a queue from which it may be lost.
+push_result deliver_lossy(cell& to, mail& m) noexcept {
+  const cell_extras* const x = to.extras_if_any();
+  mail* lost = nullptr;
+  const push_result r = x->lossy->push(to, m, lost);
+  if (lost != nullptr) {
+    to.core().lose(to, *lost, dead_letter_cause::dropped);
+    kind_of(*lost).refuse(*lost, error(errc::full));
+  }
+  return r;
+}
+
+}  // namespace
+
+bool lose_newest(cell& to, mail& m) noexcept {
+  const cell_extras* const x = to.extras_if_any();
+  if (x == nullptr || x->policy.loses != mailbox_policy::loss::newest) return false;
+  to.core().lose(to, m, dead_letter_cause::dropped);
+  kind_of(m).refuse(m, error(errc::full));
+  return true;
+}
+
 push_result deliver(cell& to, mail& m) noexcept {
   worker* const w = worker_here();
-  const push_result r = to.box().try_push(m, to.capacity());
+  push_result r = to.box().try_push(m, to.capacity());
+  if (r == push_result::full && to.capacity() == 0) [[unlikely]]
+    r = deliver_lossy(to, m);
   if (w != nullptr && &w->home() == &to.home()) [[likely]] {
     if (r == push_result::wake || r == push_result::queued) [[likely]] {
       w->counters.sent.add();
@@ -233,6 +265,9 @@ mail* cell::next_mail(bool& counted) noexcept {
       if (x->first_due != nullptr) actor_timer::notice_taken(*this, *m);
       return m;
     }
+  }
+  if (capacity_ == 0) [[unlikely]] {
+    if (cell_extras* const x = extras_if_any(); x->lossy != nullptr) return x->lossy->pop();
   }
   counted = true;
   if (mail* const m = pending_.pop_front()) return m;

@@ -3,7 +3,12 @@
 #include <algorithm>
 #include <troupe/actors/system_core.hpp>
 
+#include "lossy_mailbox.hpp"
+
 namespace troupe::detail {
+
+cell_extras::cell_extras() = default;
+cell_extras::~cell_extras() = default;
 
 bool restart_window::admit(const restart_budget& budget, std::int64_t now) {
   std::erase_if(times_, [&](std::int64_t t) { return now - t > budget.within.count(); });
@@ -29,7 +34,7 @@ duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t rando
 bool options_are_usual(const spawn_options& o) noexcept {
   constexpr restart_budget budget;
   return o.name.empty() && o.shutdown == default_shutdown && o.backoff.first.count() == 0 &&
-         o.restarts.max == budget.max && o.restarts.within == budget.within;
+         o.restarts.max == budget.max && o.restarts.within == budget.within && o.mailbox.policy == reject;
 }
 
 void check_options(const spawn_options& o, const std::string& where) {

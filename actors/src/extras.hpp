@@ -1,6 +1,7 @@
 // What only some cells need: allocated the first time it is needed.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <troupe/actors/cell.hpp>
@@ -10,6 +11,7 @@
 namespace troupe::detail {
 
 class actor_timer;
+class lossy_mailbox;
 class stop_scope;
 struct watch_link;
 
@@ -68,6 +70,12 @@ struct cell_extras {
   send_wait* first_waiter = nullptr;
   send_wait* last_waiter = nullptr;
   send_wait& pop_waiter() noexcept;
+  // What its mailbox may lose; both set before anybody else sees the cell.
+  mailbox_policy policy;
+  std::unique_ptr<lossy_mailbox> lossy;  // null: user mail hangs from the mailbox's word
+
+  cell_extras();
+  ~cell_extras();
   // For a supervisor: what it runs (supervisor.cpp).
   std::vector<std::string> registered_names;
 };

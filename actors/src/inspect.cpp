@@ -3,6 +3,7 @@
 
 #include "extras.hpp"
 #include "inspection.hpp"
+#include "lossy_mailbox.hpp"
 
 namespace troupe {
 
@@ -37,6 +38,10 @@ actor_info inspection::look(cell& c) {
   info.type = c.acts().name;
   info.depth = c.box().depth();
   info.capacity = c.capacity();
+  if (const cell_extras* const x = c.extras_if_any(); x != nullptr && x->lossy != nullptr) {
+    info.depth = x->lossy->depth();
+    info.capacity = x->lossy->capacity();
+  }
   info.epoch = c.epoch();
   if (const cell_extras* const x = c.extras_if_any())
     info.restarts = x->restarts.load(std::memory_order_relaxed);

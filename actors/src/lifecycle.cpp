@@ -6,6 +6,7 @@
 
 #include "actor_timer.hpp"
 #include "extras.hpp"
+#include "lossy_mailbox.hpp"
 #include "watch_link.hpp"
 
 namespace troupe::detail {
@@ -274,6 +275,9 @@ void cell::bury() noexcept {
 }
 
 void cell::bounce_pending() noexcept {
+  if (const cell_extras* const x = extras_if_any(); x != nullptr && x->lossy != nullptr) {
+    while (mail* const m = x->lossy->pop()) pending_.push_back(*m);
+  }
   while (mail* const m = pending_.pop_front()) {
     core_->lose(*this, *m, dead_letter_cause::closed);
     const cell_extras* const x = extras_if_any();

@@ -59,6 +59,7 @@ class alignas(16) cell final : public strand, public context {
 
   [[nodiscard]] system_core& core() const noexcept { return *core_; }
   [[nodiscard]] const behaviour& acts() const noexcept { return *behaviour_; }
+  /// What its mailbox's word may count; 0 when user mail waits elsewhere (lossy_mailbox.hpp).
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::string path() const;
   [[nodiscard]] std::string name() const;
@@ -261,7 +262,11 @@ inline cell& self_cell(context& c) noexcept {
   return static_cast<cell&>(c);
 }
 
-/// Gives user mail to a cell: queues and schedules, or frees it. Any thread.
+/// Gives user mail to a cell: queues and schedules. Refused (full, closed), the mail is
+/// still the caller's. Any thread.
 push_result deliver(cell& to, mail& m) noexcept;
+/// For a tell that was refused as `full`: whether the mailbox's policy is to lose the mail,
+/// which then is done.
+bool lose_newest(cell& to, mail& m) noexcept;
 
 }  // namespace troupe::detail

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <troupe/actors/mailbox_policy.hpp>
 #include <troupe/runtime/time.hpp>
 
 namespace troupe {
@@ -18,6 +19,8 @@ struct mailbox_options {
   /// Messages queued or being handled, at most; 1 to 65534.
   std::uint32_t capacity = 1024;
   on_stop when_stopped = on_stop::bounce;
+  /// What it may lose when it is full: reject (nothing), drop_newest, drop_oldest, coalesce<key>.
+  mailbox_policy policy = reject;
 };
 
 /// When an actor that ended is started anew.

@@ -75,6 +75,7 @@ class ref : public any_ref {
     auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
     switch (detail::deliver(*cell(), *e)) {
       case detail::push_result::full:
+        if (detail::lose_newest(*cell(), *e)) return send_result::ok;
         detail::slab_delete(e);
         return send_result::full;
       case detail::push_result::closed:
