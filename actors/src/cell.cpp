@@ -17,6 +17,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
       restart_(b.restartable ? o.restart : restart::temporary),
       drain_(o.mailbox.when_stopped == on_stop::drain),
       parallel_stop_(o.stop_children == stop_order::parallel),
+      keep_children_(o.keep_children),
       core_(&sys),
       parent_(parent) {
   if (parent != nullptr) box_.hold();  // until launch: the state is not there yet
@@ -27,6 +28,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
     x.backoff = o.backoff;
     x.budget = o.restarts;
     x.policy = o.mailbox.policy;
+    x.bounce_on_restart = o.mailbox.when_restarted == on_restart::bounce;
     if (x.policy.loses == mailbox_policy::loss::oldest) {
       x.lossy = std::make_unique<lossy_mailbox>(o.mailbox.capacity, x.policy);
       capacity_ = 0;  // so that the word refuses user mail, and deliver() comes to the queue
@@ -199,7 +201,7 @@ void cell::visit(worker& w) noexcept {
       continue;
     }
     if (c.leaving_ && (c.handler_ == nullptr || c.receiver_ != nullptr)) {
-      c.begin_end(exit_reason(exit_kind::normal));
+      c.begin_end(c.leaving_reason());
       c.leaving_ = false;
       continue;
     }

@@ -29,6 +29,10 @@ void context::stop() noexcept {
   self_cell(*this).stop_self();
 }
 
+void context::stop(exit_reason why) {
+  self_cell(*this).stop_self(std::move(why));
+}
+
 bool context::stop(const any_ref& who) noexcept {
   if (!who || !self_cell(*this).owns(*who.cell()) || who.ended()) return false;
   who.cell()->request(detail::cell::order_stop);

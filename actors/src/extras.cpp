@@ -34,7 +34,8 @@ duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t rando
 bool options_are_usual(const spawn_options& o) noexcept {
   constexpr restart_budget budget;
   return o.name.empty() && o.shutdown == default_shutdown && o.backoff.first.count() == 0 &&
-         o.restarts.max == budget.max && o.restarts.within == budget.within && o.mailbox.policy == reject;
+         o.restarts.max == budget.max && o.restarts.within == budget.within && o.mailbox.policy == reject &&
+         o.mailbox.when_restarted == on_restart::keep;
 }
 
 void check_options(const spawn_options& o, const std::string& where) {
@@ -45,7 +46,9 @@ void check_options(const spawn_options& o, const std::string& where) {
     refuse("mailbox.capacity must be 1 to " + std::to_string(mailbox::max_capacity) + ", not " +
            std::to_string(o.mailbox.capacity));
   }
-  if (o.shutdown.count() <= 0) refuse("shutdown must be a positive duration");
+  if (o.shutdown.count() <= 0 && o.shutdown != brutal) {
+    refuse("shutdown must be a positive duration, or troupe::brutal");
+  }
   if (o.restarts.within.count() <= 0) refuse("restarts.within must be a positive duration");
   if (o.backoff.first.count() < 0 || o.backoff.most.count() < 0) refuse("backoff must not be negative");
   if (o.backoff.first > o.backoff.most && o.backoff.most.count() != 0) {

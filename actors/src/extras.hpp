@@ -42,7 +42,8 @@ struct cell_extras {
   troupe::backoff backoff;
   restart_budget budget;
   // Restarts.
-  restart_window window;              // of its children; for a child of the root, its own
+  restart_window window;  // of its children; for a child of the root, its own; under the cell's lock
+  [[nodiscard]] bool admit_restart(cell& of, const restart_budget& b);
   atomic<std::uint32_t> restarts{0};  // read by inspect() from anywhere
   std::uint32_t backoff_step = 0;
   std::int64_t up_since = 0;
@@ -72,12 +73,14 @@ struct cell_extras {
   send_wait& pop_waiter() noexcept;
   // What its mailbox may lose; both set before anybody else sees the cell.
   mailbox_policy policy;
+  bool bounce_on_restart = false;
   std::unique_ptr<lossy_mailbox> lossy;  // null: user mail hangs from the mailbox's word
 
   cell_extras();
   ~cell_extras();
-  // For a supervisor: what it runs (supervisor.cpp).
   std::vector<std::string> registered_names;
+  // Why it stops itself, when it said so.
+  std::optional<exit_reason> leaving;
 };
 
 /// Tells a cell something at a time.

@@ -29,14 +29,18 @@ void cell::act_on_orders() noexcept {
     on_kill();
   } else if ((orders & order_stop) != 0) {
     on_stop();
+  } else if ((orders & order_slay) != 0) {
+    on_slay();
+  } else if ((orders & order_recycle) != 0) {
+    on_recycle();
   }
   if (life_ == life::crashed) {
     // While exit_ is on its way to the parent, it must not be posted again: a
     // cell that is stopped meanwhile waits for the answer.
     if (exit_out_) return;
     if (stop_asked_ || (orders & order_bury) != 0) {
-      bury();
-    } else if ((orders & order_restart) != 0) {
+      end_while_crashed();
+    } else if ((orders & order_restart) != 0 && (orders & order_recycle) == 0) {
       on_restart();
     }
   } else if ((orders & order_unborn) != 0) {
@@ -45,7 +49,7 @@ void cell::act_on_orders() noexcept {
                           error(make_error_code(errc::start_failed), "its constructor threw", path())));
   } else {
     if ((orders & order_start) != 0 && life_ == life::running) call_started();
-    if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->child_up(*this);
+    if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->supervises->child_up(*this);
     if ((orders & order_crash) != 0 && life_ == life::running) {
       crash(error(make_error_code(errc::actor_failed), "made to crash by a test", path()));
     }
@@ -54,6 +58,12 @@ void cell::act_on_orders() noexcept {
 
 void cell::on_stop() noexcept {
   if (stop_asked_) return;
+  const cell_extras* const x = extras_if_any();
+  const duration own = x != nullptr ? x->shutdown : spawn_options{}.shutdown;
+  if (own == brutal) {
+    on_kill();
+    return;
+  }
   stop_asked_ = true;
   box_.close();
   fail_waiters();
@@ -61,8 +71,6 @@ void cell::on_stop() noexcept {
   if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
   if (life_ == life::dead) return;
   // Not done at once: it drains, or waits for children. From here the clock runs.
-  const cell_extras* const x = extras_if_any();
-  const duration own = x != nullptr ? x->shutdown : spawn_options{}.shutdown;
   std::int64_t due = deadline_after(core_->home().now(), own);
   if (parent_ != nullptr) {
     if (const cell_extras* const above = parent_->extras_if_any()) due = std::min(due, above->deadline);
@@ -86,10 +94,58 @@ void cell::on_kill() noexcept {
   }
 }
 
+// Ends this incarnation at once; what comes then is up to the restart type.
+void cell::on_slay() noexcept {
+  if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
+  if (life_ == life::ending) {
+    exit_kind_ = exit_kind::killed;
+    for_each_child([](cell& c) { c.request(order_kill); });
+  }
+}
+
+// The parent restarts a group, and this cell with it: the incarnation ends in order, within
+// the shutdown time, the mailbox stays open, and the parent hears of it as of a crash.
+void cell::on_recycle() noexcept {
+  if (stop_asked_) return;
+  if (life_ == life::crashed) {
+    if (exit_out_) return;  // the parent is about to hear of it anyway
+    cell_extras& x = extras();
+    order_timer::disarm(x.restart_timer);
+    x.waited = false;
+    exit_out_ = true;
+    parent_->post(exit_);
+    return;
+  }
+  if (life_ != life::running) return;  // it ends by itself
+  const cell_extras* const x = extras_if_any();
+  const duration own = x != nullptr ? x->shutdown : spawn_options{}.shutdown;
+  recycling_ = true;
+  if (own == brutal) {
+    on_slay();
+    return;
+  }
+  begin_end(exit_reason(exit_kind::shutdown));
+  if (life_ != life::ending || own == forever) return;
+  order_timer::arm(*this, order_slay, deadline_after(core_->home().now(), own), extras().kill_timer);
+}
+
 // Takes effect after the present handler, when the visit comes to it; a handler
 // that is a coroutine comes to its end first.
 void cell::stop_self() noexcept {
   leaving_ = true;
+}
+
+void cell::stop_self(exit_reason why) {
+  extras().leaving = std::move(why);
+  leaving_ = true;
+}
+
+exit_reason cell::leaving_reason() noexcept {
+  cell_extras* const x = extras_if_any();
+  if (x == nullptr || !x->leaving) return exit_kind::normal;
+  exit_reason why = std::move(*x->leaving);
+  x->leaving.reset();
+  return why;
 }
 
 // -- the end of an incarnation --------------------------------------------------
@@ -128,11 +184,18 @@ void cell::begin_end(exit_reason why) noexcept {
     x->why.reset();
   }
   leaving_ = false;
+  set_up(false);
   end_timers_and_watches();
   cancel_awaits();
   if (handling_ != nullptr) {
     mail& m = take_handling();
-    kind_of(m).refuse(m, error(errc::closed));
+    kind_of(m).refuse(m, may_restart() ? error(make_error_code(errc::actor_failed),
+                                               "the actor was restarted while it handled the request", path())
+                                       : error(errc::closed));
+  }
+  if (keep_children_ && may_restart()) {
+    children_gone();  // they are not, but live on
+    return;
   }
   if (guardian_) {  // the only one whose children are added by other threads
     const scoped_lock guard(lock_);
@@ -154,6 +217,8 @@ void cell::stop_next_child() noexcept {
   cell* const youngest = youngest_child_;
   if (youngest == nullptr) {
     children_gone();
+  } else if (exit_kind_ == exit_kind::killed) {
+    if (!std::exchange(children_told_, true)) for_each_child([](cell& c) { c.request(order_kill); });
   } else if (parallel_stop_) {
     if (!std::exchange(children_told_, true)) for_each_child([](cell& c) { c.request(order_stop); });
   } else {
@@ -165,7 +230,7 @@ void cell::children_gone() noexcept {
   children_told_ = false;
   if (cell_extras* const x = extras_if_any()) order_timer::disarm(x->kill_timer);
   if (has_state_) {
-    if (behaviour_->stopping != nullptr && !killed_) {
+    if (behaviour_->stopping != nullptr && exit_kind_ != exit_kind::killed) {
       try {
         behaviour_->stopping(*this, reason());
       } catch (...) {
@@ -178,6 +243,9 @@ void cell::children_gone() noexcept {
   // What hooks and destructors have armed since ends with the incarnation too.
   end_timers_and_watches();
   if (may_restart()) {
+    if (const cell_extras* const x = extras_if_any(); x != nullptr && x->bounce_on_restart)
+      bounce_for_restart();
+    recycling_ = false;
     life_ = life::crashed;
     exit_out_ = true;
     parent_->post(exit_);
@@ -186,8 +254,21 @@ void cell::children_gone() noexcept {
   }
 }
 
+// Crashed, and not to be restarted. Children that were kept for the next incarnation go first.
+void cell::end_while_crashed() noexcept {
+  stop_asked_ = true;
+  if (youngest_child_ == nullptr) {
+    bury();
+    return;
+  }
+  life_ = life::ending;
+  barren_ = true;
+  stop_next_child();
+}
+
 bool cell::may_restart() const noexcept {
   if (parent_ == nullptr || stop_asked_ || killed_) return false;
+  if (recycling_) return restart_ != restart::temporary;
   switch (restart_) {
     case restart::permanent:
       return true;
@@ -241,6 +322,10 @@ void cell::start_anew() noexcept {
   }
   try {
     behaviour_->construct(*this);
+  } catch (const ignore_start&) {
+    restart_ = restart::temporary;  // the parent knows what it was, and whether to keep it in mind
+    begin_end(exit_reason(exit_kind::normal));
+    return;
   } catch (...) {
     const std::string where = path();
     begin_end(exit_reason(exit_kind::error,
@@ -249,7 +334,14 @@ void cell::start_anew() noexcept {
     return;
   }
   has_state_ = true;
+  come_up();
   if (behaviour_->started != nullptr) call_started();
+}
+
+void cell::come_up() noexcept {
+  if (behaviour_->supervises != nullptr) return;  // up when its children are
+  set_up(true);
+  if (parent_->behaviour_->supervises != nullptr) parent_->request(order_child_up);
 }
 
 void cell::call_started() noexcept {
@@ -272,6 +364,22 @@ void cell::bury() noexcept {
     order_timer::disarm(x->restart_timer);
   }
   core_->home().count([](counter_block& c) { c.ended.add(); });
+}
+
+void cell::bounce_for_restart() noexcept {
+  take_mail(std::exchange(handled_, 0), std::exchange(in_place_, nullptr));
+  if (cell_extras* const x = extras_if_any(); x->lossy != nullptr) {
+    while (mail* const m = x->lossy->pop()) pending_.push_back(*m);
+  }
+  std::uint32_t bounced = 0;
+  while (mail* const m = pending_.pop_front()) {
+    core_->lose(*this, *m, dead_letter_cause::crashed);
+    kind_of(*m).refuse(
+        *m, error(make_error_code(errc::actor_failed), "the actor crashed before it came to the request",
+                  path(), reason().why() != nullptr ? *reason().why() : error(errc::actor_failed)));
+    ++bounced;
+  }
+  if (capacity_ != 0 && bounced != 0) box_.credit(bounced);
 }
 
 void cell::bounce_pending() noexcept {
@@ -319,185 +427,6 @@ bool cell::has_names() noexcept {
   if (x == nullptr) return false;
   const scoped_lock guard(lock_);
   return !x->registered_names.empty();
-}
-
-// -- children ---------------------------------------------------------------------
-
-cell* cell::make_child(const behaviour& b, const spawn_options& o) {
-  const bool usual = options_are_usual(o);
-  if (!usual || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
-    check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
-  }
-  const std::size_t bytes = sizeof(cell) + b.size;
-  void* const memory = slab_allocate(bytes);
-  cell* child = nullptr;
-  if (spawn_hooks* const hooks = core_->hooks()) [[unlikely]] {
-    spawn_options changed = o;
-    const behaviour& instead = hooks->prepare(b, changed);
-    child = new (memory) cell(*core_, this, instead, changed, options_are_usual(changed));
-  } else {
-    child = new (memory) cell(*core_, this, b, o, usual);
-  }
-  errc refused{};
-  {
-    const scoped_lock guard(lock_);
-    if (barren_) {
-      refused = errc::closed;
-    } else if (!o.name.empty() && child_named(o.name) != nullptr) {
-      refused = errc::name_taken;
-    } else {
-      child->serial_ = next_serial_++;
-      child->older_ = youngest_child_;
-      if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
-      youngest_child_ = child;
-    }
-    // A ref to the child may outlive this actor, and still tells its path, so
-    // the child has a share. Bought in bulk, an atomic operation for every 64,
-    // but for the root, whose children come from other threads to its very end.
-    if (parent_ == nullptr) {  // not guardian_, for its neighbours are written on the strand
-      share();
-    } else {
-      if (prepaid_ == 0) {
-        prepaid_ = 64;
-        share_many(64);
-      }
-      --prepaid_;
-    }
-  }
-  if (refused == errc{}) return child;
-  child->free_unborn();
-  throw troupe_error(error(make_error_code(refused),
-                           refused == errc::closed
-                               ? "spawn: the parent is ending and takes no children any more"
-                               : "spawn: there is a child named '" + o.name + "' already",
-                           path()));
-}
-
-cell* cell::child_named(std::string_view wanted) const {
-  cell* c = youngest_child_;
-  // One that has ended keeps its place until this actor comes to know, but not its name.
-  while (c != nullptr && (c->box().dead() || c->name() != wanted)) c = c->older_;
-  return c;
-}
-
-void cell::free_unborn() noexcept {
-  delete extras_if_any();
-  const std::size_t bytes = sizeof(cell) + behaviour_->size;
-  cell* const above = parent_;
-  std::destroy_at(this);
-  slab_deallocate(this, bytes);
-  if (above == nullptr) return;
-  const worker* const w = worker_here();
-  if (w != nullptr && w->current == above && above->parent_ != nullptr && above->life_ != life::dead) {
-    ++above->prepaid_;  // on its own strand: to be had again
-  } else {
-    above->release();
-  }
-}
-
-void cell::unlink_child(cell& child) noexcept {
-  const scoped_lock guard(lock_);
-  (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = child.older_;
-  if (child.older_ != nullptr) child.older_->younger_ = child.younger_;
-  child.older_ = child.younger_ = nullptr;
-}
-
-// The constructor threw. What it has sent, armed or started by then, and whoever
-// found the child in the tree, is dealt with as at any other end.
-void cell::discard_child(cell& child) noexcept {
-  const cell_extras* const x = child.extras_if_any();
-  const bool bare =
-      child.youngest_child_ == nullptr && (x == nullptr || (x->timers == nullptr && x->watching == nullptr));
-  if (bare && child.box_.try_die()) {
-    child.life_ = life::dead;
-    tell_watchers(child);
-    if (child.has_names()) core_->unregister(child);
-    unlink_child(child);
-    child.release_many(2);
-    child.release();
-  } else {
-    child.release();  // the share of the caller, who gets no ref
-    child.request(order_unborn);
-    child.wake();  // its mailbox was held until now
-  }
-}
-
-void cell::discard_raw_child(cell& child) noexcept {
-  unlink_child(child);
-  child.free_unborn();
-}
-
-void cell::launch(cell& child) noexcept {
-  child.has_state_ = true;
-  child.core_->home().count([](counter_block& c) { c.spawned.add(); });
-  if (child.behaviour_->started != nullptr) child.request(order_start);
-  // Until now its mailbox was held, so that nothing ran it. What has come meanwhile runs now.
-  if (child.leaving_ || !child.box_.try_idle(0, nullptr)) child.wake();
-}
-
-void cell::exit_mail::act(mail& m, strand& s) noexcept {
-  auto& parent = static_cast<cell&>(s);
-  auto& child = cell::of_exit(static_cast<exit_mail&>(m));
-  if (child.life_ == life::dead) {
-    parent.child_exited(child);
-  } else {
-    parent.child_crashed(child);
-  }
-}
-
-void cell::child_exited(cell& child) noexcept {
-  const bool failed = child.restart_ == restart::temporary && child.exit_kind_ == exit_kind::error;
-  if (failed && life_ == life::running) {
-    core_->home().log(log_level::error, child.path() + " ended: " + child.reason().to_string());
-  }
-  unlink_child(child);
-  child.release();
-  if (life_ == life::ending) {
-    stop_next_child();
-  } else if (awaits_start_of(child)) {
-    fail(exit_kind::error,
-         error(make_error_code(errc::start_failed), "a child ended while the tree was starting", path()));
-  }
-}
-
-bool cell::awaits_start_of(const cell& child) noexcept {
-  return behaviour_->awaits_start_of != nullptr && life_ == life::running &&
-         behaviour_->awaits_start_of(*this, child);
-}
-
-void cell::child_crashed(cell& child) noexcept {
-  if (life_ != life::running) {
-    child.request(order_bury);
-    return;
-  }
-  const exit_reason why = child.reason();
-  if (awaits_start_of(child)) {
-    child.request(order_bury);
-    fail(exit_kind::error,
-         error(make_error_code(errc::start_failed), "a child failed while the tree was starting", path(),
-               why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
-    return;
-  }
-  // The root keeps a budget for each of its children: they have nothing to do
-  // with each other. Everybody else answers for all of his.
-  cell_extras& x = guardian_ ? child.extras() : extras();
-  const std::int64_t now = core_->home().now();
-  if (x.window.admit(x.budget, now)) {
-    child.request(order_restart);
-    return;
-  }
-  const std::string text = "more than " + std::to_string(x.budget.max) + " restarts within " +
-                           std::to_string(x.budget.within.count() / 1'000'000) + " ms";
-  core_->home().log(log_level::error, (guardian_ ? child.path() : path()) + ": gives up: " + text + "; " +
-                                          child.path() + " ended with " + why.to_string());
-  if (guardian_) {
-    child.exit_kind_ = exit_kind::restart_limit;
-    child.request(order_bury);
-    return;
-  }
-  child.request(order_bury);
-  error cause = why.why() != nullptr ? *why.why() : error(errc::actor_failed);
-  fail(exit_kind::restart_limit, error(make_error_code(errc::restart_limit), text, path(), std::move(cause)));
 }
 
 }  // namespace troupe::detail

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/system_core.hpp>
 
@@ -12,35 +13,72 @@ supervisor::supervisor(std::string name, supervisor_options options)
   spec_->options = options;
 }
 
-void supervisor::add(std::string id, const child_options& o, bool is_supervisor,
-                     std::shared_ptr<const detail::child_factory> f) {
-  spawn_options s;
-  s.name = id;
-  s.mailbox = o.mailbox;
-  s.restart = o.restart;
-  s.shutdown = o.shutdown;
-  s.backoff = o.backoff;
-  s.restarts = o.restarts;
-  s.stop_children = o.stop_children;
-  spec_->children.push_back({std::move(id), std::move(s), std::move(f), is_supervisor});
+supervisor&& supervisor::child(supervisor below) && {
+  add(detail::make_child_spec(std::shared_ptr<const detail::supervisor_spec>(std::move(below.spec_))));
+  return std::move(*this);
 }
 
-supervisor&& supervisor::child(supervisor below) && {
-  const supervisor_options& o = below.spec_->options;
+namespace detail {
+
+child_spec make_child_spec(std::string id, const child_options& o, std::shared_ptr<const child_factory> f) {
+  child_spec c;
+  c.options.name = id;
+  c.options.mailbox = o.mailbox;
+  c.options.restart = o.restart;
+  c.options.shutdown = o.shutdown;
+  c.options.backoff = o.backoff;
+  c.options.restarts = o.restarts;
+  c.options.stop_children = o.stop_children;
+  c.options.keep_children = o.keep_children;
+  c.id = std::move(id);
+  c.factory = std::move(f);
+  c.budget = o.budget;
+  c.significant = o.significant;
+  return c;
+}
+
+child_spec make_child_spec(std::shared_ptr<const supervisor_spec> below) {
+  const supervisor_options& o = below->options;
   child_options c;
   c.restart = o.restart;
   c.shutdown = o.shutdown;
+  c.significant = o.significant;
   c.backoff = o.backoff;
   c.restarts = o.restarts;
-  std::shared_ptr<const detail::supervisor_spec> spec = std::move(below.spec_);
-  std::string id = spec->name;
-  add(std::move(id), c, true,
-      detail::make_child_factory([spec](detail::cell& parent, const spawn_options& s) {
-        return detail::start_supervisor(parent, spec, s, nullptr);
-      }));
-  spec_->children.back().below = spec;
-  return std::move(*this);
+  if (o.strategy == strategy::dynamic) c.stop_children = stop_order::parallel;
+  child_spec made =
+      make_child_spec(below->name, c, make_child_factory([below](cell& parent, const spawn_options& s) {
+                        return start_supervisor(parent, below, s, nullptr);
+                      }));
+  made.below = std::move(below);
+  return made;
 }
+
+std::optional<error> wrong_with(const child_spec& c, const supervisor_options& above,
+                                const std::string& path) {
+  const std::string where = path + "/" + c.id;
+  const auto bad = [&](const std::string& text) {
+    return error(make_error_code(errc::invalid_argument), text, where);
+  };
+  if (c.significant && c.options.restart == restart::permanent) {
+    return bad(
+        "a permanent child is always restarted and cannot be significant: make it transient or temporary");
+  }
+  if (c.significant && above.auto_shutdown == auto_shutdown::never) {
+    return bad(
+        "nobody heeds that it is significant: set auto_shutdown of its supervisor to any_significant or "
+        "all_significant");
+  }
+  if (c.budget && c.budget->within.count() <= 0) return bad("budget.within must be a positive duration");
+  try {
+    check_options(c.options, where);
+  } catch (const troupe_error& e) {
+    return e.why();
+  }
+  return std::nullopt;
+}
+
+}  // namespace detail
 
 namespace {
 
@@ -49,28 +87,73 @@ std::optional<error> problem(const detail::supervisor_spec& s, const std::string
   const auto bad = [](const std::string& where, const std::string& text) {
     return error(make_error_code(errc::invalid_argument), text, where);
   };
+  const supervisor_options& o = s.options;
   if (s.name.empty()) return bad(path, "a supervisor needs a name");
-  if (s.options.restarts.within.count() <= 0) return bad(path, "restarts.within must be a positive duration");
+  if (o.restarts.within.count() <= 0) return bad(path, "restarts.within must be a positive duration");
+  const bool is_group = o.strategy == strategy::one_for_all || o.strategy == strategy::rest_for_one;
+  const bool counts = o.strategy == strategy::dynamic || o.strategy == strategy::partitioned;
+  if (is_group && s.children.empty()) {
+    return bad(path, "a group without children: give it some, or use one_for_one or dynamic");
+  }
+  if (counts && !s.children.empty()) {
+    return bad(
+        path + "/" + s.children.front().id,
+        "a dynamic or partitioned supervisor has no children of its own: start them with start_child, or "
+        "use one_for_one");
+  }
+  if (counts && o.max_children == 0) return bad(path, "max_children must be at least 1");
+  if (!counts && o.max_children != UINT32_MAX) {
+    return bad(path, "max_children is for dynamic and partitioned supervisors: leave it out");
+  }
   for (std::size_t i = 0; i < s.children.size(); ++i) {
     const detail::child_spec& c = s.children[i];
     const std::string where = path + "/" + c.id;
     if (c.id.empty()) return bad(where, "child " + std::to_string(i) + " needs an id");
-    if (c.options.shutdown.count() <= 0) return bad(where, "shutdown must be a positive duration");
     for (std::size_t j = 0; j < i; ++j) {
-      if (s.children[j].id == c.id) {
-        return bad(where, "two children have this id: give each its own");
-      }
+      if (s.children[j].id == c.id) return bad(where, "two children have this id: give each its own");
     }
-    try {
-      detail::check_options(c.options, where);
-    } catch (const troupe_error& e) {
-      return e.why();
-    }
+    if (auto wrong = detail::wrong_with(c, o, path)) return wrong;
     if (c.below) {
       if (auto found = problem(*c.below, path)) return found;
     }
   }
   return std::nullopt;
+}
+
+std::string_view name_of(strategy s) noexcept {
+  switch (s) {
+    case strategy::one_for_one:
+      return "one_for_one";
+    case strategy::one_for_all:
+      return "one_for_all";
+    case strategy::rest_for_one:
+      return "rest_for_one";
+    case strategy::dynamic:
+      return "dynamic";
+    case strategy::partitioned:
+      return "partitioned";
+  }
+  return "?";
+}
+
+std::string_view name_of(restart r) noexcept {
+  return r == restart::permanent ? "permanent" : r == restart::transient ? "transient" : "temporary";
+}
+
+void write(std::string& out, const detail::supervisor_spec& s, const std::string& indent) {
+  out += s.name + "  " + std::string(name_of(s.options.strategy)) + ", at most " +
+         std::to_string(s.options.restarts.max) + " restarts in " +
+         std::to_string(s.options.restarts.within.count() / 1'000'000) + " ms\n";
+  for (const detail::child_spec& c : s.children) {
+    const bool last = &c == &s.children.back();
+    out += indent + (last ? "└─ " : "├─ ");
+    if (c.below) {
+      write(out, *c.below, indent + (last ? "   " : "│  "));
+    } else {
+      out += c.id + "  " + std::string(name_of(c.options.restart)) + (c.significant ? ", significant" : "") +
+             '\n';
+    }
+  }
 }
 
 }  // namespace
@@ -80,67 +163,36 @@ result<void> supervisor::check() const {
   return {};
 }
 
-namespace detail {
+std::string to_text(const supervisor& tree) {
+  std::string out;
+  write(out, tree.spec(), "");
+  return out;
+}
 
-namespace {
+task<result<supervisor_ref>> supervisor_ref::start_child(const supervisor& below) const {
+  // Checked here, for what is wrong further down is of no concern to the one that is asked.
+  if (auto found = problem(below.spec(), path())) {
+    return [](error wrong) -> task<result<supervisor_ref>> {
+      co_return std::unexpected(std::move(wrong));
+    }(std::move(*found));
+  }
+  return started<supervisor_ref>(
+      *this, detail::make_child_spec(std::make_shared<const detail::supervisor_spec>(below.spec())));
+}
 
-using box =
-    actor_box<supervisor_state, std::shared_ptr<const supervisor_spec>, std::shared_ptr<start_report>>;
-
-constexpr behaviour supervisor_behaviour{
-    "supervisor",
-    sizeof(box),
-    [](const message_kind*) noexcept { return false; },
-    &box::construct,
-    &box::destroy,
-    &box::destroy_arguments,
-    [](cell& c) { box::of(c).state().start_children(); },
-    nullptr,
-    [](cell&, mail& m) { m.kind->dispose(m); },
-    true,
-    [](cell& c) { box::of(c).state().start_children(); },
-    [](cell& c, const cell& child) noexcept { return box::of(c).state().awaited == &child; },
-};
-
-}  // namespace
-
-void supervisor_state::start_children() noexcept {
-  // Another supervisor below may have said so, after a restart.
-  if (awaited != nullptr && !awaited->is_up()) return;
-  if (me.is_up()) return;
-  awaited = nullptr;
-  while (next < spec->children.size()) {
-    const child_spec& c = spec->children[next++];
-    try {
-      cell* const child = c.factory->start(me, c.options);
-      if (c.is_supervisor) awaited = child;  // ours, so it stays while we wait for it
-      child->release();
-    } catch (...) {
-      fail_start(error(make_error_code(errc::start_failed), "child '" + c.id + "' could not be started",
-                       me.path(), error::from_exception(std::current_exception(), me.path() + "/" + c.id)));
-      return;
+supervisor_ref supervisor_ref::partition(std::uint64_t key) const {
+  std::uint64_t n = 0;
+  cell()->for_each_child([&n](detail::cell&) { ++n; });
+  if (n == 0) return {};
+  const std::string wanted = std::to_string(key % n);
+  detail::cell* found = nullptr;
+  cell()->for_each_child([&](detail::cell& c) {
+    if (found == nullptr && c.name() == wanted) {
+      found = &c;
+      found->share();
     }
-    if (awaited != nullptr && !awaited->is_up()) return;  // goes on when that one is up
-    awaited = nullptr;
-  }
-  me.set_up(true);
-  if (report) {
-    const std::scoped_lock guard(report->lock);
-    report->up = true;
-    report->changed.notify_all();
-  } else {
-    me.parent()->request(cell::order_child_up);
-  }
+  });
+  return supervisor_ref(found);
 }
 
-void supervisor_state::fail_start(error why) noexcept {
-  me.fail(exit_kind::error, std::move(why));
-}
-
-cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,
-                       const spawn_options& o, const std::shared_ptr<start_report>& report) {
-  return spawn_cell<supervisor_state>(parent, supervisor_behaviour, o, spec, report);
-}
-
-}  // namespace detail
 }  // namespace troupe

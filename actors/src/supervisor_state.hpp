@@ -1,11 +1,23 @@
 // A supervisor as an actor.
+//
+//   coming_up ----> steady ----> ending_group ----> starting_group ----> steady
+//       |             ^  crash of a member |               |  a start fails: another unit
+//       |             +--------------------+<--------------+  of the budget, and again
+//       +-> fails: a child that cannot start takes the supervisor with it
+//
+// Everything happens on its strand, in answer to mail: a child has come up, crashed, or
+// ended. So it answers, and stops when told to, in every phase.
 #pragma once
 
 #include <condition_variable>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <troupe/actors/supervisor.hpp>
+#include <unordered_map>
+
+#include "extras.hpp"
 
 namespace troupe::detail {
 
@@ -17,23 +29,74 @@ struct start_report {
   std::optional<error> failed;
 };
 
-/// Starts its children one after the other; a supervisor among them is waited
-/// for until all below it is up. What it does when one of them ends is common
-/// to all actors (lifecycle.cpp), for every actor supervises its children.
-struct supervisor_state {
+class supervisor_state {
+ public:
+  using accepts = protocol<start_child, stop_child, restart_child, remove_child, list_children>;
+
   supervisor_state(context& self, const std::shared_ptr<const supervisor_spec>& s,
-                   const std::shared_ptr<start_report>& r) noexcept
-      : me(static_cast<cell&>(self)), spec(s), report(r) {}
+                   const std::shared_ptr<start_report>& r);
 
-  void start_children() noexcept;
-  void fail_start(error why) noexcept;
+  void started(context&) { go_on(); }
+  void handle(start_child m, reply_to<any_ref> reply);
+  void handle(const stop_child& m, reply_to<void> reply);
+  void handle(const restart_child& m, reply_to<any_ref> reply);
+  void handle(const remove_child& m, reply_to<void> reply);
+  std::vector<child_info> handle(list_children) const;
 
-  cell& me;
-  std::shared_ptr<const supervisor_spec> spec;
-  std::shared_ptr<start_report> report;  // of the tree's root only
-  std::size_t next = 0;
-  const cell* awaited = nullptr;  // the supervisor below that is coming up
+  // What the cell reports.
+  void child_up() noexcept { go_on(); }
+  void child_crashed(cell& child) noexcept;
+  void child_ended(cell& child) noexcept;
+
+ private:
+  enum class phase : std::uint8_t { coming_up, steady, ending_group, starting_group };
+  /// running: alive as far as is known; ending: told to end for a group restart; waiting: its
+  /// incarnation is over, and it waits for order_restart; starting: it has that order.
+  enum class progress : std::uint8_t { none, running, ending, waiting, starting, stopping };
+  struct member {
+    child_spec spec;
+    cell* child = nullptr;  // in the list of the supervisor's cell, or null
+    progress at = progress::none;
+    bool by_hand = false;  // it does not run because somebody stopped it
+    restart_window window = {};
+  };
+  using members = std::list<member>;
+
+  [[nodiscard]] bool grouped() const noexcept {
+    return options().strategy == strategy::one_for_all || options().strategy == strategy::rest_for_one;
+  }
+  [[nodiscard]] bool is_dynamic() const noexcept { return options().strategy == strategy::dynamic; }
+  [[nodiscard]] const supervisor_options& options() const noexcept { return spec_->options; }
+  [[nodiscard]] members::iterator by_id(const std::string& id) noexcept;
+  [[nodiscard]] result<any_ref> start(members::iterator m);
+  void forget(members::iterator m) noexcept;
+  void go_on() noexcept;
+  void end_group() noexcept;
+  void start_group() noexcept;
+  void begin_group(members::iterator first) noexcept;
+  void become_steady() noexcept;
+  void fail_start(const member& m, error why) noexcept;
+  [[nodiscard]] bool admit(cell& child, member* m) noexcept;
+  [[nodiscard]] bool precedes(members::const_iterator a, members::const_iterator b) const noexcept;
+  void heed_significance(const cell& child, bool significant) noexcept;
+
+  cell& me_;
+  std::shared_ptr<const supervisor_spec> spec_;
+  std::shared_ptr<start_report> report_;  // of the tree's root only
+  members members_;                       // in the order of their start; none of a dynamic supervisor
+  std::unordered_map<const cell*, members::iterator> cells_;
+  std::unordered_map<std::string, members::iterator> ids_;
+  members::iterator group_;   // the first of those that are restarted together
+  members::iterator cursor_;  // whose start is under way or comes next
+  phase phase_ = phase::coming_up;
+  std::unordered_map<const cell*, std::vector<reply_to<void>>> stops_;  // who waits for whose end
+  std::uint32_t alive_ = 0;                                             // children of a dynamic supervisor
+  std::uint64_t next_id_ = 0;
 };
+
+/// Why a child cannot be run under such a supervisor at `path`, or nothing.
+[[nodiscard]] std::optional<error> wrong_with(const child_spec& c, const supervisor_options& above,
+                                              const std::string& path);
 
 /// The cell of a supervisor under `parent`, with one share for the caller.
 cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,

@@ -141,7 +141,22 @@ error system::lookup_error(const any_ref& found, std::string_view name) {
 
 // -- trees ------------------------------------------------------------------------
 
-result<any_ref> system::start(const supervisor& tree) {
+void system::kill(const any_ref& who) noexcept {
+  if (who && !who.ended()) who.cell()->request(detail::cell::order_slay);
+}
+
+result<supervisor_ref> system::supervisor_at(std::string_view path) {
+  const any_ref found = find_path(path);
+  if (!found || found.cell()->acts().supervises == nullptr) {
+    return std::unexpected(error(make_error_code(errc::not_found),
+                                 found ? "the actor at this path is no supervisor" : "no actor has this path",
+                                 std::string(path)));
+  }
+  found.cell()->share();
+  return supervisor_ref(found.cell());
+}
+
+result<supervisor_ref> system::start(const supervisor& tree) {
   if (auto checked = tree.check(); !checked) return std::unexpected(checked.error());
   auto spec = std::make_shared<const detail::supervisor_spec>(tree.spec());
   auto report = std::make_shared<detail::start_report>();
@@ -150,9 +165,10 @@ result<any_ref> system::start(const supervisor& tree) {
   o.restart = restart::temporary;  // when the root of the tree gives up, that is the end of it
   o.shutdown = spec->options.shutdown;
   o.restarts = spec->options.restarts;
-  any_ref root_ref;
+  if (spec->options.strategy == strategy::dynamic) o.stop_children = stop_order::parallel;
+  supervisor_ref root_ref;
   try {
-    root_ref = any_ref(detail::start_supervisor(root(), spec, o, report));
+    root_ref = supervisor_ref(detail::start_supervisor(root(), spec, o, report));
   } catch (const troupe_error& e) {
     return std::unexpected(e.why());
   }
@@ -258,7 +274,7 @@ int system::run(const supervisor& tree) {
   detail::engine& e = impl_->core->home();
   const auto pipe = std::make_shared<wake_pipe>();
   const signal_guard signals(*pipe);
-  const result<any_ref> started = start(tree);
+  const result<supervisor_ref> started = start(tree);
   if (!started) {
     e.log(log_level::error,
           options().name + ": the tree could not be started: " + started.error().to_string());

@@ -16,6 +16,8 @@ std::string_view to_string(exit_kind k) noexcept {
       return "killed";
     case exit_kind::restart_limit:
       return "restart_limit";
+    case exit_kind::wedged:
+      return "wedged";
   }
   return "?";
 }

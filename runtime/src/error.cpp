@@ -33,6 +33,12 @@ class category final : public std::error_category {
         return "too many restarts within the allowed time";
       case errc::start_failed:
         return "the actor could not be constructed";
+      case errc::already_running:
+        return "a child with this id runs already";
+      case errc::not_running:
+        return "a child with this id is known, but does not run: restart it, or remove it first";
+      case errc::ignored:
+        return "the child's constructor said that it is not needed";
       case errc::stuck:
         return "nothing is left to run, and what is awaited has not happened";
     }

@@ -32,6 +32,16 @@ struct send_wait;
 
 enum class life : std::uint8_t { running, ending, crashed, dead };
 
+/// What a supervisor does about its children, while it runs itself; static storage.
+struct supervising {
+  /// A child has come up: this one, or another before it.
+  void (*child_up)(cell&) noexcept;
+  /// The incarnation of a child is over, and it waits for order_restart or order_bury.
+  void (*child_crashed)(cell&, cell& child) noexcept;
+  /// A child is gone for good, and out of the list.
+  void (*child_ended)(cell&, cell& child) noexcept;
+};
+
 /// What an actor does, by type; static storage. The functions act on the state
 /// that lies behind the cell, and on its strand, but for `construct` in spawn.
 struct behaviour {
@@ -45,10 +55,7 @@ struct behaviour {
   void (*stopping)(cell&, const exit_reason&);  // likewise
   void (*receive)(cell&, mail&);                // handles one user mail
   bool restartable;                             // the arguments were kept
-  // Of supervisors only: a child supervisor is up; whether the start of the
-  // tree waits for this child, so that its end is the end of all.
-  void (*child_up)(cell&) = nullptr;
-  bool (*awaits_start_of)(cell&, const cell& child) noexcept = nullptr;
+  const supervising* supervises = nullptr;      // of a supervisor; null: one_for_one
 };
 
 class alignas(16) cell final : public strand, public context {
@@ -76,8 +83,11 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_restart = 8;     // a crashed cell: start anew
   static constexpr std::uint32_t order_bury = 16;       // a crashed cell: end for good
   static constexpr std::uint32_t order_crash = 32;      // fault injection: fail
-  static constexpr std::uint32_t order_child_up = 128;  // a supervisor below is up
+  static constexpr std::uint32_t order_child_up = 128;  // to a supervisor: a child has come up
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
+  static constexpr std::uint32_t order_recycle = 512;   // end the incarnation, and await the parent's order
+  static constexpr std::uint32_t order_slay = 1024;     // end the incarnation now, as `killed`
+  static constexpr std::uint32_t order_inspect = 2048;  // look whether a child that was told to stop reacts
 
   // -- on the strand --------------------------------------------------------
 
@@ -91,8 +101,11 @@ class alignas(16) cell final : public strand, public context {
   /// The coroutine handler is done. Called by its `finished`.
   void handler_done() noexcept { handler_ = nullptr; }
   void crash(error why) noexcept;
+  /// The incarnation fails: as `kind`, for `why`.
+  void fail(exit_kind kind, error why) noexcept;
   /// Ends in order, after the present handler.
   void stop_self() noexcept;
+  void stop_self(exit_reason why);
   [[nodiscard]] life state_of_life() const noexcept { return life_; }
   [[nodiscard]] bool stop_asked() const noexcept { return stop_asked_; }
   [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
@@ -113,6 +126,7 @@ class alignas(16) cell final : public strand, public context {
     return extras_.load(std::memory_order_seq_cst);
   }
   [[nodiscard]] exit_reason reason() const;
+  [[nodiscard]] bool exit_reason_is_abnormal() const noexcept { return exit_reason(exit_kind_).abnormal(); }
 
   // The list of children, and what inspect reads, under lock_.
   [[nodiscard]] spinlock& lock() noexcept { return lock_; }
@@ -124,9 +138,12 @@ class alignas(16) cell final : public strand, public context {
     for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
   }
   void make_guardian() noexcept { guardian_ = true; }
-  /// Of a supervisor: all below it has been started. Any thread.
+  /// Constructed, and, when it is a supervisor, so is all below it. Any thread.
   [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
   void set_up(bool up) noexcept { up_.store(up, std::memory_order_release); }
+  /// Puts a child into another place of the list: it is stopped right before `older`, or,
+  /// when that is null, last of all. On the strand.
+  void place_child(cell& child, cell* older) noexcept;
   /// Whether it was registered under a name. Once it is dead this stays as it is.
   [[nodiscard]] bool has_names() noexcept;
   /// Whether `c` is a child that has not ended. Any thread.
@@ -143,7 +160,7 @@ class alignas(16) cell final : public strand, public context {
   friend class troupe::context;
   friend class system_core;
   friend struct send_wait;
-  friend struct supervisor_state;
+  friend class supervisor_state;
   friend struct inspection;
 
   struct order_mail final : mail {
@@ -180,9 +197,11 @@ class alignas(16) cell final : public strand, public context {
   bool try_to_die() noexcept;
   void on_stop() noexcept;
   void on_kill() noexcept;
+  void on_recycle() noexcept;
+  void on_slay() noexcept;
   void on_restart() noexcept;
-  void fail(exit_kind kind, error why) noexcept;
   void begin_end(exit_reason why) noexcept;
+  [[nodiscard]] exit_reason leaving_reason() noexcept;
   void end_timers_and_watches() noexcept;
   void stop_next_child() noexcept;
   void children_gone() noexcept;
@@ -193,7 +212,10 @@ class alignas(16) cell final : public strand, public context {
   void bounce_pending() noexcept;
   void child_exited(cell& child) noexcept;
   void child_crashed(cell& child) noexcept;
-  [[nodiscard]] bool awaits_start_of(const cell& child) noexcept;
+  void give_up_on(cell& child, const restart_budget& budget) noexcept;
+  void bounce_for_restart() noexcept;
+  void end_while_crashed() noexcept;
+  void come_up() noexcept;
   void unlink_child(cell& child) noexcept;
   [[nodiscard]] bool may_restart() const noexcept;
   void free_cell() noexcept;
@@ -222,6 +244,8 @@ class alignas(16) cell final : public strand, public context {
   bool killed_ : 1 = false;
   bool has_state_ : 1 = false;
   bool exit_out_ : 1 = false;   // crashed, and exit_ is on its way to the parent
+  bool recycling_ : 1 = false;  // ends for its parent's sake, who decides what comes then
+  bool keep_children_ : 1;
   bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
   bool leaving_ = false;        // it asked for its own end
   bool children_told_ = false;  // parallel_stop_: all have been told to stop

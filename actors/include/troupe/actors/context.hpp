@@ -68,8 +68,9 @@ class context {
     requires(!std::is_class_v<F> || requires { &F::operator(); })
   auto spawn(F f, spawn_options options = {}, Args&&... args);
 
-  /// Ends this actor, as `normal`, after the present handler.
+  /// Ends this actor after the present handler, as `normal` or for a reason of its own.
   void stop() noexcept;
+  void stop(exit_reason why);
   /// Asks a child to end; true when `who` is one.
   bool stop(const any_ref& who) noexcept;
 

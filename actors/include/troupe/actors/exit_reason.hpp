@@ -14,6 +14,7 @@ enum class exit_kind : std::uint8_t {
   error,          ///< it crashed
   killed,         ///< it did not stop in time
   restart_limit,  ///< a supervisor gave up on its children
+  wedged,         ///< a handler never returned; its memory is left alone
 };
 
 [[nodiscard]] std::string_view to_string(exit_kind k) noexcept;

@@ -15,10 +15,17 @@ enum class on_stop : std::uint8_t {
   drain,   ///< what is queued is handled first, within the shutdown time
 };
 
+/// What happens to what is queued when its receiver crashes and is restarted.
+enum class on_restart : std::uint8_t {
+  keep,    ///< it waits for the new incarnation, in order
+  bounce,  ///< asks fail with actor_failed, tells become dead letters
+};
+
 struct mailbox_options {
   /// Messages queued or being handled, at most; 1 to 65534.
   std::uint32_t capacity = 1024;
   on_stop when_stopped = on_stop::bounce;
+  on_restart when_restarted = on_restart::keep;
   /// What it may lose when it is full: reject (nothing), drop_newest, drop_oldest, coalesce<key>.
   mailbox_policy policy = reject;
 };
@@ -51,6 +58,10 @@ enum class stop_order : std::uint8_t {
   parallel,  ///< all at once, for many children of one kind
 };
 
+/// For `shutdown`: killed at once.
+inline constexpr duration brutal = duration::min();
+/// For `shutdown`: as long as it takes, within the parent's time.
+inline constexpr duration unlimited = forever;
 /// From being told to stop to being killed, unless told otherwise.
 inline constexpr duration default_shutdown = std::chrono::seconds(5);
 
@@ -65,6 +76,12 @@ struct spawn_options {
   /// How often its own children may be restarted before it fails itself.
   restart_budget restarts = {};
   stop_order stop_children = stop_order::reverse;
+  /// Its children live on when it is restarted.
+  bool keep_children = false;
 };
+
+/// Thrown by an actor's constructor: it is not needed, and that is no failure. A supervisor
+/// keeps such a child as not running; a temporary or a dynamic one is forgotten.
+struct ignore_start {};
 
 }  // namespace troupe

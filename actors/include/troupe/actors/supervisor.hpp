@@ -2,11 +2,16 @@
 //
 //   auto tree = troupe::supervisor("app", {.restarts = {.max = 5, .within = 10s}})
 //       .child<cache>("cache", {.backoff = {10ms, 1s}})
-//       .child(troupe::supervisor("workers").child<worker>("1", {}, queue));
+//       .child(troupe::supervisor("workers").child<worker>("1", {}, queue))
+//       .child(troupe::supervisor("sessions", {.strategy = troupe::dynamic, .max_children = 1000}));
 //   return sys.run(tree);
+//
+// A supervisor that runs is addressed by a supervisor_ref: children are started, stopped,
+// started anew and removed by id.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/inbox.hpp>
@@ -17,33 +22,75 @@ namespace troupe {
 
 /// Which children are restarted when one of them has ended abnormally.
 enum class strategy : std::uint8_t {
-  one_for_one,  ///< that one
+  one_for_one,   ///< that one
+  one_for_all,   ///< all of them: stopped in reverse, started in order
+  rest_for_one,  ///< that one, and those that were started after it
+  dynamic,       ///< that one, of many alike that come and go; stopped in parallel
+  partitioned,   ///< a dynamic supervisor for each partition, to start children by key
 };
+inline constexpr strategy one_for_one = strategy::one_for_one;
+inline constexpr strategy one_for_all = strategy::one_for_all;
+inline constexpr strategy rest_for_one = strategy::rest_for_one;
+inline constexpr strategy dynamic = strategy::dynamic;
+inline constexpr strategy partitioned = strategy::partitioned;
+
+/// Whether a supervisor ends, as `shutdown`, when significant children have ended by themselves.
+/// A child that is stopped by hand does not count.
+enum class auto_shutdown : std::uint8_t { never, any_significant, all_significant };
 
 struct supervisor_options {
   troupe::strategy strategy = strategy::one_for_one;
+  /// A group restart costs one. One too many, and the supervisor stops all and ends as
+  /// restart_limit, which is an abnormal end.
   restart_budget restarts = {};
-  /// What its own owner does when it gives up.
+  troupe::auto_shutdown auto_shutdown = auto_shutdown::never;
+  /// What its own owner does when it ends.
   troupe::restart restart = troupe::restart::permanent;
+  bool significant = false;
   /// How long its children together may take to stop, within the owner's time.
-  duration shutdown = forever;
+  duration shutdown = unlimited;
   troupe::backoff backoff = {};
+  /// Of a dynamic or partitioned supervisor, for each partition.
+  std::uint32_t max_children = UINT32_MAX;
+  /// Of a partitioned one; 0: one for each worker.
+  std::uint32_t partitions = 0;
 };
 
 /// How a child of a supervisor is run; as spawn_options, but permanent by default.
 struct child_options {
   troupe::restart restart = troupe::restart::permanent;
+  /// From being told to stop to being killed; brutal, unlimited.
   duration shutdown = std::chrono::seconds(5);
+  bool significant = false;
   mailbox_options mailbox = {};
   troupe::backoff backoff = {};
+  /// A budget for this child alone, beside the supervisor's.
+  std::optional<restart_budget> budget = {};
   /// For the children that the child itself starts.
   restart_budget restarts = {};
   stop_order stop_children = stop_order::reverse;
+  /// The child's own children live on when it is restarted.
+  bool keep_children = false;
+};
+
+/// A child as its supervisor sees it.
+struct child_info {
+  std::string id;
+  enum class state : std::uint8_t {
+    running,
+    starting,
+    restarting,
+    stopping,
+    not_running
+  } now = state::not_running;
+  troupe::restart restart = troupe::restart::permanent;
+  bool significant = false;
+  bool supervisor = false;
 };
 
 namespace detail {
 
-/// Starts one child under a supervisor's cell; called for every incarnation of it.
+/// Starts one child under a supervisor's cell; called for every fresh start of it.
 struct child_factory {
   child_factory() = default;
   child_factory(const child_factory&) = delete;
@@ -59,8 +106,9 @@ struct child_spec {
   std::string id;
   spawn_options options;
   std::shared_ptr<const child_factory> factory;
-  bool is_supervisor = false;
   std::shared_ptr<const supervisor_spec> below = nullptr;  // of a supervisor
+  std::optional<restart_budget> budget = {};
+  bool significant = false;
 };
 
 struct supervisor_spec {
@@ -68,6 +116,10 @@ struct supervisor_spec {
   supervisor_options options;
   std::vector<child_spec> children;
 };
+
+[[nodiscard]] child_spec make_child_spec(std::string id, const child_options& o,
+                                         std::shared_ptr<const child_factory> f);
+[[nodiscard]] child_spec make_child_spec(std::shared_ptr<const supervisor_spec> below);
 
 template <class F>
 struct child_factory_of final : child_factory {
@@ -88,6 +140,35 @@ cell* leave_cell(R r) noexcept {
   return r.cell();
 }
 
+template <class T, class... Args>
+std::shared_ptr<const child_factory> actor_factory(Args... args) {
+  return make_child_factory([args...](cell& parent, const spawn_options& o) {
+    return leave_cell(spawn_actor<T>(parent, o, args...));
+  });
+}
+
+// What a running supervisor is asked.
+struct start_child {
+  using reply = any_ref;
+  child_spec spec;
+};
+struct stop_child {
+  using reply = void;
+  std::string id;
+};
+struct restart_child {
+  using reply = any_ref;
+  std::string id;
+};
+struct remove_child {
+  using reply = void;
+  std::string id;
+};
+struct list_children {
+  using reply = std::vector<child_info>;
+};
+using supervisor_orders = ref<start_child, stop_child, restart_child, remove_child, list_children>;
+
 }  // namespace detail
 
 /// A supervisor and its children, as a value. Nothing runs until it is given to
@@ -99,36 +180,91 @@ class supervisor {
   /// Adds an actor. The arguments are kept, and copied into each incarnation.
   template <class T, class... Args>
   supervisor&& child(std::string id, child_options options = {}, Args... args) && {
-    add(std::move(id), options, false,
-        detail::make_child_factory([args...](detail::cell& parent, const spawn_options& o) {
-          return detail::leave_cell(detail::spawn_actor<T>(parent, o, args...));
-        }));
+    add(detail::make_child_spec(std::move(id), options, detail::actor_factory<T>(std::move(args)...)));
     return std::move(*this);
   }
   /// Adds a coroutine actor, `task<void> f(context&, inbox<Ms...>, args...)`.
   template <class F, class... Args>
     requires(!std::is_class_v<F> || requires { &F::operator(); })
   supervisor&& child(F f, std::string id, child_options options = {}, Args... args) && {
-    add(std::move(id), options, false,
+    add(detail::make_child_spec(
+        std::move(id), options,
         detail::make_child_factory([f, args...](detail::cell& parent, const spawn_options& o) {
           return detail::leave_cell(detail::spawn_coroutine(parent, f, o, args...));
-        }));
+        })));
     return std::move(*this);
   }
   /// Adds a supervisor with all that is below it.
   supervisor&& child(supervisor below) &&;
 
-  /// What is wrong with the tree, or nothing: duplicate names, durations that
-  /// are not positive. Names the child's path. start() and run() ask it first.
+  /// What is wrong with the tree, or nothing: duplicate ids, significant children that are
+  /// permanent or that nobody heeds, durations that are not positive, a group without
+  /// members. Names the child's path, and what to do. start() and run() ask it first.
   [[nodiscard]] result<void> check() const;
   [[nodiscard]] const std::string& name() const noexcept { return spec_->name; }
   [[nodiscard]] const detail::supervisor_spec& spec() const noexcept { return *spec_; }
 
  private:
-  void add(std::string id, const child_options& o, bool is_supervisor,
-           std::shared_ptr<const detail::child_factory> f);
+  void add(detail::child_spec c) { spec_->children.push_back(std::move(c)); }
 
   std::shared_ptr<detail::supervisor_spec> spec_;
+};
+
+/// The tree as lines of text: what would run, and under which rules.
+[[nodiscard]] std::string to_text(const supervisor& tree);
+
+/// The address of a supervisor that runs. Copyable, thread-safe; to be awaited in an actor or
+/// a task, or from outside with system::block_on. What a stopping supervisor is asked fails
+/// with errc::closed at once. Waits up to `patience` for the supervisor's answer.
+class supervisor_ref : public any_ref {
+ public:
+  supervisor_ref() noexcept = default;
+  /// Internal: takes over a share of `c`, which is a supervisor.
+  explicit supervisor_ref(detail::cell* c) noexcept : any_ref(c) {}
+
+  /// How long a call waits for its answer. A child may take its whole shutdown time to stop.
+  static constexpr duration patience = std::chrono::seconds(30);
+
+  /// Starts a child, which is a T; an empty id stands for a number. errc::already_running,
+  /// errc::not_running (an id that is known: restart_child or remove_child it), errc::full
+  /// (max_children), errc::ignored, or errc::start_failed with the cause. Under a partitioned
+  /// supervisor: of one partition, see there.
+  template <class T, class... Args>
+  task<result<ref_of<T>>> start_child(std::string id, child_options options = {}, Args... args) const {
+    return started<ref_of<T>>(
+        *this, detail::make_child_spec(std::move(id), options, detail::actor_factory<T>(std::move(args)...)));
+  }
+  /// Starts a supervisor with all that is below it, as a child; it may still be coming up
+  /// when the answer is there.
+  task<result<supervisor_ref>> start_child(const supervisor& below) const;
+  /// Stops a child and waits until it has ended. A permanent or transient child stays known.
+  auto stop_child(std::string id) const { return orders().ask(detail::stop_child{std::move(id)}, patience); }
+  /// Starts a child that is known but does not run; its new address.
+  auto restart_child(std::string id) const {
+    return orders().ask(detail::restart_child{std::move(id)}, patience);
+  }
+  /// Forgets a child that does not run; errc::already_running when it does.
+  auto remove_child(std::string id) const {
+    return orders().ask(detail::remove_child{std::move(id)}, patience);
+  }
+  /// The children in the order of their start; those of a dynamic supervisor are seen by inspect() only.
+  auto children() const { return orders().ask(detail::list_children{}, patience); }
+
+  /// Of a partitioned supervisor: the partition for a key. Empty when it does not run just now.
+  [[nodiscard]] supervisor_ref partition(std::uint64_t key) const;
+
+ private:
+  [[nodiscard]] detail::supervisor_orders orders() const {
+    cell()->share();
+    return detail::supervisor_orders(cell());
+  }
+  template <class R>
+  static task<result<R>> started(supervisor_ref self, detail::child_spec spec) {
+    result<any_ref> child = co_await self.orders().ask(detail::start_child{std::move(spec)}, patience);
+    if (!child) co_return std::unexpected(std::move(child.error()));
+    child->cell()->share();
+    co_return R(child->cell());
+  }
 };
 
 }  // namespace troupe

@@ -14,6 +14,7 @@
 namespace troupe {
 
 class supervisor;
+class supervisor_ref;
 
 struct system_options {
   /// Worker threads; 0: one for each core this process may use.
@@ -70,10 +71,15 @@ class system {
   int run(const supervisor& tree);
   /// Starts a supervision tree; returns once all of it runs, or says which child
   /// failed and why, and then nothing of it runs.
-  result<any_ref> start(const supervisor& tree);
+  result<supervisor_ref> start(const supervisor& tree);
+  /// The supervisor at a path.
+  result<supervisor_ref> supervisor_at(std::string_view path);
 
-  /// Asks an actor to end; harmless when it has.
+  /// Asks an actor to end for good; harmless when it has.
   void stop(const any_ref& who) noexcept;
+  /// Ends what an actor is doing now, without its hooks, as `killed`: its supervisor restarts
+  /// it, unless it is temporary. Harmless when it has ended.
+  void kill(const any_ref& who) noexcept;
   /// Stops everything and waits until `shutdown` has passed; false, and a log
   /// line with the paths, when something is still running then. From outside.
   bool shutdown();

@@ -26,6 +26,9 @@ enum class errc : std::uint8_t {
   not_found,         ///< no such actor or child
   restart_limit,     ///< a supervisor gave up after too many restarts
   start_failed,      ///< a constructor threw; the cause says what
+  already_running,   ///< a child with this id runs already
+  not_running,       ///< a child with this id is known, but does not run
+  ignored,           ///< the child's constructor said that it is not needed
   stuck,             ///< nothing can run any more, and the awaited thing has not happened
 };
 

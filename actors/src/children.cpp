@@ -1,0 +1,203 @@
+// How a cell makes children, and what it does when one of them ends.
+#include <algorithm>
+#include <troupe/actors/system_core.hpp>
+
+#include "extras.hpp"
+#include "watch_link.hpp"
+
+namespace troupe::detail {
+
+cell* cell::make_child(const behaviour& b, const spawn_options& o) {
+  const bool usual = options_are_usual(o);
+  if (!usual || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
+    check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
+  }
+  const std::size_t bytes = sizeof(cell) + b.size;
+  void* const memory = slab_allocate(bytes);
+  cell* child = nullptr;
+  if (spawn_hooks* const hooks = core_->hooks()) [[unlikely]] {
+    spawn_options changed = o;
+    const behaviour& instead = hooks->prepare(b, changed);
+    child = new (memory) cell(*core_, this, instead, changed, options_are_usual(changed));
+  } else {
+    child = new (memory) cell(*core_, this, b, o, usual);
+  }
+  errc refused{};
+  {
+    const scoped_lock guard(lock_);
+    if (barren_) {
+      refused = errc::closed;
+    } else if (!o.name.empty() && child_named(o.name) != nullptr) {
+      refused = errc::name_taken;
+    } else {
+      child->serial_ = next_serial_++;
+      child->older_ = youngest_child_;
+      if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
+      youngest_child_ = child;
+    }
+    // A ref to the child may outlive this actor, and still tells its path, so
+    // the child has a share. Bought in bulk, an atomic operation for every 64,
+    // but for the root, whose children come from other threads to its very end.
+    if (parent_ == nullptr) {  // not guardian_, for its neighbours are written on the strand
+      share();
+    } else {
+      if (prepaid_ == 0) {
+        prepaid_ = 64;
+        share_many(64);
+      }
+      --prepaid_;
+    }
+  }
+  if (refused == errc{}) return child;
+  child->free_unborn();
+  throw troupe_error(error(make_error_code(refused),
+                           refused == errc::closed
+                               ? "spawn: the parent is ending and takes no children any more"
+                               : "spawn: there is a child named '" + o.name + "' already",
+                           path()));
+}
+
+cell* cell::child_named(std::string_view wanted) const {
+  cell* c = youngest_child_;
+  // One that has ended keeps its place until this actor comes to know, but not its name.
+  while (c != nullptr && (c->box().dead() || c->name() != wanted)) c = c->older_;
+  return c;
+}
+
+void cell::free_unborn() noexcept {
+  delete extras_if_any();
+  const std::size_t bytes = sizeof(cell) + behaviour_->size;
+  cell* const above = parent_;
+  std::destroy_at(this);
+  slab_deallocate(this, bytes);
+  if (above == nullptr) return;
+  const worker* const w = worker_here();
+  if (w != nullptr && w->current == above && above->parent_ != nullptr && above->life_ != life::dead) {
+    ++above->prepaid_;  // on its own strand: to be had again
+  } else {
+    above->release();
+  }
+}
+
+void cell::unlink_child(cell& child) noexcept {
+  const scoped_lock guard(lock_);
+  (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = child.older_;
+  if (child.older_ != nullptr) child.older_->younger_ = child.younger_;
+  child.older_ = child.younger_ = nullptr;
+}
+
+// The constructor threw. What it has sent, armed or started by then, and whoever
+// found the child in the tree, is dealt with as at any other end.
+void cell::discard_child(cell& child) noexcept {
+  const cell_extras* const x = child.extras_if_any();
+  const bool bare =
+      child.youngest_child_ == nullptr && (x == nullptr || (x->timers == nullptr && x->watching == nullptr));
+  if (bare && child.box_.try_die()) {
+    child.life_ = life::dead;
+    tell_watchers(child);
+    if (child.has_names()) core_->unregister(child);
+    unlink_child(child);
+    child.release_many(2);
+    child.release();
+  } else {
+    child.release();  // the share of the caller, who gets no ref
+    child.request(order_unborn);
+    child.wake();  // its mailbox was held until now
+  }
+}
+
+void cell::discard_raw_child(cell& child) noexcept {
+  unlink_child(child);
+  child.free_unborn();
+}
+
+void cell::launch(cell& child) noexcept {
+  child.has_state_ = true;
+  if (child.behaviour_->supervises == nullptr) child.set_up(true);
+  child.core_->home().count([](counter_block& c) { c.spawned.add(); });
+  if (child.behaviour_->started != nullptr) child.request(order_start);
+  // Until now its mailbox was held, so that nothing ran it. What has come meanwhile runs now.
+  if (child.leaving_ || !child.box_.try_idle(0, nullptr)) child.wake();
+}
+
+void cell::exit_mail::act(mail& m, strand& s) noexcept {
+  auto& parent = static_cast<cell&>(s);
+  auto& child = cell::of_exit(static_cast<exit_mail&>(m));
+  if (child.life_ == life::dead) {
+    parent.child_exited(child);
+  } else {
+    parent.child_crashed(child);
+  }
+}
+
+void cell::place_child(cell& child, cell* older) noexcept {
+  unlink_child(child);
+  const scoped_lock guard(lock_);
+  if (older != nullptr) {
+    child.younger_ = older->younger_;
+    child.older_ = older;
+    (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = &child;
+    older->younger_ = &child;
+    return;
+  }
+  cell* oldest = youngest_child_;
+  while (oldest != nullptr && oldest->older_ != nullptr) oldest = oldest->older_;
+  child.younger_ = oldest;
+  child.older_ = nullptr;
+  (oldest != nullptr ? oldest->older_ : youngest_child_) = &child;
+}
+
+void cell::child_exited(cell& child) noexcept {
+  unlink_child(child);
+  if (life_ == life::ending) {
+    stop_next_child();
+  } else if (life_ == life::running) {
+    const bool failed = child.restart_ == restart::temporary && child.exit_reason_is_abnormal();
+    if (failed) core_->home().log(log_level::error, child.path() + " ended: " + child.reason().to_string());
+    if (behaviour_->supervises != nullptr) behaviour_->supervises->child_ended(*this, child);
+  }
+  child.release();
+}
+
+void cell::child_crashed(cell& child) noexcept {
+  if (life_ != life::running && !(life_ == life::crashed && keep_children_)) {
+    child.request(order_bury);
+    return;
+  }
+  if (behaviour_->supervises != nullptr) {
+    behaviour_->supervises->child_crashed(*this, child);
+    return;
+  }
+  // The root keeps a budget for each of its children: they have nothing to do
+  // with each other. Everybody else answers for all of his.
+  cell_extras& x = guardian_ ? child.extras() : extras();
+  if (x.admit_restart(*this, x.budget)) {
+    child.request(order_restart);
+  } else {
+    give_up_on(child, x.budget);
+  }
+}
+
+bool cell_extras::admit_restart(cell& of, const restart_budget& b) {
+  const scoped_lock guard(of.lock());
+  return window.admit(b, of.home().now());
+}
+
+// One restart too many: the child ends, and this cell with it, which is for its own parent to judge.
+void cell::give_up_on(cell& child, const restart_budget& budget) noexcept {
+  const exit_reason why = child.reason();
+  std::string text = "more than " + std::to_string(budget.max) + " restarts within " +
+                     std::to_string(budget.within.count() / 1'000'000) + " ms";
+  core_->home().log(log_level::error, (guardian_ ? child.path() : path()) + ": gives up: " + text + "; " +
+                                          child.path() + " ended with " + why.to_string());
+  if (guardian_) child.exit_kind_ = exit_kind::restart_limit;
+  child.request(order_bury);
+  if (guardian_) return;
+  fail(exit_kind::restart_limit,
+       error(make_error_code(errc::restart_limit), std::move(text), path(),
+             why.why() != nullptr
+                 ? *why.why()
+                 : error(make_error_code(errc::actor_failed), "ended as " + why.to_string(), child.path())));
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,443 @@
+#include "supervisor_state.hpp"
+
+#include <algorithm>
+#include <troupe/actors/system_core.hpp>
+
+namespace troupe::detail {
+
+supervisor_state::supervisor_state(context& self, const std::shared_ptr<const supervisor_spec>& s,
+                                   const std::shared_ptr<start_report>& r)
+    : me_(static_cast<cell&>(self)), spec_(s), report_(r) {
+  const auto add = [this](child_spec c) {
+    members_.push_back({std::move(c)});
+    ids_.emplace(members_.back().spec.id, std::prev(members_.end()));
+  };
+  for (const child_spec& c : spec_->children) add(c);
+  if (options().strategy == strategy::partitioned) {
+    const std::uint32_t n = options().partitions != 0 ? options().partitions : me_.home().options().workers;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      auto partition = std::make_shared<supervisor_spec>();
+      partition->name = std::to_string(i);
+      partition->options = {.strategy = strategy::dynamic,
+                            .restarts = options().restarts,
+                            .max_children = options().max_children};
+      add(make_child_spec(std::move(partition)));
+    }
+  }
+  group_ = cursor_ = members_.begin();
+}
+
+supervisor_state::members::iterator supervisor_state::by_id(const std::string& id) noexcept {
+  const auto at = ids_.find(id);
+  return at != ids_.end() ? at->second : members_.end();
+}
+
+// -- coming up --------------------------------------------------------------------
+
+void supervisor_state::go_on() noexcept {
+  switch (phase_) {
+    case phase::coming_up:
+      break;
+    case phase::ending_group:
+      end_group();
+      return;
+    case phase::starting_group:
+      start_group();
+      return;
+    case phase::steady:
+      return;
+  }
+  while (cursor_ != members_.end()) {
+    const auto at = cursor_;
+    member& m = *at;
+    if (m.child == nullptr) {
+      const auto child = start(at);
+      if (!child && child.error() == errc::ignored) {
+        ++cursor_;
+        if (m.spec.options.restart == restart::temporary) forget(at);
+        continue;
+      }
+      if (!child) {
+        fail_start(m, child.error());
+        return;
+      }
+    }
+    if (!m.child->is_up()) return;  // goes on when that one is up
+    m.at = progress::running;
+    ++cursor_;
+  }
+  become_steady();
+}
+
+void supervisor_state::become_steady() noexcept {
+  phase_ = phase::steady;
+  if (!me_.is_up()) {
+    me_.set_up(true);
+    if (report_) {
+      const std::scoped_lock guard(report_->lock);
+      report_->up = true;
+      report_->changed.notify_all();
+    } else {
+      me_.parent()->request(cell::order_child_up);
+    }
+  }
+  // Of a group: crashed while the others were still coming up.
+  const auto crashed = std::ranges::find(members_, progress::waiting, &member::at);
+  if (crashed != members_.end()) begin_group(crashed);
+}
+
+void supervisor_state::fail_start(const member& m, error why) noexcept {
+  me_.fail(exit_kind::error,
+           error(make_error_code(errc::start_failed), "child '" + m.spec.id + "' could not be started",
+                 me_.path(), std::move(why)));
+}
+
+// The child's constructor runs here. It takes its place among its siblings, which are
+// stopped in reverse.
+result<any_ref> supervisor_state::start(members::iterator m) {
+  const std::string where = me_.path() + "/" + m->spec.id;
+  try {
+    cell* const child = m->spec.factory->start(me_, m->spec.options);
+    cells_.emplace(child, m);
+    m->child = child;
+    m->by_hand = false;
+    m->at = progress::starting;
+    if (child->is_up()) m->at = progress::running;
+    if (std::next(m) != members_.end()) {
+      auto older = m;
+      cell* before = nullptr;
+      while (before == nullptr && older != members_.begin()) before = (--older)->child;
+      me_.place_child(*child, before);
+    }
+    return any_ref(child);
+  } catch (const ignore_start&) {
+    return std::unexpected(
+        error(make_error_code(errc::ignored), "its constructor said it is not needed", where));
+  } catch (...) {
+    return std::unexpected(error::from_exception(std::current_exception(), where));
+  }
+}
+
+void supervisor_state::forget(members::iterator m) noexcept {
+  if (group_ == m) ++group_;
+  if (cursor_ == m) ++cursor_;
+  ids_.erase(m->spec.id);
+  members_.erase(m);
+}
+
+// -- crashes ----------------------------------------------------------------------
+
+bool supervisor_state::admit(cell& child, member* m) noexcept {
+  if (m != nullptr && m->spec.budget && !m->window.admit(*m->spec.budget, me_.home().now())) {
+    me_.give_up_on(child, *m->spec.budget);
+    return false;
+  }
+  cell_extras& x = me_.extras();
+  if (x.admit_restart(me_, x.budget)) return true;
+  me_.give_up_on(child, x.budget);
+  return false;
+}
+
+void supervisor_state::child_crashed(cell& child) noexcept {
+  const auto known = cells_.find(&child);
+  if (known == cells_.end()) {  // its constructor threw, after it had become known to others
+    child.request(cell::order_bury);
+    return;
+  }
+  if (known->second == members_.end()) {  // of a dynamic supervisor
+    if (admit(child, nullptr)) child.request(cell::order_restart);
+    return;
+  }
+  const auto it = known->second;
+  member& m = *it;
+  if (m.at == progress::stopping) {
+    child.request(cell::order_bury);
+    return;
+  }
+  if (phase_ == phase::coming_up && it == cursor_) {
+    child.request(cell::order_bury);
+    const exit_reason why = child.reason();
+    fail_start(m, why.why() != nullptr ? *why.why() : error(errc::actor_failed));
+    return;
+  }
+  if (phase_ == phase::ending_group && !precedes(it, group_)) {
+    m.at = progress::waiting;  // told to end, or by itself: one group, one unit of the budget
+    end_group();
+    return;
+  }
+  if (!admit(child, &m)) return;
+  if (!grouped()) {
+    m.at = progress::starting;
+    child.request(cell::order_restart);
+    return;
+  }
+  m.at = progress::waiting;
+  if (phase_ != phase::coming_up) begin_group(it);
+}
+
+bool supervisor_state::precedes(members::const_iterator a, members::const_iterator b) const noexcept {
+  for (auto at = members_.begin(); at != b && at != members_.end(); ++at) {
+    if (at == a) return true;
+  }
+  return false;
+}
+
+void supervisor_state::begin_group(members::iterator first) noexcept {
+  group_ = options().strategy == strategy::one_for_all ? members_.begin() : first;
+  phase_ = phase::ending_group;
+  // By a message to itself: what was asked meanwhile is heard, also in a restart loop.
+  me_.request(cell::order_child_up);
+}
+
+// In reverse, one after the other.
+void supervisor_state::end_group() noexcept {
+  for (auto at = members_.end(); at != group_;) {
+    member& m = *--at;
+    if (m.child == nullptr || m.at == progress::waiting) continue;
+    if (m.at == progress::ending || m.at == progress::stopping) return;
+    m.at = progress::ending;
+    m.child->request(m.spec.options.restart == restart::temporary ? cell::order_stop : cell::order_recycle);
+    return;
+  }
+  phase_ = phase::starting_group;
+  cursor_ = group_;
+  start_group();
+}
+
+// In order, each when the one before it is up.
+void supervisor_state::start_group() noexcept {
+  for (; cursor_ != members_.end(); ++cursor_) {
+    member& m = *cursor_;
+    if (m.child == nullptr) {
+      if (m.spec.options.restart != restart::permanent || !m.by_hand) continue;
+      const auto child = start(cursor_);
+      if (!child && child.error() != errc::ignored) {
+        cell_extras& x = me_.extras();
+        if (x.admit_restart(me_, x.budget)) {
+          begin_group(cursor_);
+        } else {
+          fail_start(m, child.error());
+        }
+        return;
+      }
+      if (!child) continue;
+    }
+    if (m.at == progress::waiting) {
+      m.at = progress::starting;
+      m.child->request(cell::order_restart);
+      return;
+    }
+    if (m.at == progress::starting) {
+      if (!m.child->is_up()) return;
+      m.at = progress::running;
+    }
+  }
+  become_steady();
+}
+
+// -- ends -------------------------------------------------------------------------
+
+void supervisor_state::child_ended(cell& child) noexcept {
+  const auto known = cells_.find(&child);
+  if (known == cells_.end()) return;
+  const auto it = known->second;
+  cells_.erase(known);
+  if (const auto waits = stops_.find(&child); waits != stops_.end()) {
+    for (reply_to<void>& r : waits->second) r.send({});
+    stops_.erase(waits);
+  }
+  if (it == members_.end()) {
+    --alive_;
+    return;
+  }
+  member& m = *it;
+  m.child = nullptr;
+  m.at = progress::none;
+  m.by_hand = child.stop_asked();
+  if (phase_ == phase::coming_up && it == cursor_) {
+    fail_start(m, error(make_error_code(errc::closed), "it ended while the tree was starting", child.path()));
+    return;
+  }
+  if (phase_ == phase::starting_group && it == cursor_) ++cursor_;
+  const bool significant = m.spec.significant;
+  if (m.spec.options.restart == restart::temporary) forget(it);
+  heed_significance(child, significant);
+  go_on();
+}
+
+void supervisor_state::heed_significance(const cell& child, bool significant) noexcept {
+  if (!significant || child.stop_asked() || options().auto_shutdown == auto_shutdown::never) return;
+  const bool others =
+      std::ranges::any_of(members_, [](const member& m) { return m.spec.significant && m.child != nullptr; });
+  if (options().auto_shutdown == auto_shutdown::all_significant && others) return;
+  me_.stop_self(exit_reason(exit_kind::shutdown, error(make_error_code(errc::closed),
+                                                       "its significant child has ended", child.path())));
+}
+
+// -- orders -----------------------------------------------------------------------
+
+void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
+  const auto refuse = [&](errc code, const std::string& text) {
+    reply.send(std::unexpected(error(make_error_code(code), text, me_.path() + "/" + m.spec.id)));
+  };
+  if (options().strategy == strategy::partitioned) {
+    refuse(errc::invalid_argument,
+           "a partitioned supervisor starts children in its partitions: partition(key)");
+    return;
+  }
+  if (auto wrong = wrong_with(m.spec, options(), me_.path())) {
+    reply.send(std::unexpected(std::move(*wrong)));
+    return;
+  }
+  if (is_dynamic()) {
+    if (alive_ >= options().max_children) {
+      refuse(errc::full, "it has max_children (" + std::to_string(options().max_children) + ") children");
+      return;
+    }
+    try {
+      const any_ref child(m.spec.factory->start(me_, m.spec.options));
+      cells_.emplace(child.cell(), members_.end());
+      ++alive_;
+      reply.send(child);
+    } catch (const ignore_start&) {
+      refuse(errc::ignored, "its constructor said it is not needed");
+    } catch (const troupe_error& e) {
+      if (e.why() == errc::name_taken) {
+        refuse(errc::already_running, "a child with this id runs already");
+      } else {
+        reply.send(std::unexpected(e.why()));
+      }
+    } catch (...) {
+      reply.send(std::unexpected(error(make_error_code(errc::start_failed), "the child could not be started",
+                                       me_.path(), error::from_exception(std::current_exception()))));
+    }
+    return;
+  }
+  if (m.spec.id.empty()) m.spec.options.name = m.spec.id = "#" + std::to_string(next_id_++);
+  if (const auto same = by_id(m.spec.id); same != members_.end()) {
+    if (same->child != nullptr) {
+      refuse(errc::already_running, "a child with this id runs already");
+    } else {
+      refuse(errc::not_running, "a child with this id is known: restart_child or remove_child it");
+    }
+    return;
+  }
+  members_.push_back({std::move(m.spec)});
+  const auto fresh = std::prev(members_.end());
+  ids_.emplace(fresh->spec.id, fresh);
+  result<any_ref> child = start(fresh);
+  const bool keep =
+      child || (child.error() == errc::ignored && fresh->spec.options.restart != restart::temporary);
+  if (!keep) forget(fresh);
+  if (!child && child.error() != errc::ignored) {
+    child = std::unexpected(error(make_error_code(errc::start_failed), "the child could not be started",
+                                  me_.path(), child.error()));
+  }
+  reply.send(std::move(child));
+}
+
+void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
+  cell* child = nullptr;
+  if (is_dynamic()) {
+    const scoped_lock guard(me_.lock());
+    child = me_.child_named(m.id);
+  } else {
+    const auto at = by_id(m.id);
+    if (at == members_.end()) {
+      reply.send(std::unexpected(
+          error(make_error_code(errc::not_found), "no child has this id", me_.path() + "/" + m.id)));
+      return;
+    }
+    child = at->child;
+    at->by_hand = true;
+    if (child != nullptr) at->at = progress::stopping;
+  }
+  if (child == nullptr) {
+    if (is_dynamic()) {
+      reply.send(std::unexpected(
+          error(make_error_code(errc::not_found), "no child has this id", me_.path() + "/" + m.id)));
+    } else {
+      reply.send({});
+    }
+    return;
+  }
+  stops_[child].push_back(std::move(reply));
+  child->request(cell::order_stop);
+}
+
+void supervisor_state::handle(const restart_child& m, reply_to<any_ref> reply) {
+  const auto at = by_id(m.id);
+  const std::string where = me_.path() + "/" + m.id;
+  if (at == members_.end()) {
+    reply.send(std::unexpected(error(make_error_code(errc::not_found), "no child has this id", where)));
+  } else if (at->child != nullptr) {
+    reply.send(std::unexpected(
+        error(make_error_code(errc::already_running), "it runs: stop_child it first", where)));
+  } else {
+    reply.send(start(at));
+  }
+}
+
+void supervisor_state::handle(const remove_child& m, reply_to<void> reply) {
+  const auto at = by_id(m.id);
+  const std::string where = me_.path() + "/" + m.id;
+  if (at == members_.end()) {
+    reply.send(std::unexpected(error(make_error_code(errc::not_found), "no child has this id", where)));
+  } else if (at->child != nullptr) {
+    reply.send(std::unexpected(
+        error(make_error_code(errc::already_running), "it runs: stop_child it first", where)));
+  } else {
+    forget(at);
+    reply.send({});
+  }
+}
+
+std::vector<child_info> supervisor_state::handle(list_children) const {
+  std::vector<child_info> all;
+  all.reserve(members_.size());
+  for (const member& m : members_) {
+    using state = child_info::state;
+    state now = state::not_running;
+    if (m.child != nullptr) {
+      const life l = m.child->state_of_life();
+      now = m.at == progress::stopping                        ? state::stopping
+            : l == life::crashed || m.at == progress::waiting ? state::restarting
+            : l == life::ending                               ? state::stopping
+            : !m.child->is_up()                               ? state::starting
+                                                              : state::running;
+    }
+    all.push_back({m.spec.id, now, m.spec.options.restart, m.spec.significant, m.spec.below != nullptr});
+  }
+  return all;
+}
+
+// -- as a behaviour ---------------------------------------------------------------
+
+namespace {
+
+using args =
+    class_behaviour<supervisor_state, std::shared_ptr<const supervisor_spec>, std::shared_ptr<start_report>>;
+
+constexpr supervising children{
+    [](cell& c) noexcept { args::box::of(c).state().child_up(); },
+    [](cell& c, cell& child) noexcept { args::box::of(c).state().child_crashed(child); },
+    [](cell& c, cell& child) noexcept { args::box::of(c).state().child_ended(child); },
+};
+
+constexpr behaviour make_behaviour() {
+  behaviour b = args::value;
+  b.name = "supervisor";
+  b.supervises = &children;
+  return b;
+}
+
+constexpr behaviour supervisor_behaviour = make_behaviour();
+
+}  // namespace
+
+cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,
+                       const spawn_options& o, const std::shared_ptr<start_report>& report) {
+  return spawn_cell<supervisor_state>(parent, supervisor_behaviour, o, spec, report);
+}
+
+}  // namespace troupe::detail
