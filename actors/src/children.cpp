@@ -120,9 +120,24 @@ void cell::launch(cell& child) noexcept {
   if (child.leaving_ || !child.box_.try_idle(0, nullptr)) child.wake();
 }
 
+// A parent outlives its children, but for one that it has cut off.
+void cell::exit_mail::parent_gone(mail& m) noexcept {
+  cell& child = cell::of_exit(static_cast<exit_mail&>(m));
+  if (child.life_ == life::dead) {
+    child.core_->remove_wedged(child.path());
+    child.release();
+  } else {
+    child.request(order_bury);
+  }
+}
+
 void cell::exit_mail::act(mail& m, strand& s) noexcept {
   auto& parent = static_cast<cell&>(s);
   auto& child = cell::of_exit(static_cast<exit_mail&>(m));
+  if (was_quarantined(child)) {
+    parent_gone(m);
+    return;
+  }
   if (child.life_ == life::dead) {
     parent.child_exited(child);
   } else {

@@ -52,6 +52,11 @@ struct cell_extras {
   std::int64_t deadline = INT64_MAX;
   class order_timer* kill_timer = nullptr;
   class order_timer* restart_timer = nullptr;
+  class order_timer* inspect_timer = nullptr;
+  std::int64_t inspect_due = 0;  // when children that were told to end should have reacted
+  // quarantined: set by the parent, once, before it unlinks the cell; release, so that who
+  // reads true also sees the closed mailbox. Broken by: "30 a wedged handler".
+  atomic<bool> quarantined{false};
   // Mail that runs before user mail, and is not counted: timers and notices.
   mail_queue notices;
   // System mail met at an inconvenient moment.

@@ -49,6 +49,7 @@ void cell::act_on_orders() noexcept {
                           error(make_error_code(errc::start_failed), "its constructor threw", path())));
   } else {
     if ((orders & order_start) != 0 && life_ == life::running) call_started();
+    if ((orders & order_inspect) != 0) look_for_stuck_children();
     if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->supervises->child_up(*this);
     if ((orders & order_crash) != 0 && life_ == life::running) {
       crash(error(make_error_code(errc::actor_failed), "made to crash by a test", path()));
@@ -68,17 +69,19 @@ void cell::on_stop() noexcept {
   box_.close();
   fail_waiters();
   if (life_ == life::crashed) return;  // act_on_orders buries it
-  if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
-  if (life_ == life::dead) return;
-  // Not done at once: it drains, or waits for children. From here the clock runs.
-  std::int64_t due = deadline_after(core_->home().now(), own);
-  if (parent_ != nullptr) {
-    if (const cell_extras* const above = parent_->extras_if_any()) due = std::min(due, above->deadline);
+  if (drain_ || youngest_child_ != nullptr) {
+    // Not done at once. From here the clock runs; set before the children are told, who
+    // look at it for their own.
+    std::int64_t due = deadline_after(core_->home().now(), own);
+    if (parent_ != nullptr) {
+      if (const cell_extras* const above = parent_->extras_if_any()) due = std::min(due, above->deadline);
+    }
+    cell_extras& mine = extras();
+    mine.deadline = std::min(mine.deadline, due);
+    if (mine.deadline != INT64_MAX) order_timer::arm(*this, order_kill, mine.deadline, mine.kill_timer);
   }
-  cell_extras& mine = extras();
-  mine.deadline = std::min(mine.deadline, due);
-  if (mine.deadline != INT64_MAX) order_timer::arm(*this, order_kill, mine.deadline, mine.kill_timer);
-  stop_scope::cancel_all(*this);
+  if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
+  if (life_ != life::dead) stop_scope::cancel_all(*this);
 }
 
 void cell::on_kill() noexcept {
@@ -152,6 +155,9 @@ exit_reason cell::leaving_reason() noexcept {
 
 exit_reason cell::reason() const {
   const cell_extras* const x = extras_if_any();
+  if (x != nullptr && x->quarantined.load(std::memory_order_acquire)) {
+    return {exit_kind::wedged, error(make_error_code(errc::stuck), "its handler has not returned", path())};
+  }
   if (x != nullptr && x->why) return {exit_kind_, *x->why};
   return exit_kind_;
 }
@@ -219,16 +225,25 @@ void cell::stop_next_child() noexcept {
     children_gone();
   } else if (exit_kind_ == exit_kind::killed) {
     if (!std::exchange(children_told_, true)) for_each_child([](cell& c) { c.request(order_kill); });
+    expect_end_of(*youngest);
   } else if (parallel_stop_) {
-    if (!std::exchange(children_told_, true)) for_each_child([](cell& c) { c.request(order_stop); });
+    if (!std::exchange(children_told_, true)) {
+      for_each_child([](cell& c) { c.request(order_stop); });
+      expect_end_of_all();
+    }
   } else {
     youngest->request(order_stop);
+    expect_end_of(*youngest);
   }
 }
 
 void cell::children_gone() noexcept {
   children_told_ = false;
-  if (cell_extras* const x = extras_if_any()) order_timer::disarm(x->kill_timer);
+  if (cell_extras* const x = extras_if_any()) {
+    order_timer::disarm(x->kill_timer);
+    order_timer::disarm(x->inspect_timer);
+    x->inspect_due = 0;
+  }
   if (has_state_) {
     if (behaviour_->stopping != nullptr && exit_kind_ != exit_kind::killed) {
       try {
@@ -362,6 +377,7 @@ void cell::bury() noexcept {
   if (cell_extras* const x = extras_if_any()) {
     order_timer::disarm(x->kill_timer);
     order_timer::disarm(x->restart_timer);
+    order_timer::disarm(x->inspect_timer);
   }
   core_->home().count([](counter_block& c) { c.ended.add(); });
 }

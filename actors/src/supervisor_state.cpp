@@ -100,7 +100,7 @@ result<any_ref> supervisor_state::start(members::iterator m) {
     cell* const child = m->spec.factory->start(me_, m->spec.options);
     cells_.emplace(child, m);
     m->child = child;
-    m->by_hand = false;
+    m->revive = false;
     m->at = progress::starting;
     if (child->is_up()) m->at = progress::running;
     if (std::next(m) != members_.end()) {
@@ -197,6 +197,7 @@ void supervisor_state::end_group() noexcept {
     if (m.at == progress::ending || m.at == progress::stopping) return;
     m.at = progress::ending;
     m.child->request(m.spec.options.restart == restart::temporary ? cell::order_stop : cell::order_recycle);
+    me_.expect_end_of(*m.child);
     return;
   }
   phase_ = phase::starting_group;
@@ -209,7 +210,7 @@ void supervisor_state::start_group() noexcept {
   for (; cursor_ != members_.end(); ++cursor_) {
     member& m = *cursor_;
     if (m.child == nullptr) {
-      if (m.spec.options.restart != restart::permanent || !m.by_hand) continue;
+      if (!m.revive) continue;
       const auto child = start(cursor_);
       if (!child && child.error() != errc::ignored) {
         cell_extras& x = me_.extras();
@@ -251,18 +252,36 @@ void supervisor_state::child_ended(cell& child) noexcept {
     return;
   }
   member& m = *it;
+  const progress was = m.at;
+  const bool wedged = cell::was_quarantined(child);  // its strand still runs: what is on it must not be read
+  const restart type = m.spec.options.restart;
   m.child = nullptr;
   m.at = progress::none;
-  m.by_hand = child.stop_asked();
+  m.revive = wedged ? type != restart::temporary : type == restart::permanent && child.stop_asked();
   if (phase_ == phase::coming_up && it == cursor_) {
     fail_start(m, error(make_error_code(errc::closed), "it ended while the tree was starting", child.path()));
     return;
   }
   if (phase_ == phase::starting_group && it == cursor_) ++cursor_;
   const bool significant = m.spec.significant;
-  if (m.spec.options.restart == restart::temporary) forget(it);
-  heed_significance(child, significant);
+  if (type == restart::temporary) {
+    forget(it);
+  } else if (wedged && was != progress::stopping && phase_ == phase::steady) {
+    replace(it);
+  }
+  if (!wedged) heed_significance(child, significant);
   go_on();
+}
+
+// A wedged child does not come back; another takes its place, under an address of its own.
+void supervisor_state::replace(members::iterator m) noexcept {
+  cell_extras& x = me_.extras();
+  if (!x.admit_restart(me_, x.budget)) {
+    me_.fail(exit_kind::restart_limit, error(make_error_code(errc::restart_limit),
+                                             "a child is wedged, and the budget is used up", me_.path()));
+    return;
+  }
+  if (const auto fresh = start(m); !fresh && fresh.error() != errc::ignored) fail_start(*m, fresh.error());
 }
 
 void supervisor_state::heed_significance(const cell& child, bool significant) noexcept {
@@ -349,7 +368,7 @@ void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
       return;
     }
     child = at->child;
-    at->by_hand = true;
+    at->revive = at->spec.options.restart == restart::permanent;
     if (child != nullptr) at->at = progress::stopping;
   }
   if (child == nullptr) {
@@ -363,6 +382,7 @@ void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
   }
   stops_[child].push_back(std::move(reply));
   child->request(cell::order_stop);
+  me_.expect_end_of(*child);
 }
 
 void supervisor_state::handle(const restart_child& m, reply_to<any_ref> reply) {

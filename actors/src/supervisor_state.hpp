@@ -57,7 +57,7 @@ class supervisor_state {
     child_spec spec;
     cell* child = nullptr;  // in the list of the supervisor's cell, or null
     progress at = progress::none;
-    bool by_hand = false;  // it does not run because somebody stopped it
+    bool revive = false;  // it does not run, and a group restart starts it afresh
     restart_window window = {};
   };
   using members = std::list<member>;
@@ -78,6 +78,7 @@ class supervisor_state {
   void fail_start(const member& m, error why) noexcept;
   [[nodiscard]] bool admit(cell& child, member* m) noexcept;
   [[nodiscard]] bool precedes(members::const_iterator a, members::const_iterator b) const noexcept;
+  void replace(members::iterator m) noexcept;
   void heed_significance(const cell& child, bool significant) noexcept;
 
   cell& me_;

@@ -37,6 +37,16 @@ void list_running(const actor_info& a, std::string& out, unsigned& left) {
   for (const actor_info& c : a.children) list_running(c, out, left);
 }
 
+// The last report: whose handlers never returned. False when there are none.
+bool report_wedged(detail::system_core& core) {
+  const std::vector<std::string> wedged = core.wedged();
+  if (wedged.empty()) return false;
+  std::string text = "stopped, but for actors whose handlers never returned:";
+  for (const std::string& path : wedged) text += "\n  " + path;
+  core.home().log(log_level::error, text);
+  return true;
+}
+
 }  // namespace
 
 struct system::impl {
@@ -71,12 +81,12 @@ system::~system() {
 
 bool system::shutdown() {
   detail::system_core& core = *impl_->core;
-  if (core.root_has_ended()) return true;
+  if (core.root_has_ended()) return core.wedged().empty();
   core.root().request(detail::cell::order_stop);
   const std::int64_t now = core.home().now();
   const std::int64_t deadline =
       detail::deadline_after(detail::deadline_after(now, impl_->options.shutdown), grace);
-  if (core.wait_for_root(deadline)) return true;
+  if (core.wait_for_root(deadline)) return !report_wedged(core);
   std::string text = impl_->options.name + ": did not stop in time; still running:";
   unsigned most = 20;
   list_running(inspect(), text, most);
@@ -142,7 +152,10 @@ error system::lookup_error(const any_ref& found, std::string_view name) {
 // -- trees ------------------------------------------------------------------------
 
 void system::kill(const any_ref& who) noexcept {
-  if (who && !who.ended()) who.cell()->request(detail::cell::order_slay);
+  if (!who || who.ended()) return;
+  detail::cell& c = *who.cell();
+  c.request(detail::cell::order_slay);
+  if (c.parent()->acts().supervises != nullptr) c.parent()->request(detail::cell::order_inspect);
 }
 
 result<supervisor_ref> system::supervisor_at(std::string_view path) {
@@ -319,6 +332,7 @@ int system::run(const supervisor& tree) {
     e.log(log_level::error, text);
     return 1;
   }
+  if (report_wedged(*impl_->core)) return 1;
   const exit_reason why = top.cell()->reason();
   if (why.abnormal()) {
     e.log(log_level::error, options().name + ": the tree ended: " + why.to_string());

@@ -124,6 +124,24 @@ cell* system_core::find_path(std::string_view path) {
   return at;
 }
 
+// -- wedged actors ------------------------------------------------------------------
+
+void system_core::add_wedged(const std::string& path) {
+  const std::scoped_lock guard(lock_);
+  wedged_.push_back(path);
+}
+
+void system_core::remove_wedged(const std::string& path) noexcept {
+  const std::scoped_lock guard(lock_);
+  const auto at = std::ranges::find(wedged_, path);
+  if (at != wedged_.end()) wedged_.erase(at);
+}
+
+std::vector<std::string> system_core::wedged() {
+  const std::scoped_lock guard(lock_);
+  return wedged_;
+}
+
 // -- the end ------------------------------------------------------------------------
 
 void system_core::root_ended() noexcept {

@@ -87,7 +87,7 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
   static constexpr std::uint32_t order_recycle = 512;   // end the incarnation, and await the parent's order
   static constexpr std::uint32_t order_slay = 1024;     // end the incarnation now, as `killed`
-  static constexpr std::uint32_t order_inspect = 2048;  // look whether a child that was told to stop reacts
+  static constexpr std::uint32_t order_inspect = 2048;  // look whether children that were told to end react
 
   // -- on the strand --------------------------------------------------------
 
@@ -140,6 +140,10 @@ class alignas(16) cell final : public strand, public context {
   void make_guardian() noexcept { guardian_ = true; }
   /// Constructed, and, when it is a supervisor, so is all below it. Any thread.
   [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
+  /// A child has been told to end: it is quarantined when it does not react. On the strand.
+  void expect_end_of(const cell& child) noexcept;
+  /// Whether it was cut off from the tree, its handler never having returned. Any thread.
+  [[nodiscard]] static bool was_quarantined(const cell& child) noexcept;
   void set_up(bool up) noexcept { up_.store(up, std::memory_order_release); }
   /// Puts a child into another place of the list: it is stopped right before `older`, or,
   /// when that is null, last of all. On the strand.
@@ -172,8 +176,8 @@ class alignas(16) cell final : public strand, public context {
   struct exit_mail final : mail {
     exit_mail() noexcept : mail(kind_of) {}
     static void act(mail& m, strand& s) noexcept;
-    static void ignore(mail&) noexcept {}  // a parent outlives its children
-    static constexpr mail_kind kind_of{&act, &ignore};
+    static void parent_gone(mail& m) noexcept;
+    static constexpr mail_kind kind_of{&act, &parent_gone};
   };
 
   static void run_slice(runnable& r, worker& w) noexcept;
@@ -215,6 +219,10 @@ class alignas(16) cell final : public strand, public context {
   void give_up_on(cell& child, const restart_budget& budget) noexcept;
   void bounce_for_restart() noexcept;
   void end_while_crashed() noexcept;
+  [[nodiscard]] bool is_stuck() const noexcept;
+  void look_for_stuck_children() noexcept;
+  void expect_end_of_all() noexcept;
+  void quarantine(cell& child) noexcept;
   void come_up() noexcept;
   void unlink_child(cell& child) noexcept;
   [[nodiscard]] bool may_restart() const noexcept;

@@ -49,6 +49,11 @@ class system_core {
   /// The cell at a path, shared for the caller, or null.
   cell* find_path(std::string_view path);
 
+  // Paths of actors whose handlers have not returned; any thread.
+  void add_wedged(const std::string& path);
+  void remove_wedged(const std::string& path) noexcept;
+  [[nodiscard]] std::vector<std::string> wedged();
+
   /// The root has ended.
   void root_ended() noexcept;
   bool wait_for_root(std::int64_t deadline);
@@ -62,6 +67,7 @@ class system_core {
   std::mutex lock_;
   std::condition_variable changed_;
   bool ended_ = false;
+  std::vector<std::string> wedged_;
   std::map<std::string, cell*, std::less<>> names_;
   std::mutex sinks_lock_;
   std::vector<dead_letter_sink*> sinks_;

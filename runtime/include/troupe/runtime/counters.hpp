@@ -21,6 +21,7 @@ struct runtime_counters {
   std::uint64_t steals = 0;         ///< times a worker took work from another
   std::uint64_t parks = 0;          ///< times a worker went to sleep
   std::uint64_t wakeups = 0;        ///< times a sleeping worker was woken for work
+  std::uint64_t wedged = 0;         ///< actors cut off because a handler never returned
   std::uint64_t long_handlers = 0;  ///< slices reported by the watchdog
 };
 
@@ -42,7 +43,7 @@ class counter {
 /// One of these per worker, and one, under a lock, for all other threads.
 struct counter_block {
   counter slices, sent, handled, full, closed, dead_letters, spawned, ended, restarts, crashes, steals, parks,
-      wakeups, long_handlers;
+      wakeups, wedged, long_handlers;
 
   void add_to(runtime_counters& sum) const noexcept {
     sum.slices += slices.get();
@@ -58,6 +59,7 @@ struct counter_block {
     sum.steals += steals.get();
     sum.parks += parks.get();
     sum.wakeups += wakeups.get();
+    sum.wedged += wedged.get();
     sum.long_handlers += long_handlers.get();
   }
 };
