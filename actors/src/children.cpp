@@ -167,6 +167,13 @@ void cell::child_exited(cell& child) noexcept {
   if (life_ == life::ending) {
     stop_next_child();
   } else if (life_ == life::running) {
+    if (child.behaviour_->fails_with_owner && child.exit_reason_is_abnormal()) {
+      const exit_reason why = child.reason();
+      crash(error(make_error_code(errc::actor_failed), "a task of it failed", path(),
+                  why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
+      child.release();
+      return;
+    }
     const bool failed = child.restart_ == restart::temporary && child.exit_reason_is_abnormal();
     if (failed) core_->home().log(log_level::error, child.path() + " ended: " + child.reason().to_string());
     if (behaviour_->supervises != nullptr) behaviour_->supervises->child_ended(*this, child);

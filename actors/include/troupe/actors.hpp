@@ -9,6 +9,7 @@
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
+#include <troupe/actors/owned_task.hpp>
 #include <troupe/actors/pending_reply.hpp>
 #include <troupe/actors/ref.hpp>
 #include <troupe/actors/supervisor.hpp>

@@ -56,6 +56,7 @@ struct behaviour {
   void (*receive)(cell&, mail&);                // handles one user mail
   bool restartable;                             // the arguments were kept
   const supervising* supervises = nullptr;      // of a supervisor; null: one_for_one
+  bool fails_with_owner = false;                // its crash is its parent's
 };
 
 class alignas(16) cell final : public strand, public context {
