@@ -46,8 +46,8 @@ struct cell_extras {
   [[nodiscard]] bool admit_restart(cell& of, const restart_budget& b);
   atomic<std::uint32_t> restarts{0};  // read by inspect() from anywhere
   std::uint32_t backoff_step = 0;
-  std::int64_t up_since = 0;
-  bool waited = false;  // the pause before a restart is over
+  atomic<std::int64_t> up_since{0};  // likewise; 0: not known
+  bool waited = false;               // the pause before a restart is over
   // Stopping.
   std::int64_t deadline = INT64_MAX;
   class order_timer* kill_timer = nullptr;

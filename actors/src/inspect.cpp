@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/system_core.hpp>
 
@@ -13,6 +14,10 @@ std::string_view to_string(actor_state s) noexcept {
       return "running";
     case actor_state::suspended:
       return "suspended";
+    case actor_state::starting:
+      return "starting";
+    case actor_state::wedged:
+      return "wedged";
     case actor_state::stopping:
       return "stopping";
     case actor_state::restarting:
@@ -43,11 +48,20 @@ actor_info inspection::look(cell& c) {
     info.capacity = x->lossy->capacity();
   }
   info.epoch = c.epoch();
-  if (const cell_extras* const x = c.extras_if_any())
+  if (cell_extras* const x = c.extras_if_any()) {
+    const std::int64_t now = c.home().now();
     info.restarts = x->restarts.load(std::memory_order_relaxed);
+    if (const std::int64_t since = x->up_since.load(std::memory_order_relaxed); since != 0) {
+      info.up = duration(std::max<std::int64_t>(now - since, 0));
+    }
+    const scoped_lock guard(c.lock());
+    info.recent_restarts = static_cast<std::uint32_t>(x->window.recent(x->budget, now));
+  }
   switch (c.life_.load(std::memory_order_relaxed)) {
     case life::running:
-      info.state = c.box().suspended() ? actor_state::suspended : actor_state::running;
+      info.state = c.acts().supervises != nullptr && !c.is_up() ? actor_state::starting
+                   : c.box().suspended()                        ? actor_state::suspended
+                                                                : actor_state::running;
       break;
     case life::ending:
       info.state = actor_state::stopping;
@@ -87,6 +101,8 @@ void write(std::string& out, const actor_info& a, const std::string& indent, std
   out += a.name + "  [" + a.type + "] " + std::string(to_string(a.state)) + "  mailbox " +
          std::to_string(a.depth) + "/" + std::to_string(a.capacity);
   if (a.restarts != 0) out += "  restarts " + std::to_string(a.restarts);
+  if (a.recent_restarts != 0) out += "  below, lately " + std::to_string(a.recent_restarts);
+  if (a.up.count() != 0) out += "  up " + std::to_string(a.up.count() / 1'000'000) + " ms";
   out += '\n';
   std::size_t shown = 0;
   for (const actor_info& c : a.children) {

@@ -119,7 +119,16 @@ void system::unsubscribe(dead_letter_sink& sink) noexcept {
   impl_->core->unsubscribe(sink);
 }
 actor_info system::inspect() const {
-  return detail::inspection::look(root());
+  actor_info tree = detail::inspection::look(root());
+  for (const std::string& path : impl_->core->wedged()) {
+    actor_info lost;
+    lost.name = path.substr(path.rfind('/') + 1);
+    lost.path = path;
+    lost.type = "?";
+    lost.state = actor_state::wedged;
+    tree.children.push_back(std::move(lost));
+  }
+  return tree;
 }
 
 void system::stop(const any_ref& who) noexcept {

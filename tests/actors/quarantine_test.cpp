@@ -58,6 +58,9 @@ TEST_CASE("30 a wedged handler: quarantined, named in the report, and shutdown e
     REQUIRE(eventually([&] { return top->ended(); }));
     CHECK(stuck.tell(hang{}) == send_result::closed);
     CHECK(sys.counters().wedged == 1);
+    const auto tree = sys.inspect();
+    CHECK(tree.children.back().path == "/app/stuck");
+    CHECK(tree.children.back().state == troupe::actor_state::wedged);
     CHECK_FALSE(sys.shutdown());
     CHECK(log.count("/app/stuck: wedged") == 1);
     CHECK(log.count("never returned:\n  /app/stuck") == 1);

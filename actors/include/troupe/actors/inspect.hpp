@@ -8,7 +8,15 @@
 
 namespace troupe {
 
-enum class actor_state : std::uint8_t { running, suspended, stopping, restarting, ended };
+enum class actor_state : std::uint8_t {
+  running,
+  suspended,  ///< in a handler that waits
+  starting,   ///< a supervisor whose children are not all up
+  stopping,
+  restarting,  ///< between two incarnations: waits for its supervisor, or for a backoff to end
+  wedged,      ///< cut off, for a handler never returned
+  ended
+};
 
 [[nodiscard]] std::string_view to_string(actor_state s) noexcept;
 
@@ -20,8 +28,10 @@ struct actor_info {
   actor_state state = actor_state::running;
   std::uint32_t depth = 0;  ///< messages queued or being handled
   std::uint32_t capacity = 0;
-  std::uint32_t restarts = 0;  ///< since it was started
+  std::uint32_t restarts = 0;         ///< since it was started
+  std::uint32_t recent_restarts = 0;  ///< of its children, within its budget's time
   std::uint32_t epoch = 0;
+  duration up{};  ///< this incarnation's age; zero for actors without a name or other options
   std::vector<actor_info> children;
 
   /// Actors in this subtree, this one included.
