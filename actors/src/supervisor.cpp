@@ -20,6 +20,14 @@ supervisor&& supervisor::child(supervisor below) && {
 
 namespace detail {
 
+void throw_used_up(const cell& parent, const std::string& id) {
+  throw troupe_error(
+      error(make_error_code(errc::invalid_argument),
+            "its arguments were moved into its first start: make it temporary, or give it arguments "
+            "that can be copied",
+            parent.path() + "/" + id));
+}
+
 child_spec make_child_spec(std::string id, const child_options& o, std::shared_ptr<const child_factory> f) {
   child_spec c;
   c.options.name = id;

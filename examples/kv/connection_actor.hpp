@@ -2,8 +2,8 @@
 // concerned once, and answers in one write; only then does it read on, so a client has one round under way
 // and the kernel's window slows down whoever sends faster than that.
 //
-// A child of the listener, never restarted: a client whose connection has failed connects anew. When the
-// server stops, it finishes the round it is in and ends.
+// A temporary child of the dynamic supervisor /kv/connections, never restarted: a client whose connection has
+// failed connects anew. When the server stops, it finishes the round it is in and ends.
 #pragma once
 
 #include <cstddef>

@@ -25,6 +25,7 @@ void listener_actor::started(troupe::context& ctx) {
     found->push_back(ctx.sys().at<execute_batch, crash_shard>(path).value());
   }
   shards_ = std::move(found);
+  connections_ = ctx.sys().supervisor_at("/kv/connections").value();
   if (ctx.self<listener_actor>().tell(accept_clients{}) != troupe::send_result::ok) return;
   if (ctx.epoch() == 0) {
     std::printf("READY port=%u\n", unsigned{server_->port});
@@ -39,7 +40,7 @@ troupe::task<void> listener_actor::handle(accept_clients, troupe::context& ctx) 
         co_await troupe::until_stopped(ctx, server_->listener.accept());
     if (client) {
       failing = false;
-      welcome(std::move(*client), ctx);
+      co_await welcome(std::move(*client));
       continue;
     }
     if (client.error() == troupe::errc::cancelled) break;
@@ -51,18 +52,24 @@ troupe::task<void> listener_actor::handle(accept_clients, troupe::context& ctx) 
   server_->listener.close();
 }
 
-void listener_actor::welcome(troupe::tcp_stream stream, troupe::context& ctx) {
+troupe::task<void> listener_actor::welcome(troupe::tcp_stream stream) {
   if (server_->clients.load(std::memory_order_relaxed) >= server_->options.max_clients) {
     server_->rejected.fetch_add(1, std::memory_order_relaxed);
     (void)stream.try_write(std::as_bytes(std::span(refusal)));
-    return;
+    co_return;
   }
-  const auto connection =
-      ctx.spawn<connection_actor>({.mailbox = {.capacity = 1, .when_stopped = troupe::on_stop::drain},
-                                   .restart = troupe::restart::temporary,
-                                   .shutdown = connection_shutdown},
-                                  std::move(stream), server_, shards_);
-  (void)connection.tell(connection_actor::serve{});
+  const auto connection = co_await connections_.start_child<connection_actor>(
+      "",
+      {.restart = troupe::restart::temporary,
+       .shutdown = connection_shutdown,
+       .mailbox = {.capacity = 1, .when_stopped = troupe::on_stop::drain}},
+      std::move(stream), server_, shards_);
+  if (connection) {
+    (void)connection->tell(connection_actor::serve{});
+  } else {
+    std::fprintf(stderr, "troupe-kv: %s; the client is turned away\n",
+                 connection.error().to_string().c_str());
+  }
 }
 
 troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
@@ -72,17 +79,17 @@ troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
       .capacity = static_cast<std::uint32_t>(std::min<std::size_t>(room, 65534)),
       .when_stopped = troupe::on_stop::drain};
   troupe::supervisor shards("shards", {.restarts = {.max = 1000, .within = 10s}});
+  // Several crashes in a row: the disk, or the journal, is in trouble, and needs a pause more than a restart.
+  const troupe::backoff backoff{.first = 1ms, .most = 100ms};
   for (std::size_t shard = 0; shard < server->options.shards.count; ++shard) {
-    shards = std::move(shards).child<shard_actor>(std::to_string(shard), {.mailbox = mailbox}, server, shard);
+    shards = std::move(shards).child<shard_actor>(std::to_string(shard),
+                                                  {.mailbox = mailbox, .backoff = backoff}, server, shard);
   }
-  auto clients = troupe::supervisor("clients").child<listener_actor>(
-      "listener",
-      {.mailbox = {.when_stopped = troupe::on_stop::drain}, .stop_children = troupe::stop_order::parallel},
-      server);
   // When either gives up, so does the server: whoever started it decides what then.
   return troupe::supervisor("kv", {.restarts = {.max = 0}})
       .child(std::move(shards))
-      .child(std::move(clients));
+      .child(troupe::supervisor("connections", {.strategy = troupe::dynamic}))
+      .child<listener_actor>("listener", {.mailbox = {.when_stopped = troupe::on_stop::drain}}, server);
 }
 
 }  // namespace kv

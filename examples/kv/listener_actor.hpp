@@ -1,5 +1,6 @@
-// The actor that accepts clients. Each gets a connection actor as a child of it; told to stop, it closes the
-// socket, and only then are the children stopped, all at once. The socket itself belongs to the server's
+// The actor that accepts clients. Each gets a connection actor, a child of the dynamic supervisor beside
+// it. It is the last to start and so the first to stop: it closes the socket, then the connections are
+// stopped, all at once, and then the shards. The socket itself belongs to the server's
 // state, so it survives a restart of this actor.
 #pragma once
 
@@ -23,13 +24,14 @@ class listener_actor {
   troupe::task<void> handle(accept_clients, troupe::context& ctx);
 
  private:
-  void welcome(troupe::tcp_stream stream, troupe::context& ctx);
+  troupe::task<void> welcome(troupe::tcp_stream stream);
 
   std::shared_ptr<server_state> server_;
   shard_refs shards_;
+  troupe::supervisor_ref connections_;
 };
 
-/// The whole tree of a server: its shards, then its clients.
+/// The whole tree of a server: its shards, its connections, its listener.
 troupe::supervisor server_tree(const std::shared_ptr<server_state>& server);
 
 }  // namespace kv

@@ -133,6 +133,9 @@ std::shared_ptr<const child_factory> make_child_factory(F f) {
   return std::make_shared<const child_factory_of<F>>(std::move(f));
 }
 
+/// A child whose arguments were moved into it is to be started again.
+[[noreturn]] void throw_used_up(const cell& parent, const std::string& id);
+
 /// Gives up the ownership of a ref: its cell, with the share.
 template <class R>
 cell* leave_cell(R r) noexcept {
@@ -140,11 +143,23 @@ cell* leave_cell(R r) noexcept {
   return r.cell();
 }
 
+/// Arguments that cannot be copied are good for one start.
 template <class T, class... Args>
 std::shared_ptr<const child_factory> actor_factory(Args... args) {
-  return make_child_factory([args...](cell& parent, const spawn_options& o) {
-    return leave_cell(spawn_actor<T>(parent, o, args...));
-  });
+  if constexpr ((std::copy_constructible<Args> && ...)) {
+    return make_child_factory([args...](cell& parent, const spawn_options& o) {
+      return leave_cell(spawn_actor<T>(parent, o, args...));
+    });
+  } else {
+    auto kept = std::make_shared<std::optional<std::tuple<Args...>>>(std::in_place, std::move(args)...);
+    return make_child_factory([kept](cell& parent, const spawn_options& o) {
+      if (!*kept) throw_used_up(parent, o.name);
+      auto moved = std::move(**kept);
+      kept->reset();
+      return std::apply([&](Args&... a) { return leave_cell(spawn_actor<T>(parent, o, std::move(a)...)); },
+                        moved);
+    });
+  }
 }
 
 // What a running supervisor is asked.
@@ -225,7 +240,8 @@ class supervisor_ref : public any_ref {
   /// How long a call waits for its answer. A child may take its whole shutdown time to stop.
   static constexpr duration patience = std::chrono::seconds(30);
 
-  /// Starts a child, which is a T; an empty id stands for a number. errc::already_running,
+  /// Starts a child, which is a T; an empty id stands for a number. Arguments that cannot be
+  /// copied are moved, and good for one start: such a child is never restarted. errc::already_running,
   /// errc::not_running (an id that is known: restart_child or remove_child it), errc::full
   /// (max_children), errc::ignored, or errc::start_failed with the cause. Under a partitioned
   /// supervisor: of one partition, see there.
