@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/runtime/task.hpp>
@@ -45,6 +46,7 @@ class ask_leaf : public leaf {
 
   static void on_reply(leaf& l) noexcept { static_cast<ask_leaf&>(l).came(); }
   static void on_timeout(leaf& l) noexcept;
+  [[nodiscard]] error why() noexcept { return why_ != nullptr ? std::move(*why_) : error(code_); }
 
   cell* to_;
   duration deadline_;
@@ -53,7 +55,10 @@ class ask_leaf : public leaf {
   errc code_{};
 
  private:
+  bool closes_cycle(ask_envelope_base& e);
+
   void (*forget_)(leaf&) noexcept;
+  std::unique_ptr<error> why_;  // what code_ does not say
 };
 
 /// Await it at once, in the expression that made it.
@@ -77,7 +82,7 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
     return start(h.promise(), *envelope_);
   }
   result_type await_resume() {
-    if (code_ != errc{}) return std::unexpected(error(code_));
+    if (code_ != errc{}) return std::unexpected(why());
     return std::move(*envelope_->reply);
   }
 
@@ -125,6 +130,7 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
   /// Internal.
   template <class M>
   static reply_to take(detail::ask_envelope<M>& e) noexcept {
+    e.hand_on();
     reply_to r;
     r.envelope_ = &e;
     r.answer_ = [](detail::mail& m, result<R>&& value) noexcept {

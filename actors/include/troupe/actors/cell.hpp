@@ -21,6 +21,7 @@
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
+#include <troupe/actors/wait_edge.hpp>
 #include <troupe/runtime/spinlock.hpp>
 #include <troupe/runtime/strand.hpp>
 
@@ -79,8 +80,20 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_child_up = 128;  // a supervisor below is up
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
 
+  /// The cell that a strand is, or null when it is none.
+  [[nodiscard]] static cell* of(strand& s) noexcept {
+    return s.run == &run_slice ? &static_cast<cell&>(s) : nullptr;
+  }
+  /// Whom the handler waits for.
+  [[nodiscard]] wait_edge& waits() noexcept { return waits_; }
+  [[nodiscard]] const wait_edge& waits() const noexcept { return waits_; }
+
   // -- on the strand --------------------------------------------------------
 
+  /// Whether some actor may wait for this one now: never falsely no.
+  [[nodiscard]] bool may_be_awaited() const noexcept;
+  /// Whether this visit ends with more room in the mailbox than there is now.
+  [[nodiscard]] bool will_make_room() const noexcept { return box_.depth() - handled_ < capacity_; }
   /// The mail being handled; a coroutine handler still owns it.
   [[nodiscard]] mail* handling() const noexcept { return handling_; }
   /// Unhooks the mail being handled from the mailbox, so that it may be given
@@ -210,6 +223,7 @@ class alignas(16) cell final : public strand, public context {
   // another thread (a watcher, a waiting sender), and never replaced; acquire
   // and release publish its contents. Broken by: tests/stress/ask_stress_test.
   atomic<cell_extras*> extras_{nullptr};
+  wait_edge waits_;
   // life_: written on the strand; read by inspect() from anywhere, as a snapshot.
   atomic<life> life_{life::running};
   exit_kind exit_kind_ = exit_kind::normal;

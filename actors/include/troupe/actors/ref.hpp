@@ -87,8 +87,8 @@ class ref : public any_ref {
   }
 
   /// `co_await r.send(m)`: sends, and waits for room for up to `deadline`. Yields
-  /// result<void>: errc::timeout, errc::closed, or errc::would_deadlock when an
-  /// actor waits for room in its own mailbox. Order is kept per sender.
+  /// result<void>: errc::timeout, errc::closed, or, as ask(), errc::would_deadlock.
+  /// Order is kept per sender.
   template <class M>
   detail::send_awaiter send(M m, duration deadline = default_send_deadline) const {
     check<M>();
@@ -97,8 +97,9 @@ class ref : public any_ref {
 
   /// `co_await r.ask(m, deadline)`: sends a request and waits for its reply.
   /// Yields result<M::reply>: errc::full and errc::closed at once, errc::timeout,
-  /// errc::actor_failed with the cause, errc::would_deadlock for an actor that
-  /// asks itself. A reply that comes too late is dropped.
+  /// errc::actor_failed with the cause. errc::would_deadlock at once, and the request
+  /// is not handled, when the wait would close a cycle of actors whose handlers wait for
+  /// each other; the text tells the cycle. A reply that comes too late is dropped.
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) const {
     check<M>();
