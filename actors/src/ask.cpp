@@ -1,9 +1,16 @@
+#include <algorithm>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/system_core.hpp>
 
+#include "ask_canceller.hpp"
 #include "wait_graph.hpp"
 
 namespace troupe::detail {
+
+std::int64_t due_of_ask(cell* from, duration deadline) noexcept {
+  const std::int64_t own = deadline == forever ? INT64_MAX : due_in(deadline);
+  return from != nullptr ? std::min(own, from->due_of_handling()) : own;
+}
 
 bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (!begin(p)) return true;
@@ -17,6 +24,8 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   }
   e.wait_on(*this, owner());
   sent_ = &e;
+  e.due = due_of_ask(from, deadline_);
+  if (cancels_) e.cancel = slab_new<ask_canceller>(*to_);
   if (from != nullptr) {
     e.wait.store(from->waits().announce(*to_, wait_kind::reply).bits(), std::memory_order_relaxed);
   }
@@ -29,7 +38,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
       break;
     default:
       if (from != nullptr && closes_cycle(e)) return false;
-      if (deadline_ != forever) timer_ = wake_timer::arm(*this, deadline_, &on_timeout);
+      if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
       return true;
   }
   if (from != nullptr) from->waits().clear();
@@ -63,7 +72,15 @@ void ask_leaf::give_up() noexcept {
   ask_envelope_base* const e = std::exchange(sent_, nullptr);
   if (e == nullptr) return;
   if (e->wait.load(std::memory_order_relaxed) != 0) static_cast<cell&>(owner()).waits().clear();
+  if (ask_canceller* const c = e->cancel) {
+    e->in_vain.store(true, std::memory_order_relaxed);
+    c->send();
+  }
   e->abandon();
+}
+
+void ask_leaf::forget_canceller(ask_envelope_base& e) noexcept {
+  slab_delete(std::exchange(e.cancel, nullptr));
 }
 
 void ask_leaf::on_timeout(leaf& l) noexcept {

@@ -386,6 +386,16 @@ void cell::run_handler(promise_base& p) noexcept {
   resume(p.handle);
 }
 
+void cell::cancel_handling(const ask_canceller& c) noexcept {
+  if (handling_ == nullptr || !kind_of(*handling_).is_request) return;
+  auto& e = static_cast<ask_envelope_base&>(*handling_);
+  if (e.cancel != &c) return;
+  e.cancel = nullptr;  // its address may be somebody else's soon
+  if (handler_ == nullptr) return;
+  handler_over_ = false;
+  cancel_below(*handler_, handler_over_);
+}
+
 // -- senders that wait ----------------------------------------------------------
 
 // Hands freed room to waiting senders, oldest first. What hangs in the mailbox

@@ -13,7 +13,7 @@ std::int64_t due_here(duration deadline) {
         error(make_error_code(errc::invalid_argument),
               "request() belongs into an actor or a task; from outside, block_on(ref.ask(...))"));
   }
-  return deadline == forever ? INT64_MAX : due_in(deadline);
+  return due_of_ask(cell::of(*current_strand()), deadline);
 }
 
 }  // namespace
@@ -41,6 +41,7 @@ void pending_leaf::start(cell& to, ask_envelope_base& e) {
   }
   e.wait_on(*this, here);
   e.awaited_later = true;
+  e.due = due_;
   sent_ = &e;
   switch (deliver(to, e)) {
     case push_result::full:

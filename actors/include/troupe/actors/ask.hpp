@@ -14,10 +14,20 @@ namespace troupe {
 /// How long ask() waits unless told otherwise.
 inline constexpr duration default_ask_deadline = std::chrono::seconds(5);
 
+/// For ask(): who gives up the reply gives up the work for it.
+struct cancels_t {
+  explicit cancels_t() = default;
+};
+inline constexpr cancels_t cancels{};
+
 template <class R>
 class reply_to;
 
 namespace detail {
+
+/// When an ask made here with this deadline is given up: not after the request that the
+/// present handler works on, if it does on one.
+[[nodiscard]] std::int64_t due_of_ask(cell* from, duration deadline) noexcept;
 
 /// What does not depend on the message.
 class ask_leaf : public leaf {
@@ -26,8 +36,8 @@ class ask_leaf : public leaf {
   ask_leaf& operator=(const ask_leaf&) = delete;
 
  protected:
-  ask_leaf(void (*abandon)(leaf&) noexcept, cell* to, duration deadline) noexcept
-      : leaf(abandon), to_(to), deadline_(deadline), forget_(abandon) {}
+  ask_leaf(void (*abandon)(leaf&) noexcept, cell* to, duration deadline, bool cancels) noexcept
+      : leaf(abandon), to_(to), deadline_(deadline), cancels_(cancels), forget_(abandon) {}
   ~ask_leaf() = default;
 
   /// Sends the request and suspends. False when it was refused at once.
@@ -38,6 +48,8 @@ class ask_leaf : public leaf {
   }
   /// Gives up the reply: the envelope belongs to whoever answers.
   void give_up() noexcept;
+  /// It is not needed any more: the envelope came back, or was never sent.
+  static void forget_canceller(ask_envelope_base& e) noexcept;
   /// The deadline came first: gives up the reply, and resumes.
   void time_out() noexcept {
     forget_(*this);
@@ -53,6 +65,7 @@ class ask_leaf : public leaf {
   ask_envelope_base* sent_ = nullptr;
   wake_timer* timer_ = nullptr;
   errc code_{};
+  bool cancels_;
 
  private:
   bool closes_cycle(ask_envelope_base& e);
@@ -67,11 +80,14 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
  public:
   using result_type = result<typename M::reply>;
 
-  ask_awaiter(cell& to, M&& m, duration deadline) noexcept(std::is_nothrow_move_constructible_v<M>)
-      : ask_leaf(&abandon, &to, deadline), message_(std::move(m)) {}
+  ask_awaiter(cell& to, M&& m, duration deadline,
+              bool cancels = false) noexcept(std::is_nothrow_move_constructible_v<M>)
+      : ask_leaf(&abandon, &to, deadline, cancels), message_(std::move(m)) {}
   ~ask_awaiter() {
     withdraw();
-    if (envelope_ != nullptr) slab_delete(envelope_);
+    if (envelope_ == nullptr) return;
+    if (envelope_->cancel != nullptr) forget_canceller(*envelope_);
+    slab_delete(envelope_);
   }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }

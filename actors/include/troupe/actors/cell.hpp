@@ -102,7 +102,17 @@ class alignas(16) cell final : public strand, public context {
   /// A handler is a coroutine: runs it; the cell owns the frame from now on.
   void run_handler(promise_base& p) noexcept;
   /// The coroutine handler is done. Called by its `finished`.
-  void handler_done() noexcept { handler_ = nullptr; }
+  void handler_done() noexcept {
+    handler_ = nullptr;
+    handler_over_ = true;
+  }
+  /// When the asker of the mail being handled gives up; INT64_MAX: never.
+  [[nodiscard]] std::int64_t due_of_handling() const noexcept {
+    if (handling_ == nullptr || !kind_of(*handling_).is_request) return INT64_MAX;
+    return static_cast<const ask_envelope_base&>(*handling_).due;
+  }
+  /// Stops the handler if it works on the request that `c` was made for.
+  void cancel_handling(const ask_canceller& c) noexcept;
   void crash(error why) noexcept;
   /// Ends in order, after the present handler.
   void stop_self() noexcept;
@@ -239,6 +249,7 @@ class alignas(16) cell final : public strand, public context {
   bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
   bool leaving_ = false;        // it asked for its own end
   bool children_told_ = false;  // parallel_stop_: all have been told to stop
+  bool handler_over_ = false;   // since the last call of cancel_handling
   bool barren_ = false;         // under lock_: no child may be added any more
   spinlock lock_;
 

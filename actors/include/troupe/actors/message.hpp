@@ -103,6 +103,7 @@ constexpr message_kind tell_envelope<M>::kind{{nullptr, &tell_envelope::dispose}
                                               &tell_envelope::dispose,
                                               false};
 
+struct ask_canceller;
 struct ask_envelope_base;
 void end_wait(ask_envelope_base& e) noexcept;
 
@@ -124,8 +125,10 @@ struct ask_envelope_base : completion {
     if (wait.load(std::memory_order_relaxed) != 0) end_wait(*this);
   }
 
-  bool awaited_later = false;  // it was sent by request(); who does so may await it at any time
-  bool answered = false;       // an answer is stored, and waits to be sent
+  std::int64_t due = INT64_MAX;     // when the asker gives up, on the runtime's clock
+  ask_canceller* cancel = nullptr;  // the asker's; for the receiver an identity, no more
+  bool awaited_later = false;       // it was sent by request(); who does so may await it at any time
+  bool answered = false;            // an answer is stored, and waits to be sent
   // in_vain: set by an asker that takes the request back; the receiver drops it
   // unhandled when it comes to it. Relaxed, a request. held: until let_go().
   // wait: the asker's edge in the wait-for graph (wait_edge.hpp). Written before

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/runtime/task.hpp>

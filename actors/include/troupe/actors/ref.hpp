@@ -100,12 +100,26 @@ class ref : public any_ref {
   /// errc::actor_failed with the cause. errc::would_deadlock at once, and the request
   /// is not handled, when the wait would close a cycle of actors whose handlers wait for
   /// each other; the text tells the cycle. A reply that comes too late is dropped.
+  /// A handler that works on a request waits no longer than until that one's deadline.
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) const {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");
     return {*cell(), std::move(m), deadline};
+  }
+
+  /// The same, and when the reply is given up, at the deadline or because the asker is
+  /// cancelled, so is the work for it: a request that waits in the mailbox is not handled
+  /// any more, and a coroutine handler that works on it is stopped at its present await, as
+  /// if its actor were stopped; the actor lives on. Without effect once a handler has taken
+  /// the request's reply_to.
+  template <class M>
+  detail::ask_awaiter<M> ask(M m, duration deadline, cancels_t) const {
+    check<M>();
+    static_assert(request_message<M>,
+                  "troupe: this message has no reply; name it in the message: using reply = ...");
+    return {*cell(), std::move(m), deadline, true};
   }
 
   /// `auto p = r.request(m, deadline)`, and `co_await p` later: as ask(), but the
