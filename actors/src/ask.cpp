@@ -1,18 +1,34 @@
+#include <algorithm>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/system_core.hpp>
 
+#include "ask_canceller.hpp"
+#include "wait_graph.hpp"
+
 namespace troupe::detail {
+
+std::int64_t due_of_ask(cell* from, duration deadline) noexcept {
+  const std::int64_t own = deadline == forever ? INT64_MAX : due_in(deadline);
+  return from != nullptr ? std::min(own, from->due_of_handling()) : own;
+}
 
 bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (!begin(p)) return true;
-  if (&owner() == static_cast<strand*>(to_)) {
+  cell* const from = cell::of(owner());
+  if (from == to_) {
     // The reply could only come after the handler that waits for it.
     code_ = errc::would_deadlock;
+    why_ = std::make_unique<error>(refuse_self(*from, wait_kind::reply));
     unlink();
     return false;
   }
   e.wait_on(*this, owner());
   sent_ = &e;
+  e.due = due_of_ask(from, deadline_);
+  if (cancels_) e.cancel = slab_new<ask_canceller>(*to_);
+  if (from != nullptr) {
+    e.wait.store(from->waits().announce(*to_, wait_kind::reply).bits(), std::memory_order_relaxed);
+  }
   switch (deliver(*to_, e)) {
     case push_result::full:
       code_ = errc::full;
@@ -21,17 +37,50 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
       code_ = errc::closed;
       break;
     default:
-      if (deadline_ != forever) timer_ = wake_timer::arm(*this, deadline_, &on_timeout);
+      if (from != nullptr && closes_cycle(e)) return false;
+      if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
       return true;
   }
+  if (from != nullptr) from->waits().clear();
   sent_ = nullptr;
   unlink();
   return false;
 }
 
+// The request is on its way. From the push on the edge counts; that it precedes
+// the look at the other edge is what the push is for.
+bool ask_leaf::closes_cycle(ask_envelope_base& e) {
+  const wait_id id(e.wait.load(std::memory_order_relaxed));
+  if (!id) return false;
+  cell& from = static_cast<cell&>(owner());
+  from.waits().confirm(id);
+  fence_after_rmw();
+  if (!to_->waits().look() || !from.may_be_awaited()) [[likely]]
+    return false;
+  std::optional<error> cycle = refuse_cycle(from, id);
+  if (!cycle) return false;
+  code_ = errc::would_deadlock;
+  why_ = std::make_unique<error>(std::move(*cycle));
+  e.in_vain.store(true, std::memory_order_relaxed);
+  forget_(*this);
+  unlink();
+  return true;
+}
+
 void ask_leaf::give_up() noexcept {
   wake_timer::disarm(timer_);
-  if (sent_ != nullptr) std::exchange(sent_, nullptr)->abandon();
+  ask_envelope_base* const e = std::exchange(sent_, nullptr);
+  if (e == nullptr) return;
+  if (e->wait.load(std::memory_order_relaxed) != 0) static_cast<cell&>(owner()).waits().clear();
+  if (ask_canceller* const c = e->cancel) {
+    e->in_vain.store(true, std::memory_order_relaxed);
+    c->send();
+  }
+  e->abandon();
+}
+
+void ask_leaf::forget_canceller(ask_envelope_base& e) noexcept {
+  slab_delete(std::exchange(e.cancel, nullptr));
 }
 
 void ask_leaf::on_timeout(leaf& l) noexcept {

@@ -126,9 +126,21 @@ push_result deliver(cell& to, mail& m) noexcept {
 
 // -- slices -------------------------------------------------------------------
 
+namespace {
+
+// Whoever asked for it does not want it any more.
+bool asked_in_vain(const mail& m) noexcept {
+  return kind_of(m).is_request &&
+         static_cast<const ask_envelope_base&>(m).in_vain.load(std::memory_order_relaxed);
+}
+
+}  // namespace
+
 [[gnu::always_inline]] inline void cell::receive(mail& m, worker& w) noexcept {
   w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
   handling_ = &m;
+  if (asked_in_vain(m)) [[unlikely]]
+    return;  // retired as it is
   try {
     behaviour_->receive(*this, m);
   } catch (...) {
@@ -163,6 +175,12 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
     }
   }
   c.visit(w);
+}
+
+bool cell::may_be_awaited() const noexcept {
+  if (handling_ != nullptr && kind_of(*handling_).is_request) return true;
+  const std::uint32_t known = handled_ + (handling_ != nullptr && counted_ ? 1 : 0);
+  return box_.has_waiters() || capacity_ == 0 || box_.depth() > known;
 }
 
 // No coroutine, nothing at hand, and nothing unusual going on.
@@ -311,6 +329,10 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
     w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
     if (counted) ++handled_;
     w.counters.handled.add();
+    if (asked_in_vain(m)) [[unlikely]] {
+      kind_of(m).retire(m);
+      return;
+    }
     leaf* const l = std::exchange(receiver_->waiting, nullptr);
     receiver_->deliver(*l, m);
     return;
@@ -364,6 +386,16 @@ mail& cell::take_handling() noexcept {
 void cell::run_handler(promise_base& p) noexcept {
   handler_ = &p;
   resume(p.handle);
+}
+
+void cell::cancel_handling(const ask_canceller& c) noexcept {
+  if (handling_ == nullptr || !kind_of(*handling_).is_request) return;
+  auto& e = static_cast<ask_envelope_base&>(*handling_);
+  if (e.cancel != &c) return;
+  e.cancel = nullptr;  // its address may be somebody else's soon
+  if (handler_ == nullptr) return;
+  handler_over_ = false;
+  cancel_below(*handler_, handler_over_);
 }
 
 // -- senders that wait ----------------------------------------------------------

@@ -21,6 +21,10 @@ time_point context::now() const noexcept {
   return time_point(duration(static_cast<const detail::cell&>(*this).home().now()));
 }
 
+time_point context::deadline() const noexcept {
+  return time_point(duration(static_cast<const detail::cell&>(*this).due_of_handling()));
+}
+
 system& context::sys() const noexcept {
   return static_cast<const detail::cell&>(*this).core().owner();
 }

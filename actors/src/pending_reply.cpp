@@ -1,6 +1,8 @@
 #include <troupe/actors/pending_reply.hpp>
 #include <troupe/actors/system_core.hpp>
 
+#include "wait_graph.hpp"
+
 namespace troupe::detail {
 namespace {
 
@@ -11,7 +13,7 @@ std::int64_t due_here(duration deadline) {
         error(make_error_code(errc::invalid_argument),
               "request() belongs into an actor or a task; from outside, block_on(ref.ask(...))"));
   }
-  return deadline == forever ? INT64_MAX : due_in(deadline);
+  return due_of_ask(cell::of(*current_strand()), deadline);
 }
 
 }  // namespace
@@ -20,7 +22,13 @@ pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline)
     : leaf(abandon), forget_(abandon), due_(due_here(deadline)) {}
 
 pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noexcept
-    : leaf(abandon), sent_(std::exchange(o.sent_, nullptr)), code_(o.code_), forget_(abandon), due_(o.due_) {
+    : leaf(abandon),
+      sent_(std::exchange(o.sent_, nullptr)),
+      code_(o.code_),
+      forget_(abandon),
+      to_(std::exchange(o.to_, nullptr)),
+      due_(o.due_),
+      why_(std::move(o.why_)) {
   if (sent_ != nullptr) sent_->target = this;
 }
 
@@ -28,9 +36,12 @@ void pending_leaf::start(cell& to, ask_envelope_base& e) {
   strand& here = *current_strand();
   if (&here == static_cast<strand*>(&to)) {
     code_ = errc::would_deadlock;  // as for an ask: the reply could only come after who waits for it
+    why_ = std::make_unique<error>(refuse_self(to, wait_kind::reply));
     return;
   }
   e.wait_on(*this, here);
+  e.awaited_later = true;
+  e.due = due_;
   sent_ = &e;
   switch (deliver(to, e)) {
     case push_result::full:
@@ -40,25 +51,62 @@ void pending_leaf::start(cell& to, ask_envelope_base& e) {
       code_ = errc::closed;
       break;
     default:
+      to.share();
+      to_ = &to;
       return;
   }
   sent_ = nullptr;
 }
 
-void pending_leaf::suspend(promise_base& p) {
-  if (!begin(p)) return;
+bool pending_leaf::suspend(promise_base& p) {
+  if (!begin(p)) return true;
+  if (cell* const from = cell::of(owner()); from != nullptr && closes_cycle(*from)) return false;
   if (due_ != INT64_MAX) timer_ = wake_timer::arm_at(*this, due_, &on_timeout);
+  return true;
+}
+
+// The request was sent long ago, and its receiver may let go of it at any time.
+// It does so, and looks at the edge; here the edge is set, and then it is looked
+// whether the receiver still has it. What both miss, a reply under way, shows in
+// the mailbox (wait_kind::later).
+bool pending_leaf::closes_cycle(cell& from) {
+  const wait_id id = from.waits().announce(*to_, wait_kind::later);
+  if (!id) return false;
+  sent_->wait.store(id.bits(), std::memory_order_relaxed);
+  from.waits().confirm(id);
+  seq_cst_fence();
+  if (!sent_->held.load(std::memory_order_acquire)) {
+    from.waits().clear();
+    return false;
+  }
+  if (!to_->waits().look() || !from.may_be_awaited()) return false;
+  std::optional<error> cycle = refuse_cycle(from, id);
+  if (!cycle || !sent_->held.load(std::memory_order_acquire)) return false;
+  code_ = errc::would_deadlock;
+  why_ = std::make_unique<error>(std::move(*cycle));
+  sent_->in_vain.store(true, std::memory_order_relaxed);
+  forget_(*this);
+  unlink();
+  return true;
+}
+
+void pending_leaf::end_edge(const ask_envelope_base& e) noexcept {
+  if (e.wait.load(std::memory_order_relaxed) != 0) static_cast<cell&>(owner()).waits().clear();
 }
 
 void pending_leaf::give_up() noexcept {
   wake_timer::disarm(timer_);
-  if (sent_ != nullptr) std::exchange(sent_, nullptr)->abandon();
+  ask_envelope_base* const e = std::exchange(sent_, nullptr);
+  if (e == nullptr) return;
+  if (linked()) end_edge(*e);
+  e->abandon();
 }
 
 void pending_leaf::on_reply(leaf& l) noexcept {
   auto& self = static_cast<pending_leaf&>(l);
-  self.sent_ = nullptr;
+  ask_envelope_base* const e = std::exchange(self.sent_, nullptr);
   if (!self.linked()) return;  // it was not awaited yet
+  self.end_edge(*e);
   wake_timer::disarm(self.timer_);
   self.complete();
 }

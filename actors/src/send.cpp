@@ -3,6 +3,7 @@
 
 #include "extras.hpp"
 #include "send_wait.hpp"
+#include "wait_graph.hpp"
 
 namespace troupe::detail {
 
@@ -55,7 +56,7 @@ send_awaiter::~send_awaiter() {
 }
 
 // True when the outcome is known: sent, or closed.
-bool send_awaiter::attempt() noexcept {
+bool send_awaiter::attempt() {
   switch (deliver(*to_, *mail_)) {
     case push_result::queued:
     case push_result::wake:
@@ -69,6 +70,7 @@ bool send_awaiter::attempt() noexcept {
   }
   if (current_strand() == to_) {  // nobody but the sender itself could make room
     code_ = errc::would_deadlock;
+    why_ = std::make_unique<error>(refuse_self(*to_, wait_kind::room));
     return true;
   }
   if (deadline_.count() <= 0) {
@@ -91,11 +93,14 @@ bool send_awaiter::suspend(promise_base& p) {
   }
   auto* const w = slab_new<send_wait>(*to_, *std::exchange(mail_, nullptr));
   w->wait_on(*this, owner());
+  cell* const from = cell::of(owner());
+  if (from != nullptr) w->wait = from->waits().announce(*to_, wait_kind::room);
   for (;;) {
     if (w->enqueue()) break;
     // Room appeared, or the receiver ended, between the attempt and now.
     mail_ = &w->give_envelope();
     if (attempt()) {
+      if (from != nullptr) from->waits().clear();
       slab_delete(w);
       unlink();
       return false;
@@ -103,7 +108,22 @@ bool send_awaiter::suspend(promise_base& p) {
     w->envelope = std::exchange(mail_, nullptr);
   }
   wait_ = w;
+  if (from != nullptr && closes_cycle(*from, w->wait)) return false;
   if (deadline_ != forever) timer_ = wake_timer::arm(*this, deadline_, &timed_out);
+  return true;
+}
+
+bool send_awaiter::closes_cycle(cell& from, wait_id id) {
+  if (!id) return false;
+  from.waits().confirm(id);
+  seq_cst_fence();
+  if (!to_->waits().look() || !from.may_be_awaited()) return false;
+  std::optional<error> cycle = refuse_cycle(from, id);
+  if (!cycle || !wait_->leave()) return false;
+  code_ = errc::would_deadlock;
+  why_ = std::make_unique<error>(std::move(*cycle));
+  slab_delete(std::exchange(wait_, nullptr));
+  unlink();
   return true;
 }
 
@@ -118,6 +138,7 @@ void send_awaiter::abandon(leaf& l) noexcept {
   wake_timer::disarm(self.timer_);
   send_wait* const w = std::exchange(self.wait_, nullptr);
   if (w == nullptr) return;
+  if (w->wait) static_cast<cell&>(self.owner()).waits().clear();
   if (w->leave()) {
     slab_delete(w);
   } else {
@@ -130,6 +151,7 @@ void send_awaiter::timed_out(leaf& l) noexcept {
   wake_timer::fired(self.timer_);
   // Served at the same moment: then it was in time, and the mail is under way.
   if (!self.wait_->leave()) return;
+  if (self.wait_->wait) static_cast<cell&>(self.owner()).waits().clear();
   slab_delete(std::exchange(self.wait_, nullptr));
   self.code_ = errc::timeout;
   self.complete();

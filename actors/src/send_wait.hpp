@@ -22,6 +22,7 @@ struct send_wait final : completion {
   /// On the receiver's strand, once out of its list.
   void finish_with(verdict v) noexcept {
     how = v;
+    if (wait) static_cast<cell*>(waiter)->waits().end(wait);
     finish(kind_of);
   }
   /// Joins the receiver's list; false when there is room or it is closed.
@@ -39,6 +40,7 @@ struct send_wait final : completion {
   send_wait* earlier = nullptr;
   bool listed = false;  // under the receiver's lock
   verdict how = verdict::waiting;
+  wait_id wait;  // the sender's edge; set before it joins the list
 };
 
 }  // namespace troupe::detail

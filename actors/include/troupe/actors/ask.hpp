@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/runtime/task.hpp>
@@ -13,10 +14,20 @@ namespace troupe {
 /// How long ask() waits unless told otherwise.
 inline constexpr duration default_ask_deadline = std::chrono::seconds(5);
 
+/// For ask(): who gives up the reply gives up the work for it.
+struct cancels_t {
+  explicit cancels_t() = default;
+};
+inline constexpr cancels_t cancels{};
+
 template <class R>
 class reply_to;
 
 namespace detail {
+
+/// When an ask made here with this deadline is given up: not after the request that the
+/// present handler works on, if it does on one.
+[[nodiscard]] std::int64_t due_of_ask(cell* from, duration deadline) noexcept;
 
 /// What does not depend on the message.
 class ask_leaf : public leaf {
@@ -25,8 +36,8 @@ class ask_leaf : public leaf {
   ask_leaf& operator=(const ask_leaf&) = delete;
 
  protected:
-  ask_leaf(void (*abandon)(leaf&) noexcept, cell* to, duration deadline) noexcept
-      : leaf(abandon), to_(to), deadline_(deadline), forget_(abandon) {}
+  ask_leaf(void (*abandon)(leaf&) noexcept, cell* to, duration deadline, bool cancels) noexcept
+      : leaf(abandon), to_(to), deadline_(deadline), cancels_(cancels), forget_(abandon) {}
   ~ask_leaf() = default;
 
   /// Sends the request and suspends. False when it was refused at once.
@@ -37,6 +48,8 @@ class ask_leaf : public leaf {
   }
   /// Gives up the reply: the envelope belongs to whoever answers.
   void give_up() noexcept;
+  /// It is not needed any more: the envelope came back, or was never sent.
+  static void forget_canceller(ask_envelope_base& e) noexcept;
   /// The deadline came first: gives up the reply, and resumes.
   void time_out() noexcept {
     forget_(*this);
@@ -45,15 +58,20 @@ class ask_leaf : public leaf {
 
   static void on_reply(leaf& l) noexcept { static_cast<ask_leaf&>(l).came(); }
   static void on_timeout(leaf& l) noexcept;
+  [[nodiscard]] error why() noexcept { return why_ != nullptr ? std::move(*why_) : error(code_); }
 
   cell* to_;
   duration deadline_;
   ask_envelope_base* sent_ = nullptr;
   wake_timer* timer_ = nullptr;
   errc code_{};
+  bool cancels_;
 
  private:
+  bool closes_cycle(ask_envelope_base& e);
+
   void (*forget_)(leaf&) noexcept;
+  std::unique_ptr<error> why_;  // what code_ does not say
 };
 
 /// Await it at once, in the expression that made it.
@@ -62,11 +80,14 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
  public:
   using result_type = result<typename M::reply>;
 
-  ask_awaiter(cell& to, M&& m, duration deadline) noexcept(std::is_nothrow_move_constructible_v<M>)
-      : ask_leaf(&abandon, &to, deadline), message_(std::move(m)) {}
+  ask_awaiter(cell& to, M&& m, duration deadline,
+              bool cancels = false) noexcept(std::is_nothrow_move_constructible_v<M>)
+      : ask_leaf(&abandon, &to, deadline, cancels), message_(std::move(m)) {}
   ~ask_awaiter() {
     withdraw();
-    if (envelope_ != nullptr) slab_delete(envelope_);
+    if (envelope_ == nullptr) return;
+    if (envelope_->cancel != nullptr) forget_canceller(*envelope_);
+    slab_delete(envelope_);
   }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -77,7 +98,7 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
     return start(h.promise(), *envelope_);
   }
   result_type await_resume() {
-    if (code_ != errc{}) return std::unexpected(error(code_));
+    if (code_ != errc{}) return std::unexpected(why());
     return std::move(*envelope_->reply);
   }
 
@@ -125,6 +146,7 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
   /// Internal.
   template <class M>
   static reply_to take(detail::ask_envelope<M>& e) noexcept {
+    e.hand_on();
     reply_to r;
     r.envelope_ = &e;
     r.answer_ = [](detail::mail& m, result<R>&& value) noexcept {

@@ -21,6 +21,7 @@
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
+#include <troupe/actors/wait_edge.hpp>
 #include <troupe/runtime/spinlock.hpp>
 #include <troupe/runtime/strand.hpp>
 
@@ -90,8 +91,20 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_slay = 1024;     // end the incarnation now, as `killed`
   static constexpr std::uint32_t order_inspect = 2048;  // look whether children that were told to end react
 
+  /// The cell that a strand is, or null when it is none.
+  [[nodiscard]] static cell* of(strand& s) noexcept {
+    return s.run == &run_slice ? &static_cast<cell&>(s) : nullptr;
+  }
+  /// Whom the handler waits for.
+  [[nodiscard]] wait_edge& waits() noexcept { return waits_; }
+  [[nodiscard]] const wait_edge& waits() const noexcept { return waits_; }
+
   // -- on the strand --------------------------------------------------------
 
+  /// Whether some actor may wait for this one now: never falsely no.
+  [[nodiscard]] bool may_be_awaited() const noexcept;
+  /// Whether this visit ends with more room in the mailbox than there is now.
+  [[nodiscard]] bool will_make_room() const noexcept { return box_.depth() - handled_ < capacity_; }
   /// The mail being handled; a coroutine handler still owns it.
   [[nodiscard]] mail* handling() const noexcept { return handling_; }
   /// Unhooks the mail being handled from the mailbox, so that it may be given
@@ -100,7 +113,17 @@ class alignas(16) cell final : public strand, public context {
   /// A handler is a coroutine: runs it; the cell owns the frame from now on.
   void run_handler(promise_base& p) noexcept;
   /// The coroutine handler is done. Called by its `finished`.
-  void handler_done() noexcept { handler_ = nullptr; }
+  void handler_done() noexcept {
+    handler_ = nullptr;
+    handler_over_ = true;
+  }
+  /// When the asker of the mail being handled gives up; INT64_MAX: never.
+  [[nodiscard]] std::int64_t due_of_handling() const noexcept {
+    if (handling_ == nullptr || !kind_of(*handling_).is_request) return INT64_MAX;
+    return static_cast<const ask_envelope_base&>(*handling_).due;
+  }
+  /// Stops the handler if it works on the request that `c` was made for.
+  void cancel_handling(const ask_canceller& c) noexcept;
   void crash(error why) noexcept;
   /// The incarnation fails: as `kind`, for `why`.
   void fail(exit_kind kind, error why) noexcept;
@@ -241,6 +264,7 @@ class alignas(16) cell final : public strand, public context {
   // another thread (a watcher, a waiting sender), and never replaced; acquire
   // and release publish its contents. Broken by: tests/stress/ask_stress_test.
   atomic<cell_extras*> extras_{nullptr};
+  wait_edge waits_;
   // life_: written on the strand; read by inspect() from anywhere, as a snapshot.
   atomic<life> life_{life::running};
   exit_kind exit_kind_ = exit_kind::normal;
@@ -258,6 +282,7 @@ class alignas(16) cell final : public strand, public context {
   bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
   bool leaving_ = false;        // it asked for its own end
   bool children_told_ = false;  // parallel_stop_: all have been told to stop
+  bool handler_over_ = false;   // since the last call of cancel_handling
   bool barren_ = false;         // under lock_: no child may be added any more
   spinlock lock_;
 

@@ -57,6 +57,9 @@ class context {
   /// 0 for the first incarnation, one more after each restart.
   [[nodiscard]] std::uint32_t epoch() const noexcept;
   [[nodiscard]] time_point now() const noexcept;
+  /// When the asker of the request in work gives up; time_point::max() when it does not, or
+  /// when the handler took the request's reply_to. What the handler asks others ends by then.
+  [[nodiscard]] time_point deadline() const noexcept;
   [[nodiscard]] system& sys() const noexcept;
 
   /// Starts a child: it ends with this actor at the latest, and is restarted

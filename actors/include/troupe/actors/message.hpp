@@ -9,6 +9,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <troupe/runtime/completion.hpp>
@@ -102,10 +103,41 @@ constexpr message_kind tell_envelope<M>::kind{{nullptr, &tell_envelope::dispose}
                                               &tell_envelope::dispose,
                                               false};
 
+struct ask_canceller;
+struct ask_envelope_base;
+void end_wait(ask_envelope_base& e) noexcept;
+
 /// The part of a request's envelope that does not depend on its type.
 struct ask_envelope_base : completion {
   using completion::completion;
-  bool answered = false;  // an answer is stored, and waits to be sent
+
+  /// The receiver is about to answer, or to give the request away: whoever waits
+  /// for the reply does not wait for the receiver any more.
+  void let_go() noexcept {
+    held.store(false, std::memory_order_release);
+    if (wait.load(std::memory_order_relaxed) != 0) end_wait(*this);
+  }
+  /// The same for a request that somebody else may answer, at any time.
+  void hand_on() noexcept {
+    let_go();
+    if (!awaited_later) return;
+    seq_cst_fence();
+    if (wait.load(std::memory_order_relaxed) != 0) end_wait(*this);
+  }
+
+  std::int64_t due = INT64_MAX;     // when the asker gives up, on the runtime's clock
+  ask_canceller* cancel = nullptr;  // the asker's; for the receiver an identity, no more
+  bool awaited_later = false;       // it was sent by request(); who does so may await it at any time
+  bool answered = false;            // an answer is stored, and waits to be sent
+  // in_vain: set by an asker that takes the request back; the receiver drops it
+  // unhandled when it comes to it. Relaxed, a request. held: until let_go().
+  // wait: the asker's edge in the wait-for graph (wait_edge.hpp). Written before
+  // the request is sent, and read by let_go(); or, of one that is awaited later, when it
+  // is: then both sides have a fence between what they write and what they read. Broken by:
+  // tests/actors/deadlock_test.
+  atomic<bool> in_vain{false};
+  atomic<bool> held{true};
+  atomic<std::uint64_t> wait{0};
 };
 
 template <class M>
@@ -125,6 +157,7 @@ struct ask_envelope final : ask_envelope_base {
     if (waiter == nullptr) {
       slab_delete(this);
     } else {
+      let_go();
       finish(reply_kind);
     }
   }

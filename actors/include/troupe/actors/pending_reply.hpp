@@ -8,6 +8,8 @@
 // it resumes is this object, whether or not a coroutine waits at it by then.
 #pragma once
 
+#include <memory>
+#include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/runtime/task.hpp>
@@ -29,24 +31,32 @@ class pending_leaf : public leaf {
   pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline);
   /// Takes over what `o` waits for; nobody awaits `o`.
   pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noexcept;
-  ~pending_leaf() = default;
+  ~pending_leaf() {
+    if (to_ != nullptr) to_->release();
+  }
 
   /// Sends the request. The envelope is the caller's again when it was refused.
   void start(cell& to, ask_envelope_base& e);
-  void suspend(promise_base& p);
+  /// False when it was refused.
+  bool suspend(promise_base& p);
   /// Gives up the reply: the envelope belongs to whoever answers.
   void give_up() noexcept;
   static void on_reply(leaf& l) noexcept;
+  [[nodiscard]] error why() noexcept { return why_ != nullptr ? std::move(*why_) : error(code_); }
 
   ask_envelope_base* sent_ = nullptr;  // out, and no reply yet
   errc code_{};
 
  private:
   static void on_timeout(leaf& l) noexcept;
+  bool closes_cycle(cell& from);
+  void end_edge(const ask_envelope_base& e) noexcept;
 
   void (*forget_)(leaf&) noexcept;
+  cell* to_ = nullptr;  // shared: whoever made this may have dropped the ref
   wake_timer* timer_ = nullptr;
   std::int64_t due_;
+  std::unique_ptr<error> why_;  // what code_ does not say
 };
 
 }  // namespace detail
@@ -78,15 +88,12 @@ class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_rep
   [[nodiscard]] bool await_ready() const noexcept { return ready() && detail::spend_hop(); }
   template <detail::troupe_promise P>
   bool await_suspend(std::coroutine_handle<P> h) {
-    if (ready()) {  // the slice's budget of awaits is used up
-      detail::defer(h.promise());
-    } else {
-      suspend(h.promise());
-    }
+    if (!ready()) return suspend(h.promise());
+    detail::defer(h.promise());  // the slice's budget of awaits is used up
     return true;
   }
   result_type await_resume() {
-    if (code_ != errc{}) return std::unexpected(error(code_));
+    if (code_ != errc{}) return std::unexpected(why());
     return std::move(*envelope_->reply);
   }
 

@@ -87,8 +87,8 @@ class ref : public any_ref {
   }
 
   /// `co_await r.send(m)`: sends, and waits for room for up to `deadline`. Yields
-  /// result<void>: errc::timeout, errc::closed, or errc::would_deadlock when an
-  /// actor waits for room in its own mailbox. Order is kept per sender.
+  /// result<void>: errc::timeout, errc::closed, or, as ask(), errc::would_deadlock.
+  /// Order is kept per sender.
   template <class M>
   detail::send_awaiter send(M m, duration deadline = default_send_deadline) const {
     check<M>();
@@ -97,14 +97,29 @@ class ref : public any_ref {
 
   /// `co_await r.ask(m, deadline)`: sends a request and waits for its reply.
   /// Yields result<M::reply>: errc::full and errc::closed at once, errc::timeout,
-  /// errc::actor_failed with the cause, errc::would_deadlock for an actor that
-  /// asks itself. A reply that comes too late is dropped.
+  /// errc::actor_failed with the cause. errc::would_deadlock at once, and the request
+  /// is not handled, when the wait would close a cycle of actors whose handlers wait for
+  /// each other; the text tells the cycle. A reply that comes too late is dropped.
+  /// A handler that works on a request waits no longer than until that one's deadline.
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) const {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");
     return {*cell(), std::move(m), deadline};
+  }
+
+  /// The same, and when the reply is given up, at the deadline or because the asker is
+  /// cancelled, so is the work for it: a request that waits in the mailbox is not handled
+  /// any more, and a coroutine handler that works on it is stopped at its present await, as
+  /// if its actor were stopped; the actor lives on. Without effect once a handler has taken
+  /// the request's reply_to.
+  template <class M>
+  detail::ask_awaiter<M> ask(M m, duration deadline, cancels_t) const {
+    check<M>();
+    static_assert(request_message<M>,
+                  "troupe: this message has no reply; name it in the message: using reply = ...");
+    return {*cell(), std::move(m), deadline, true};
   }
 
   /// `auto p = r.request(m, deadline)`, and `co_await p` later: as ask(), but the

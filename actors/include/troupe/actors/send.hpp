@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
@@ -29,7 +30,7 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
   ~send_awaiter();
 
   /// The common case: there is room.
-  [[nodiscard]] bool await_ready() noexcept {
+  [[nodiscard]] bool await_ready() {
     if (!spend_hop()) return false;
     return attempt();
   }
@@ -37,14 +38,15 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
   bool await_suspend(std::coroutine_handle<P> h) {
     return suspend(h.promise());
   }
-  result<void> await_resume() noexcept {
+  result<void> await_resume() {
     if (code_ == errc{}) return {};
-    return std::unexpected(error(code_));
+    return std::unexpected(why_ != nullptr ? std::move(*why_) : error(code_));
   }
 
  private:
   friend struct send_wait;
-  bool attempt() noexcept;
+  bool attempt();
+  bool closes_cycle(cell& from, wait_id id);
   bool suspend(promise_base& p);
   void over(errc code) noexcept;
   static void abandon(leaf& l) noexcept;
@@ -56,6 +58,7 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
   send_wait* wait_ = nullptr;
   wake_timer* timer_ = nullptr;
   errc code_{};
+  std::unique_ptr<error> why_;  // what code_ does not say
 };
 
 }  // namespace detail

@@ -31,6 +31,15 @@ inline void seq_cst_fence() noexcept {
 }
 #endif
 
+/// The same behind a read-modify-write, which is a full barrier on some processors.
+inline void fence_after_rmw() noexcept {
+#if defined(TROUPE_EXPLORE) || !(defined(__x86_64__) || defined(__i386__))
+  seq_cst_fence();
+#else
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+#endif
+}
+
 /// Tells the processor that the caller spins.
 inline void spin_pause() noexcept {
 #if defined(TROUPE_EXPLORE)

@@ -23,6 +23,7 @@ struct runtime_counters {
   std::uint64_t wakeups = 0;        ///< times a sleeping worker was woken for work
   std::uint64_t wedged = 0;         ///< actors cut off because a handler never returned
   std::uint64_t long_handlers = 0;  ///< slices reported by the watchdog
+  std::uint64_t deadlocks = 0;      ///< waits refused because they would close a cycle
 };
 
 namespace detail {
@@ -43,7 +44,7 @@ class counter {
 /// One of these per worker, and one, under a lock, for all other threads.
 struct counter_block {
   counter slices, sent, handled, full, closed, dead_letters, spawned, ended, restarts, crashes, steals, parks,
-      wakeups, wedged, long_handlers;
+      wakeups, wedged, long_handlers, deadlocks;
 
   void add_to(runtime_counters& sum) const noexcept {
     sum.slices += slices.get();
@@ -61,6 +62,7 @@ struct counter_block {
     sum.wakeups += wakeups.get();
     sum.wedged += wedged.get();
     sum.long_handlers += long_handlers.get();
+    sum.deadlocks += deadlocks.get();
   }
 };
 

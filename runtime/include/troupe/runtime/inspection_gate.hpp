@@ -10,6 +10,10 @@
 // by then, so the watchdog's load, behind the barrier, finds null. One that
 // loads it later sees it raised, and waits. The barrier makes the watchdog pay
 // for both sides: the others need no fence.
+//
+// Whoever follows the edges of the wait-for graph raises it too, with a fence, and
+// then reads edges; one that leads to a strand is cleared before the strand gives
+// back its last share, which is a read-modify-write, and so before the gate is loaded.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +21,14 @@
 
 namespace troupe::detail {
 
-// inspections: watchdogs that look at a strand now. Its decrement (release)
+// inspections: watchdogs and others that look at a strand now. Its decrement (release)
 // pairs with the acquire load in wait_for_inspection: a look ends before the
 // free. Broken by: tests/runtime/watchdog_test under TSan.
 extern constinit atomic<std::uint32_t> inspections;
 
 /// Before a strand's memory is freed. Any thread; nearly always one load.
 inline void wait_for_inspection() noexcept {
+  fence_after_rmw();  // the one by which the last share was given back
   while (inspections.load(std::memory_order_acquire) != 0) spin_pause();
 }
 

@@ -1,0 +1,92 @@
+// What the handler of a cell waits for, for other threads to see: an edge of the
+// wait-for graph (src/wait_graph.hpp).
+//
+//   the cell:      announce, sends the request, confirm ... clear, when it gives up
+//   the receiver:  end, before it answers the request or hands it on
+//
+// An edge that can be seen is true but for the moment between announce and
+// confirm, in which the request may yet be refused. A cell has one edge: a handler
+// that waits at two places at once has none, for one of them may be enough for it.
+#pragma once
+
+#include <cstdint>
+#include <troupe/runtime/atomic.hpp>
+
+namespace troupe::detail {
+
+class cell;
+
+/// What for. `later`: for the reply to a request that was sent before.
+enum class wait_kind : std::uint8_t { reply, room, later };
+
+/// A wait, and whom for, in one word: [ number:16 | cell:44 (16-aligned) | kind:4 ]. 0: none.
+/// The number tells a wait from those for the same cell before it.
+class wait_id {
+ public:
+  constexpr wait_id() noexcept = default;
+  explicit constexpr wait_id(std::uint64_t bits) noexcept : bits_(bits) {}
+  wait_id(const cell& to, wait_kind k, std::uint16_t number) noexcept
+      : bits_(reinterpret_cast<std::uint64_t>(&to) | static_cast<std::uint64_t>(k) |
+              (std::uint64_t{number} << 48)) {}
+
+  explicit constexpr operator bool() const noexcept { return bits_ != 0; }
+  [[nodiscard]] constexpr std::uint64_t bits() const noexcept { return bits_; }
+  [[nodiscard]] constexpr std::uint16_t number() const noexcept {
+    return static_cast<std::uint16_t>(bits_ >> 48);
+  }
+  [[nodiscard]] constexpr wait_kind kind() const noexcept { return static_cast<wait_kind>(bits_ & 0xf); }
+  [[nodiscard]] cell& to() const noexcept {
+    return *reinterpret_cast<cell*>(  // NOLINT(performance-no-int-to-ptr): the word is a pointer
+        bits_ & 0x0000'ffff'ffff'fff0);
+  }
+  friend constexpr bool operator==(wait_id, wait_id) = default;
+
+ private:
+  std::uint64_t bits_ = 0;
+};
+
+class wait_edge {
+ public:
+  // -- any thread -----------------------------------------------------------
+
+  [[nodiscard]] wait_id look() const noexcept { return wait_id(word_.load(std::memory_order_acquire)); }
+  /// Whether what `id` waits for has been sent; of use while look() yields `id`.
+  [[nodiscard]] bool confirmed(wait_id id) const noexcept {
+    return confirmed_.load(std::memory_order_acquire) == id.number();
+  }
+  /// The wait `id` is about to be over. The caller holds what keeps the cell's memory.
+  void end(wait_id id) noexcept {
+    // May hit the next edge, when the cell gave up and waits again: one missed.
+    if (look() == id) clear();
+  }
+
+  // -- on the strand of the cell --------------------------------------------
+
+  /// Before the request is sent. Empty when the cell waits for something already.
+  wait_id announce(const cell& to, wait_kind k) noexcept {
+    if (look()) {
+      clear();
+      return {};
+    }
+    const wait_id id(to, k, ++last_);
+    word_.store(id.bits(), std::memory_order_relaxed);
+    return id;
+  }
+  void confirm(wait_id id) noexcept { confirmed_.store(id.number(), std::memory_order_release); }
+  void clear() noexcept { word_.store(0, std::memory_order_release); }
+
+ private:
+  // word_: not 0 while the cell waits and the receiver, which is alive for that, has
+  // the request. Set by the cell; the push of the request, a read-modify-write,
+  // comes between that and the cell's look at the receiver's edge: of the cells
+  // that close a cycle at once, the last to push sees all edges. Cleared by
+  // whoever ends the wait, before it does anything else: a release, so that who sees
+  // (acquire) an edge that the receiver got afterwards sees this one gone.
+  // confirmed_: the number of the last wait whose request was sent; the release
+  // orders that after the push. Broken by: tests/actors/deadlock_test.
+  atomic<std::uint64_t> word_{0};
+  atomic<std::uint16_t> confirmed_{0};
+  std::uint16_t last_ = 0;
+};
+
+}  // namespace troupe::detail

@@ -1,0 +1,26 @@
+// The wait-for graph: who waits for whom, and whether another wait would close a cycle.
+//
+// A cell has an edge while its handler waits for a reply of another cell, or for
+// room in its mailbox: it handles nothing until that is over. So a cycle of edges
+// ends only by a deadline. Nothing is an edge that might end otherwise: waits of
+// tasks and of receive(), which stop nobody's mailbox, and a request whose reply_to was
+// taken, for nobody knows who will answer it.
+//
+// Costs a waiting cell a few plain stores and a load. Only when the one it waits
+// for waits too, and somebody may wait for the cell itself, are edges followed, by one thread
+// of the process at a time.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <troupe/actors/cell.hpp>
+
+namespace troupe::detail {
+
+/// On the strand of `from`, whose edge `id` was just confirmed: when it closes a
+/// cycle, takes the edge back and says so. The caller withdraws what it has sent.
+[[nodiscard]] std::optional<error> refuse_cycle(cell& from, wait_id id);
+/// The error for a cell that would wait for itself.
+[[nodiscard]] error refuse_self(cell& from, wait_kind k);
+
+}  // namespace troupe::detail
