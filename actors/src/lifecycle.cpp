@@ -69,7 +69,7 @@ void cell::on_stop() noexcept {
   box_.close();
   fail_waiters();
   if (life_ == life::crashed) return;  // act_on_orders buries it
-  if (drain_ || youngest_child_ != nullptr) {
+  if (drain_ || has_children()) {
     // Not done at once. From here the clock runs; set before the children are told, who
     // look at it for their own.
     std::int64_t due = deadline_after(core_->home().now(), own);

@@ -161,6 +161,10 @@ class alignas(16) cell final : public strand, public context {
     const scoped_lock guard(lock_);
     for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
   }
+  [[nodiscard]] bool has_children() noexcept {
+    const scoped_lock guard(lock_);
+    return youngest_child_ != nullptr;
+  }
   void make_guardian() noexcept { guardian_ = true; }
   /// Constructed, and, when it is a supervisor, so is all below it. Any thread.
   [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
