@@ -30,8 +30,9 @@ namespace troupe::detail {
 
 namespace {
 
-constexpr std::array<std::uint32_t, 16> class_bytes{16,  32,  48,  64,  80,  96,  112, 128,
-                                                    160, 192, 224, 256, 320, 384, 448, 512};
+// 288: an actor with a small state.
+constexpr std::array<std::uint32_t, 17> class_bytes{16,  32,  48,  64,  80,  96,  112, 128, 160,
+                                                    192, 224, 256, 288, 320, 384, 448, 512};
 constexpr std::size_t classes = class_bytes.size();
 static_assert(class_bytes.back() == slab_max_bytes);
 

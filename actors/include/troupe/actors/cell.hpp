@@ -268,7 +268,7 @@ class alignas(16) cell final : public strand, public context {
   // another thread (a watcher, a waiting sender), and never replaced; acquire
   // and release publish its contents. Broken by: tests/stress/ask_stress_test.
   atomic<cell_extras*> extras_{nullptr};
-  wait_edge waits_;
+  [[no_unique_address]] wait_edge waits_;  // what follows fills its padding: a cell is 256 bytes
   // life_: written on the strand; read by inspect() from anywhere, as a snapshot.
   atomic<life> life_{life::running};
   exit_kind exit_kind_ = exit_kind::normal;
@@ -284,11 +284,15 @@ class alignas(16) cell final : public strand, public context {
   bool recycling_ : 1 = false;  // ends for its parent's sake, who decides what comes then
   bool keep_children_ : 1;
   bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
-  bool leaving_ = false;        // it asked for its own end
+  bool leaving_ : 1 = false;    // it asked for its own end
   bool children_told_ = false;  // parallel_stop_: all have been told to stop
   bool handler_over_ = false;   // since the last call of cancel_handling
   bool barren_ = false;         // under lock_: no child may be added any more
   spinlock lock_;
+  // up_: written on the strand; its release pairs with the parent's acquire,
+  // which then sees the children as they were started.
+  atomic<bool> up_{false};
+  std::uint16_t prepaid_ = 0;  // shares of this cell that are ready for children; as the list of those
 
   // User mail taken from the mailbox, oldest first, and the mail in work.
   mail* in_place_ = nullptr;
@@ -306,10 +310,6 @@ class alignas(16) cell final : public strand, public context {
   atomic<std::uint32_t> epoch_{0};  // as life_
   std::uint32_t serial_ = 0;
   std::uint32_t next_serial_ = 0;
-  std::uint32_t prepaid_ = 0;  // shares of this cell that are ready for children; as the list of those
-  // up_: written on the strand; its release pairs with the parent's acquire,
-  // which then sees the children as they were started.
-  atomic<bool> up_{false};
 
   // Children: a list, youngest first, through older_ / younger_. Under lock_.
   cell* youngest_child_ = nullptr;
@@ -319,6 +319,8 @@ class alignas(16) cell final : public strand, public context {
   order_mail order_;
   exit_mail exit_;
 };
+
+static_assert(sizeof(cell) <= 256, "what a cell grows by, every idle actor costs");
 
 inline cell& self_cell(context& c) noexcept {
   return static_cast<cell&>(c);
