@@ -87,6 +87,7 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
   static constexpr std::uint32_t order_recycle = 512;   // end the incarnation, and await the parent's order
   static constexpr std::uint32_t order_slay = 1024;     // end the incarnation now, as `killed`
+  static constexpr std::uint32_t order_heard = 4096;    // a crashed cell: the parent knows, and decides later
   static constexpr std::uint32_t order_inspect = 2048;  // look whether a child that was told to stop reacts
 
   // -- on the strand --------------------------------------------------------
