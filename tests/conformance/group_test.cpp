@@ -6,11 +6,10 @@ using child_state = troupe::child_info::state;
 
 TEST_CASE("07 one_for_all: replaces every incarnation, and costs one unit") {
   everywhere([](world& w) {
-    const auto top =
-        w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {1, 1h}})
-                    .child<member>("a", {}, &w.history)
-                    .child<member>("b", {}, &w.history)
-                    .child<member>("c", {.restart = restart::transient}, &w.history));
+    const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {1, 1h}})
+                                 .child<member>("a", {}, &w.history)
+                                 .child<member>("b", {}, &w.history)
+                                 .child<member>("c", {.restart = restart::transient}, &w.history));
     const auto a = member_at(w, "/app/a");
     w.settle();
     w.history.clear();
@@ -29,11 +28,10 @@ TEST_CASE("07 one_for_all: replaces every incarnation, and costs one unit") {
 
 TEST_CASE("08 one_for_all: when a sibling fails to start, those already restarted stop again") {
   everywhere([](world& w) {
-    const auto top =
-        w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {2, 1h}})
-                    .child<member>("a", {}, &w.history)
-                    .child<faulty>("b", {}, &w.history, 1U, 1U)
-                    .child<member>("c", {}, &w.history));
+    const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {2, 1h}})
+                                 .child<member>("a", {}, &w.history)
+                                 .child<faulty>("b", {}, &w.history, 1U, 1U)
+                                 .child<member>("c", {}, &w.history));
     w.settle();
     w.history.clear();
     crash(w, "/app/c");
@@ -47,11 +45,10 @@ TEST_CASE("08 one_for_all: when a sibling fails to start, those already restarte
 TEST_CASE("08 one_for_all: a sibling that never starts again takes them all with it, by the budget") {
   everywhere([](world& w) {
     probe<> p(w.sys);
-    const auto top =
-        w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {2, 1h}})
-                    .child<member>("a", {}, &w.history)
-                    .child<faulty>("b", {}, &w.history, 1U, 100U)
-                    .child<member>("c", {}, &w.history));
+    const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {2, 1h}})
+                                 .child<member>("a", {}, &w.history)
+                                 .child<faulty>("b", {}, &w.history, 1U, 100U)
+                                 .child<member>("c", {}, &w.history));
     p.watch(top);
     w.settle();
     w.history.clear();
@@ -104,9 +101,8 @@ TEST_CASE("10 bystanders: a temporary one is gone, one that was stopped by hand 
 
 TEST_CASE("10 bystanders: under one_for_one a child that was stopped by hand stays so") {
   everywhere([](world& w) {
-    const auto top = w.start(troupe::supervisor("app")
-                                 .child<member>("hand", {}, &w.history)
-                                 .child<member>("p", {}, &w.history));
+    const auto top = w.start(
+        troupe::supervisor("app").child<member>("hand", {}, &w.history).child<member>("p", {}, &w.history));
     REQUIRE(w.await(top.stop_child("hand")));
     crash_and_wait(w, "/app/p");
     w.settle();

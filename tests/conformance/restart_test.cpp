@@ -42,9 +42,8 @@ TEST_CASE("01 restart types x ends: permanent always, transient after an abnorma
       if (end == "crash") w.tell(m, boom{});
       if (end == "kill") w.sys.kill(m);
     }
-    REQUIRE(w.eventually([&] {
-      return w.sys.counters().restarts >= 7 && ended.size() >= 8 && w.population() == 1 + 7 + 1;
-    }));
+    REQUIRE(w.eventually(
+        [&] { return w.sys.counters().restarts >= 7 && ended.size() >= 8 && w.population() == 1 + 7 + 1; }));
     w.settle();
     REQUIRE(ended.sorted() == lines{"temporary-crash: error", "temporary-detail: shutdown",
                                     "temporary-kill: killed", "temporary-normal: normal",
@@ -81,7 +80,8 @@ TEST_CASE("04 budget: exactly max restarts are survived, one more escalates; max
     for (const int m : {0, 1, 3}) {
       const std::string name = "app" + std::to_string(m);
       const auto top =
-          w.start(troupe::supervisor(name).child<member>("sibling", {}, &w.history)
+          w.start(troupe::supervisor(name)
+                      .child<member>("sibling", {}, &w.history)
                       .child(troupe::supervisor("pool", {.restarts = {static_cast<std::uint32_t>(m), 1h},
                                                          .restart = restart::transient})
                                  .child<member>("x", {}, &w.history)
@@ -101,7 +101,8 @@ TEST_CASE("04 budget: exactly max restarts are survived, one more escalates; max
   });
 }
 
-TEST_CASE("04 budget: whoever gives up ends as restart_limit, with the cause, its children stopped in reverse") {
+TEST_CASE(
+    "04 budget: whoever gives up ends as restart_limit, with the cause, its children stopped in reverse") {
   everywhere([](world& w) {
     probe<> p(w.sys);
     const auto top = w.start(troupe::supervisor("app", {.restarts = {0, 1h}})
@@ -138,8 +139,8 @@ TEST_CASE("04 budget: a child's own budget holds beside the supervisor's") {
 TEST_CASE("04 budget: crashes that are spaced never add up; the window slides") {
   simulated(
       [](world& w) {
-        const auto top = w.start(
-            troupe::supervisor("app", {.restarts = {2, 1s}}).child<member>("a", {}, &w.history));
+        const auto top =
+            w.start(troupe::supervisor("app", {.restarts = {2, 1s}}).child<member>("a", {}, &w.history));
         for (int i = 0; i < 20; ++i) {
           crash_and_wait(w, "/app/a");
           w.pass(501ms);
@@ -173,8 +174,8 @@ TEST_CASE("05 restarts that fail to start consume the budget") {
 
 TEST_CASE("05 restarts that fail to start are tried again while the budget lasts") {
   everywhere([](world& w) {
-    const auto top = w.start(
-        troupe::supervisor("app", {.restarts = {3, 1h}}).child<faulty>("a", {}, &w.history, 1U, 2U));
+    const auto top =
+        w.start(troupe::supervisor("app", {.restarts = {3, 1h}}).child<faulty>("a", {}, &w.history, 1U, 2U));
     crash(w, "/app/a");
     REQUIRE(w.eventually([&] { return w.epoch("/app/a") == 3; }));
     REQUIRE(w.history.all() == lines{"+a", "-a", "!a", "!a", "+a"});
@@ -205,8 +206,8 @@ TEST_CASE("06 restart loop: the supervisor says restarting, and stops when told 
 
 TEST_CASE("06 restart loop: a stop during the pause takes effect at once") {
   everywhere([](world& w) {
-    const auto top = w.start(
-        troupe::supervisor("app").child<member>("a", {.backoff = {1h, 1h, 0}}, &w.history));
+    const auto top =
+        w.start(troupe::supervisor("app").child<member>("a", {.backoff = {1h, 1h, 0}}, &w.history));
     crash(w, "/app/a");
     REQUIRE(w.eventually([&] { return w.state(top, "a") == child_state::restarting; }));
     w.settle();

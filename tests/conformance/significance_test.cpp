@@ -9,9 +9,8 @@ namespace {
 
 /// A supervisor with two significant children, x and y, and one that is not, z.
 troupe::supervisor trio(world& w, std::string name, auto_shutdown mode, restart type) {
-  return troupe::supervisor(std::move(name), {.restarts = {100, 1h},
-                                              .auto_shutdown = mode,
-                                              .restart = restart::transient})
+  return troupe::supervisor(std::move(name),
+                            {.restarts = {100, 1h}, .auto_shutdown = mode, .restart = restart::transient})
       .child<member>("x", {.restart = type, .significant = true}, &w.history)
       .child<member>("y", {.restart = type, .significant = true}, &w.history)
       .child<member>("z", {.restart = restart::temporary}, &w.history);
@@ -41,8 +40,7 @@ TEST_CASE("16 significance: any or all x normal, kill, by hand") {
       [&](world& w) {
         troupe::supervisor tree("app");
         for (std::size_t i = 0; i < std::size(variants); ++i) {
-          tree = std::move(tree).child(
-              trio(w, "s" + std::to_string(i), variants[i].mode, variants[i].type));
+          tree = std::move(tree).child(trio(w, "s" + std::to_string(i), variants[i].mode, variants[i].type));
         }
         const auto top = w.start(tree);
         for (std::size_t i = 0; i < std::size(variants); ++i) {
@@ -86,13 +84,14 @@ TEST_CASE("16 significance: any or all x normal, kill, by hand") {
 TEST_CASE("16 significance: nested: a supervisor that so ends is itself significant for the next") {
   everywhere([](world& w) {
     probe<> p(w.sys);
-    const auto top = w.start(
-        troupe::supervisor("app", {.auto_shutdown = auto_shutdown::any_significant})
-            .child<member>("other", {}, &w.history)
-            .child(troupe::supervisor("in", {.auto_shutdown = auto_shutdown::all_significant,
-                                             .restart = restart::transient,
-                                             .significant = true})
-                       .child<member>("x", {.restart = restart::transient, .significant = true}, &w.history)));
+    const auto top =
+        w.start(troupe::supervisor("app", {.auto_shutdown = auto_shutdown::any_significant})
+                    .child<member>("other", {}, &w.history)
+                    .child(troupe::supervisor("in", {.auto_shutdown = auto_shutdown::all_significant,
+                                                     .restart = restart::transient,
+                                                     .significant = true})
+                               .child<member>("x", {.restart = restart::transient, .significant = true},
+                                              &w.history)));
     p.watch(top);
     w.settle();
     w.tell(member_at(w, "/app/in/x"), leave{});

@@ -32,12 +32,14 @@ TEST_CASE("02 specification: what is wrong is refused before anything starts, wi
           REQUIRE(w.history.size() == 0);
         };
         const auto below = [&](troupe::child_options o, troupe::auto_shutdown a = {}) {
-          return troupe::supervisor("app").child<member>("ok", {}, &w.history)
+          return troupe::supervisor("app")
+              .child<member>("ok", {}, &w.history)
               .child(troupe::supervisor("p", {.auto_shutdown = a}).child<member>("x", o, &w.history));
         };
         const auto any = troupe::auto_shutdown::any_significant;
-        refused(troupe::supervisor("app").child<member>("a", {}, &w.history).child<member>("a", {}, &w.history),
-                "/app/a: two children");
+        refused(
+            troupe::supervisor("app").child<member>("a", {}, &w.history).child<member>("a", {}, &w.history),
+            "/app/a: two children");
         refused(below({.significant = true}, any), "/app/p/x");
         refused(below({.restart = restart::transient, .significant = true}), "/app/p/x");
         refused(below({.shutdown = 0s}), "/app/p/x: shutdown");
@@ -173,8 +175,7 @@ TEST_CASE("20 a constructor that throws the first time leaves no child, no name 
 
 TEST_CASE("20 a constructor that throws later takes its children along, and the next has its own") {
   everywhere([](world& w) {
-    const auto top = w.start(
-        troupe::supervisor("app").child<hopeless>("h", {}, &w.history, 1U, 2U));
+    const auto top = w.start(troupe::supervisor("app").child<hopeless>("h", {}, &w.history, 1U, 2U));
     const auto h = w.sys.at<boom>("/app/h").value();
     w.tell(h, boom{});
     REQUIRE(w.eventually([&] { return w.epoch("/app/h") == 3; }));

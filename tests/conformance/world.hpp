@@ -1,5 +1,6 @@
-// Where a conformance test runs. Each rule is written once, against a world, and holds in three of them: on the
-// simulated runtime under many seeds, there again with every mailbox at capacity 1, and on two real workers.
+// Where a conformance test runs. Each rule is written once, against a world, and holds in three of them: on
+// the simulated runtime under many seeds, there again with every mailbox at capacity 1, and on two real
+// workers.
 #pragma once
 
 #include <algorithm>
@@ -90,9 +91,10 @@ class world {
 
  public:
   world(place where, std::uint64_t seed)
-      : bench_(where == place::threads ? nullptr
-                                       : std::make_unique<troupe::testkit::bench>(troupe::testkit::bench_options{
-                                             .seed = seed, .capacity_one = where == place::crowded})),
+      : bench_(where == place::threads
+                   ? nullptr
+                   : std::make_unique<troupe::testkit::bench>(troupe::testkit::bench_options{
+                         .seed = seed, .capacity_one = where == place::crowded})),
         live_(where == place::threads ? std::make_unique<live>() : nullptr),
         history(*history_),
         log(bench_ ? bench_->log : live_->log),
