@@ -218,6 +218,11 @@ inline void simulated(const rule& f, unsigned n = seeds) {
       f(w);
     };
   };
+  if (n == 1) {  // a crowd: however many seeds the environment asks for
+    with(place::simulated)(troupe::testkit::seed_or(1));
+    with(place::crowded)(troupe::testkit::seed_or(1));
+    return;
+  }
   troupe::testkit::for_each_seed(n, with(place::simulated));
   troupe::testkit::for_each_seed(std::max(1U, n / 10), with(place::crowded));
 }
