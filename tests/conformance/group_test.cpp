@@ -55,7 +55,7 @@ TEST_CASE("08 one_for_all: a sibling that never starts again takes them all with
     crash(w, "/app/c");
     REQUIRE(p.expect<troupe::down>().reason.kind() == exit_kind::restart_limit);
     REQUIRE(w.history.all() == lines{"-c", "-b", "-a", "+a", "!b", "-a", "+a", "!b", "-a"});
-    REQUIRE(w.population() == 1);
+    REQUIRE(w.eventually([&] { return w.population() == 1; }));
   });
 }
 

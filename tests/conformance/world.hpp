@@ -219,8 +219,10 @@ inline void simulated(const rule& f, unsigned n = seeds) {
     };
   };
   if (n == 1) {  // a crowd: however many seeds the environment asks for
+    const troupe::testkit::leak_guard memory;
     with(place::simulated)(troupe::testkit::seed_or(1));
     with(place::crowded)(troupe::testkit::seed_or(1));
+    memory.verify();
     return;
   }
   troupe::testkit::for_each_seed(n, with(place::simulated));
