@@ -24,7 +24,8 @@ void cell::order_mail::act(mail&, strand& s) noexcept {
 void cell::act_on_orders() noexcept {
   const std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
   if (life_ == life::dead) return;
-  if ((orders & (order_bury | order_restart)) != 0) exit_out_ = false;  // the parent has answered
+  if ((orders & (order_bury | order_restart | order_heard)) != 0)
+    exit_out_ = false;  // the parent has answered
   if ((orders & order_kill) != 0) {
     on_kill();
   } else if ((orders & order_stop) != 0) {
@@ -334,6 +335,7 @@ void cell::start_anew() noexcept {
   {
     const scoped_lock guard(lock_);
     barren_ = false;
+    if (!parent_->guardian_) x.window = {};  // the new incarnation's children are on their own account
   }
   try {
     behaviour_->construct(*this);

@@ -162,6 +162,7 @@ void supervisor_state::child_crashed(cell& child) noexcept {
   }
   if (phase_ == phase::ending_group && !precedes(it, group_)) {
     m.at = progress::waiting;  // told to end, or by itself: one group, one unit of the budget
+    child.request(cell::order_heard);
     end_group();
     return;
   }
@@ -172,6 +173,7 @@ void supervisor_state::child_crashed(cell& child) noexcept {
     return;
   }
   m.at = progress::waiting;
+  child.request(cell::order_heard);  // a stop need not wait for the group
   if (phase_ != phase::coming_up) begin_group(it);
 }
 

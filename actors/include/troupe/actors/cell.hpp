@@ -90,6 +90,7 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_recycle = 512;   // end the incarnation, and await the parent's order
   static constexpr std::uint32_t order_slay = 1024;     // end the incarnation now, as `killed`
   static constexpr std::uint32_t order_inspect = 2048;  // look whether children that were told to end react
+  static constexpr std::uint32_t order_heard = 4096;    // a crashed cell: the parent knows, and decides later
 
   /// The cell that a strand is, or null when it is none.
   [[nodiscard]] static cell* of(strand& s) noexcept {

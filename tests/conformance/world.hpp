@@ -1,0 +1,249 @@
+// Where a conformance test runs. Each rule is written once, against a world, and holds in three of them: on
+// the simulated runtime under many seeds, there again with every mailbox at capacity 1, and on two real
+// workers.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <troupe/actors.hpp>
+#include <troupe/actors/testkit.hpp>
+#include <vector>
+
+#include "support/catch.hpp"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+
+namespace conformance {
+
+using namespace std::chrono_literals;
+using troupe::errc;
+using troupe::exit_kind;
+using troupe::restart;
+using troupe::send_result;
+using troupe::testkit::probe;
+using lines = std::vector<std::string>;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
+    __has_feature(thread_sanitizer)
+constexpr unsigned seeds = 30;
+constexpr unsigned rounds = 3;
+constexpr int crowd = 1'000;
+#else
+constexpr unsigned seeds = 1'000;
+constexpr unsigned rounds = 5;
+constexpr int crowd = 10'000;
+#endif
+
+/// What happened, as the actors wrote it down. Thread-safe.
+class record {
+ public:
+  void put(std::string line) {
+    const std::scoped_lock guard(lock_);
+    all_.push_back(std::move(line));
+  }
+  [[nodiscard]] lines all() const {
+    const std::scoped_lock guard(lock_);
+    return all_;
+  }
+  [[nodiscard]] lines sorted() const {
+    lines copy = all();
+    std::ranges::sort(copy);
+    return copy;
+  }
+  [[nodiscard]] std::size_t size() const {
+    const std::scoped_lock guard(lock_);
+    return all_.size();
+  }
+  [[nodiscard]] auto count(std::string_view line) const {
+    const std::scoped_lock guard(lock_);
+    return std::ranges::count(all_, line);
+  }
+  void clear() {
+    const std::scoped_lock guard(lock_);
+    all_.clear();
+  }
+
+ private:
+  mutable std::mutex lock_;
+  lines all_;
+};
+
+enum class place { simulated, crowded, threads };
+
+/// A system in one of the three places, and what its actors write down.
+class world {
+  struct live {
+    troupe::testkit::log_capture log;
+    troupe::system sys{troupe::system_options{.workers = 2, .name = "conformance", .log = &log}};
+  };
+  // The history outlives the actors that write to it.
+  std::unique_ptr<record> history_ = std::make_unique<record>();
+  std::unique_ptr<troupe::testkit::bench> bench_;
+  std::unique_ptr<live> live_;
+
+ public:
+  world(place where, std::uint64_t seed)
+      : bench_(where == place::threads
+                   ? nullptr
+                   : std::make_unique<troupe::testkit::bench>(troupe::testkit::bench_options{
+                         .seed = seed, .capacity_one = where == place::crowded})),
+        live_(where == place::threads ? std::make_unique<live>() : nullptr),
+        history(*history_),
+        log(bench_ ? bench_->log : live_->log),
+        sys(bench_ ? bench_->sys : live_->sys) {}
+
+  record& history;
+  troupe::testkit::log_capture& log;
+  troupe::system& sys;
+
+  [[nodiscard]] bool simulated() const noexcept { return bench_ != nullptr; }
+  [[nodiscard]] troupe::time_point now() const noexcept { return sys.now(); }
+
+  /// A time to wait for that is short on a real clock.
+  [[nodiscard]] troupe::duration time(troupe::duration virtually) const noexcept {
+    return simulated() ? virtually : troupe::duration(20ms);
+  }
+
+  /// Waits until it is so: in virtual time, or by looking again and again.
+  template <class P>
+  [[nodiscard]] bool eventually(P so) {
+    if (!simulated()) {
+      for (int i = 0; i < 30'000; ++i) {
+        if (so()) return true;
+        std::this_thread::sleep_for(i < 100 ? 100us : 1000us);
+      }
+      return so();
+    }
+    const std::int64_t until = (now() + 2h).time_since_epoch().count();
+    for (int i = 0; i < 10'000'000; ++i) {
+      if (so()) return true;
+      if (bench_->time.step()) continue;
+      if (so()) return true;  // to ask may have let things happen
+      if (!troupe::testkit::detail::next_timer(sys, until)) break;
+    }
+    return so();
+  }
+
+  /// Lets all happen that is under way: exact in virtual time, which stands still; a moment on threads.
+  void settle() {
+    if (simulated()) {
+      bench_->run();
+    } else {
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+  /// Lets time pass.
+  void pass(troupe::duration d) {
+    if (simulated()) {
+      bench_->advance(d);
+    } else {
+      std::this_thread::sleep_for(d);
+    }
+  }
+
+  template <class A>
+  auto await(A&& a) {
+    return sys.block_on(std::forward<A>(a));
+  }
+
+  /// Sends for sure: again and again when the mailbox is full.
+  template <class R, class M>
+  void tell(const R& to, M m) {
+    REQUIRE(eventually([&] { return to.tell(M(m)) == send_result::ok; }));
+  }
+
+  [[nodiscard]] troupe::supervisor_ref start(const troupe::supervisor& tree) {
+    auto top = sys.start(tree);
+    INFO((top ? std::string() : top.error().to_string()));
+    REQUIRE(top);
+    return *top;
+  }
+
+  /// What inspect() says of the actor at a path.
+  [[nodiscard]] std::optional<troupe::actor_info> look(std::string_view path) const {
+    return find(sys.inspect(), path);
+  }
+  /// Which incarnation runs at a path, or -1.
+  [[nodiscard]] int epoch(std::string_view path) const {
+    const auto found = look(path);
+    return found && (found->state == troupe::actor_state::running ||
+                     found->state == troupe::actor_state::suspended)
+               ? static_cast<int>(found->epoch)
+               : -1;
+  }
+  /// Actors in the system, without its root.
+  [[nodiscard]] std::size_t population() const { return sys.inspect().count() - 1; }
+
+  /// The ids of a supervisor's children, in order.
+  [[nodiscard]] lines ids(const troupe::supervisor_ref& s) {
+    lines all;
+    for (const auto& c : await(s.children()).value()) all.push_back(c.id);
+    return all;
+  }
+  /// The state of a supervisor's child, when it is known.
+  [[nodiscard]] std::optional<troupe::child_info::state> state(const troupe::supervisor_ref& s,
+                                                               std::string_view id) {
+    const auto all = await(s.children());
+    if (!all) return std::nullopt;
+    const auto at = std::ranges::find(*all, id, &troupe::child_info::id);
+    return at == all->end() ? std::nullopt : std::optional(at->now);
+  }
+
+ private:
+  static std::optional<troupe::actor_info> find(const troupe::actor_info& from, std::string_view path) {
+    if (from.path == path) return from;
+    for (const auto& c : from.children) {
+      if (auto found = find(c, path)) return found;
+    }
+    return std::nullopt;
+  }
+};
+
+using rule = std::function<void(world&)>;
+
+/// In virtual time, with roomy mailboxes and with the smallest.
+inline void simulated(const rule& f, unsigned n = seeds) {
+  const auto with = [&](place where) {
+    return [&f, where](std::uint64_t seed) {
+      INFO((where == place::crowded ? "every mailbox at capacity 1, seed " : "seed ") << seed);
+      world w(where, seed);
+      f(w);
+    };
+  };
+  if (n == 1) {  // a crowd: however many seeds the environment asks for
+    const troupe::testkit::leak_guard memory;
+    with(place::simulated)(troupe::testkit::seed_or(1));
+    with(place::crowded)(troupe::testkit::seed_or(1));
+    memory.verify();
+    return;
+  }
+  troupe::testkit::for_each_seed(n, with(place::simulated));
+  troupe::testkit::for_each_seed(std::max(1U, n / 10), with(place::crowded));
+}
+
+inline void on_threads(const rule& f, unsigned n = rounds) {
+  for (unsigned i = 0; i < n; ++i) {
+    INFO("on threads, round " << i);
+    const troupe::testkit::leak_guard memory;
+    {
+      world w(place::threads, i);
+      f(w);
+    }
+    memory.verify();
+  }
+}
+
+inline void everywhere(const rule& f, unsigned n = seeds) {
+  simulated(f, n);
+  on_threads(f, std::min(n, rounds));
+}
+
+}  // namespace conformance
