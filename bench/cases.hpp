@@ -56,5 +56,9 @@ bench::outcome many_live(unsigned workers, double scale);
 /// The mailbox alone: `workers` threads push, one takes. The one-word mailbox beside an intrusive list of
 /// Vyukov's kind with a separate count and a separate flag for the edge.
 bench::outcome mailboxes(unsigned workers, double scale);
+/// From a crash to the first message that the next incarnation has handled, one after the other.
+bench::outcome restart(unsigned workers, double scale);
+/// A tree of 100 000 actors in four levels is told to stop, until it has ended.
+bench::outcome stop_tree(unsigned workers, double scale);
 
 }  // namespace troupe_bench

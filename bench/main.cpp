@@ -5,7 +5,7 @@
 
 int main(int argc, char** argv) {
   using bench::warm_up;
-  static constexpr std::array<bench::bench_case, 13> cases{{
+  static constexpr std::array<bench::bench_case, 15> cases{{
       {"ping_pong", "one message between two actors, one in flight", troupe_bench::ping_pong},
       {"ring", "one hop; 1000 actors, 64 tokens", troupe_bench::ring},
       {"fan_in", "one message; 4 senders wait for room in one receiver's mailbox", troupe_bench::fan_in},
@@ -20,6 +20,8 @@ int main(int argc, char** argv) {
       {"many_live", "one message among 1000 live actors, and among 1000000", troupe_bench::many_live},
       {"mailboxes", "one mail through the one-word mailbox, and through a list of Vyukov's kind",
        troupe_bench::mailboxes},
+      {"restart", "from a crash to the next incarnation's first message", troupe_bench::restart},
+      {"stop_tree", "the end of a tree of 100000 actors", troupe_bench::stop_tree},
   }};
   return bench::run_program("troupe-bench", cases, argc, argv);
 }

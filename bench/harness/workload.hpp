@@ -97,6 +97,10 @@ inline constexpr auto idle_before_wake = std::chrono::milliseconds(2);
 // mem_actor
 inline constexpr std::uint64_t resting_actors = 1'000'000;
 
+// restart, stop_tree: without namesakes among the peers.
+inline constexpr std::uint64_t restarts = 200'000;
+inline constexpr std::uint64_t stopped_leaves = 100;  // for each of 1000 supervisors
+
 // idle_cpu: below scale 1 the window shrinks and the actors stay.
 inline constexpr std::uint64_t idle_actors = 1000;
 inline constexpr auto settle_time = std::chrono::milliseconds(500);
