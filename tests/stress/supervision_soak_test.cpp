@@ -1,0 +1,229 @@
+// A large tree whose actors crash at random under load, for TROUPE_SOAK_SECONDS (3): nothing is delivered
+// twice or out of order, nothing that was accepted vanishes, and nothing is left behind.
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <thread>
+#include <troupe/actors.hpp>
+#include <troupe/actors/testkit.hpp>
+#include <vector>
+
+#include "support/catch.hpp"
+
+using namespace std::chrono_literals;
+using troupe::send_result;
+
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr unsigned leaves = 10;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr unsigned leaves = 10;
+#else
+constexpr unsigned leaves = 100;
+#endif
+#else
+constexpr unsigned leaves = 100;
+#endif
+// 1 top, 5 regions, 20 zones, 100 blocks, 10 000 leaves.
+constexpr unsigned regions = 5;
+constexpr unsigned zones = 4;
+constexpr unsigned blocks = 5;
+constexpr unsigned all_leaves = regions * zones * blocks * leaves;
+constexpr unsigned senders = 2;
+
+struct numbered {
+  unsigned sender;
+  std::uint64_t number;
+};
+struct crash {};
+
+/// What all incarnations of one leaf have seen: they follow one another, so that it needs no lock.
+struct ledger {
+  std::array<std::uint64_t, senders> last{};
+  std::uint64_t handled = 0;
+  std::uint64_t wrong = 0;  // not greater than the last from that sender
+};
+
+std::atomic<int> alive{0};
+
+struct leaf {
+  using accepts = troupe::protocol<numbered, crash>;
+  explicit leaf(ledger* l) : book(l) { ++alive; }
+  leaf(const leaf&) = delete;
+  leaf& operator=(const leaf&) = delete;
+  ~leaf() { --alive; }
+
+  void handle(numbered m) {
+    ++book->handled;
+    if (m.number <= book->last[m.sender]) ++book->wrong;
+    book->last[m.sender] = m.number;
+  }
+  void handle(crash) { throw std::runtime_error("crashed by the soak test"); }
+  ledger* book;
+};
+using leaf_ref = troupe::ref<numbered, crash>;
+
+/// A tree with all strategies. Most budgets are never used up; every tenth block's is, now and then, and so
+/// is that of the first zone, which owns one of these.
+troupe::supervisor make_tree(std::vector<ledger>& books, std::vector<std::string>& paths) {
+  constexpr troupe::restart_budget ample{.max = 100'000, .within = 1s};
+  constexpr std::array strategies{troupe::one_for_one, troupe::rest_for_one, troupe::one_for_one,
+                                  troupe::one_for_all};
+  unsigned block_number = 0;
+  auto top = troupe::supervisor("soak", {.restarts = ample});
+  for (unsigned r = 0; r < regions; ++r) {
+    auto region = troupe::supervisor(std::to_string(r), {.restarts = ample});
+    for (unsigned z = 0; z < zones; ++z) {
+      const bool first = r == 0 && z == 0;
+      auto zone = troupe::supervisor(
+          std::to_string(z), {.strategy = strategies[z],
+                              .restarts = first ? troupe::restart_budget{.max = 3, .within = 2s} : ample});
+      for (unsigned b = 0; b < blocks; ++b, ++block_number) {
+        const bool fragile = block_number % 10 == 0;
+        auto block = troupe::supervisor(
+            std::to_string(b),
+            {.strategy = strategies[block_number % strategies.size()],
+             .restarts = fragile ? troupe::restart_budget{.max = 10, .within = 1s} : ample});
+        for (unsigned l = 0; l < leaves; ++l) {
+          std::move(block).child<leaf>(std::to_string(l), {.mailbox = {.capacity = 64}},
+                                       &books[paths.size()]);
+          paths.push_back("/soak/" + std::to_string(r) + "/" + std::to_string(z) + "/" + std::to_string(b) +
+                          "/" + std::to_string(l));
+        }
+        std::move(zone).child(std::move(block));
+      }
+      std::move(region).child(std::move(zone));
+    }
+    std::move(top).child(std::move(region));
+  }
+  return top;
+}
+
+/// The tree as one thread addresses it: addresses change where a supervisor gave up.
+struct addresses {
+  template <class M>
+  bool tell(unsigned i, M m) {
+    switch (refs[i].tell(std::move(m))) {
+      case send_result::ok:
+        return true;
+      case send_result::closed:
+        // In the midst of a restart nobody is there: the next one asks again.
+        if (auto found = sys->at<numbered, crash>((*paths)[i])) refs[i] = std::move(*found);
+        return false;
+      default:
+        return false;
+    }
+  }
+  troupe::system* sys;
+  const std::vector<std::string>* paths;
+  std::vector<leaf_ref> refs;
+};
+
+std::chrono::seconds soak_time() {
+  const char* const wanted = std::getenv("TROUPE_SOAK_SECONDS");
+  return std::chrono::seconds(wanted == nullptr ? 3 : std::max(1, std::atoi(wanted)));
+}
+
+/// Counts how often supervisors gave up.
+struct give_ups final : troupe::log_sink {
+  void write(troupe::log_level /*level*/, std::string_view line) noexcept override {
+    if (line.find(": gives up: ") != std::string_view::npos) ++count;
+  }
+  std::atomic<std::uint64_t> count{0};
+};
+
+}  // namespace
+
+TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load loses nothing but what crashed") {
+  std::vector<ledger> books(all_leaves);
+  std::vector<std::string> paths;
+  give_ups log;
+  const troupe::testkit::leak_guard memory;
+  {
+    troupe::system sys({.workers = 2, .shutdown = 60s, .long_handler = 1s, .log = &log});
+    const std::uint64_t uncounted = sys.inspect().count() - sys.counters().spawned;  // the root
+    const auto tree = make_tree(books, paths);
+    const auto top = sys.start(tree);
+    REQUIRE(top);
+    REQUIRE(alive == static_cast<int>(all_leaves));
+    std::vector<leaf_ref> refs;
+    for (const std::string& path : paths) refs.push_back(sys.at<numbered, crash>(path).value());
+
+    std::atomic<bool> over{false};
+    std::atomic<std::uint64_t> accepted{0};
+    std::atomic<std::uint64_t> crashes_asked{0};
+    std::vector<std::thread> threads;
+    for (unsigned s = 0; s < senders; ++s) {
+      threads.emplace_back([&, s] {
+        addresses to{&sys, &paths, refs};
+        std::mt19937_64 random(s + 1);
+        std::uint64_t sent = 0;
+        std::uint64_t number = 0;
+        while (!over) {
+          for (int i = 0; i < 256; ++i)
+            if (to.tell(static_cast<unsigned>(random() % all_leaves), numbered{s, ++number})) ++sent;
+          std::this_thread::sleep_for(200us);
+        }
+        accepted += sent;
+      });
+    }
+    threads.emplace_back([&] {
+      addresses to{&sys, &paths, refs};
+      std::mt19937_64 random(99);
+      std::uint64_t crashes = 0;
+      while (!over) {
+        const auto victim = static_cast<unsigned>(random() % all_leaves);
+        if (random() % 16 == 0) {
+          sys.kill(to.refs[victim]);
+        } else if (to.tell(victim, crash{})) {
+          ++crashes;
+        }
+        std::this_thread::sleep_for(200us);
+      }
+      crashes_asked += crashes;
+      accepted += crashes;
+    });
+    refs.clear();
+    std::this_thread::sleep_for(soak_time());
+    over = true;
+    for (std::thread& t : threads) t.join();
+
+    const bool ran_until_the_end = !top->ended();
+    const auto start = std::chrono::steady_clock::now();
+    const bool stopped = sys.shutdown();
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    std::uint64_t handled = 0;
+    std::uint64_t wrong = 0;
+    for (const ledger& l : books) {
+      handled += l.handled;
+      wrong += l.wrong;
+    }
+    const troupe::runtime_counters counted = sys.counters();
+    std::printf(
+        "supervision soak: %llu messages accepted, %llu handled, %llu dead letters, %llu crashes, %llu "
+        "restarts, "
+        "%llu supervisors gave up, %llu actors, stopped in %.0f ms\n",
+        static_cast<unsigned long long>(accepted), static_cast<unsigned long long>(handled),
+        static_cast<unsigned long long>(counted.dead_letters),
+        static_cast<unsigned long long>(counted.crashes), static_cast<unsigned long long>(counted.restarts),
+        static_cast<unsigned long long>(log.count), static_cast<unsigned long long>(counted.spawned),
+        took.count());
+    CHECK(ran_until_the_end);
+    CHECK(stopped);
+    CHECK(counted.wedged == 0);
+    CHECK(wrong == 0);
+    CHECK(handled > 0);
+    CHECK(handled + counted.dead_letters == accepted);
+    CHECK(crashes_asked > 0);
+    CHECK(counted.restarts > 0);
+    CHECK(log.count > 0);
+    CHECK(counted.spawned > all_leaves);
+    CHECK(counted.ended == counted.spawned + uncounted);
+    CHECK(alive == 0);
+  }
+  memory.verify();
+}
