@@ -144,7 +144,7 @@ TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load lose
   give_ups log;
   const troupe::testkit::leak_guard memory;
   {
-    troupe::system sys({.workers = 2, .shutdown = 60s, .long_handler = 1s, .log = &log});
+    troupe::system sys({.workers = 2, .shutdown = 10s, .long_handler = 1s, .log = &log});
     const std::uint64_t uncounted = sys.inspect().count() - sys.counters().spawned;  // the root
     const auto tree = make_tree(books, paths);
     const auto top = sys.start(tree);
@@ -211,6 +211,7 @@ TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load lose
         static_cast<unsigned long long>(counted.crashes), static_cast<unsigned long long>(counted.restarts),
         static_cast<unsigned long long>(log.count), static_cast<unsigned long long>(counted.spawned),
         took.count());
+    if (!stopped) std::printf("%s", troupe::to_text(sys.inspect(), 5).c_str());
     CHECK(ran_until_the_end);
     CHECK(stopped);
     CHECK(counted.wedged == 0);
