@@ -11,8 +11,12 @@ cell_extras::cell_extras() = default;
 cell_extras::~cell_extras() = default;
 
 bool restart_window::admit(const restart_budget& budget, std::int64_t now) {
-  std::erase_if(times_, [&](std::int64_t t) { return now - t > budget.within.count(); });
-  if (times_.size() >= budget.max) return false;
+  while (first_ < times_.size() && now - times_[first_] > budget.within.count()) ++first_;
+  if (first_ > times_.size() / 2) {
+    times_.erase(times_.begin(), times_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+  if (times_.size() - first_ >= budget.max) return false;
   times_.push_back(now);
   return true;
 }

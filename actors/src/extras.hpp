@@ -23,7 +23,8 @@ class restart_window {
   [[nodiscard]] std::size_t recent(const restart_budget& budget, std::int64_t now) const;
 
  private:
-  std::vector<std::int64_t> times_;
+  std::vector<std::int64_t> times_;  // in order; those before first_ are over
+  std::size_t first_ = 0;
 };
 
 [[nodiscard]] duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t random) noexcept;
