@@ -59,9 +59,9 @@ actor_info inspection::look(cell& c) {
   }
   switch (c.life_.load(std::memory_order_relaxed)) {
     case life::running:
-      info.state = c.acts().supervises != nullptr && !c.is_up() ? actor_state::starting
-                   : c.box().suspended()                        ? actor_state::suspended
-                                                                : actor_state::running;
+      info.state = c.parent() != nullptr && !c.is_up() ? actor_state::starting
+                   : c.box().suspended()               ? actor_state::suspended
+                                                       : actor_state::running;
       break;
     case life::ending:
       info.state = actor_state::stopping;

@@ -11,7 +11,7 @@ namespace troupe {
 enum class actor_state : std::uint8_t {
   running,
   suspended,  ///< in a handler that waits
-  starting,   ///< a supervisor whose children are not all up
+  starting,   ///< being constructed; of a supervisor: not all of its children are up
   stopping,
   restarting,  ///< between two incarnations: waits for its supervisor, or for a backoff to end
   wedged,      ///< cut off, for a handler never returned
