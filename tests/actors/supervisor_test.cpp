@@ -231,3 +231,60 @@ TEST_CASE("inspect: counts what is queued, and tells who is suspended") {
   b.advance(5s);
   CHECK(b.sys.inspect().children.at(0).depth == 0);
 }
+
+TEST_CASE("partitioned: children are started by key, each partition restarts and counts its own") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    history log;
+    {
+      bench b({.seed = seed});
+      const auto top = b.sys.start(troupe::supervisor("app").child(troupe::supervisor(
+          "parts", {.strategy = troupe::partitioned, .max_children = 2, .partitions = 3})));
+      REQUIRE(top);
+      const auto parts = b.sys.supervisor_at("/app/parts").value();
+      CHECK(b.await(parts.children()).value().size() == 3);
+      const troupe::child_options options{.restart = troupe::restart::transient};
+      for (std::uint64_t key = 0; key < 6; ++key) {
+        const auto made =
+            b.await(parts.partition(key).start_child<member>("", options, std::to_string(key), &log));
+        REQUIRE(made);
+        CHECK(made->path().starts_with("/app/parts/" + std::to_string(key % 3) + "/"));
+        if (key == 4) {
+          REQUIRE(made->tell(fail_now{"crash"}) == send_result::ok);
+          b.run();
+        }
+      }
+      CHECK(log == history{"+0", "+1", "+2", "+3", "+4", "-4", "+4", "+5"});
+      const auto full = b.await(parts.partition(7).start_child<member>("", options, std::string("7"), &log));
+      REQUIRE_FALSE(full);
+      CHECK(full.error() == errc::full);
+      const auto direct = b.await(parts.start_child<member>("", options, std::string("8"), &log));
+      REQUIRE_FALSE(direct);
+      CHECK(direct.error() == errc::invalid_argument);
+      b.sys.stop(*top);
+      b.run();
+      CHECK(top->ended());
+    }
+  });
+}
+
+TEST_CASE("partitioned: as many partitions as workers, unless told otherwise") {
+  troupe::system sys({.workers = 2});
+  const auto top = sys.start(troupe::supervisor("parts", {.strategy = troupe::partitioned}));
+  REQUIRE(top);
+  CHECK(sys.block_on(top->children()).value().size() == 2);
+  CHECK(sys.supervisor_at("/parts/1"));
+  CHECK(sys.supervisor_at("/parts/2").error() == errc::not_found);
+}
+
+TEST_CASE("a tree can be printed before it runs") {
+  history log;
+  const std::string text = troupe::to_text(small_tree(&log));
+  CHECK(text ==
+        "app  one_for_one, at most 2 restarts in 5000 ms\n"
+        "├─ a  permanent\n"
+        "├─ pool  one_for_one, at most 3 restarts in 5000 ms\n"
+        "│  ├─ x  permanent\n"
+        "│  └─ y  permanent\n"
+        "└─ b  permanent\n");
+  CHECK(log.empty());
+}
