@@ -124,8 +124,8 @@ TEST_CASE("deadline: what a handler asks ends with the request that it works on"
     troupe::ref<outcome> report;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger book;
+    bench b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto last = b.sys.spawn<worker>({}, &book);
     const auto middle = b.sys.spawn<nested>({}, last, p.ref());
@@ -146,8 +146,8 @@ TEST_CASE("deadline: what a handler asks ends with the request that it works on"
 
 TEST_CASE("cancels: at the deadline the work for the request is unwound, and the actor lives on") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger book;
+    bench b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     const auto a = b.sys.spawn<asker>({}, w, p.ref());
@@ -186,8 +186,8 @@ TEST_CASE("cancels: an asker that is stopped, crashes, or is cancelled takes its
     troupe::ref<outcome> report;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger book;
+    bench b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     const auto a = b.sys.spawn<asker>({}, w, p.ref());
@@ -212,8 +212,8 @@ TEST_CASE("cancels: an asker that is stopped, crashes, or is cancelled takes its
 
 TEST_CASE("cancels: a request that is still queued is dropped unhandled") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger book;
+    bench b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     const auto a = b.sys.spawn<asker>({}, w, p.ref());
@@ -247,9 +247,9 @@ TEST_CASE("cancels: a request that is still queued is dropped unhandled") {
 
 TEST_CASE("cancels: travels down a chain of asks") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger bottom;
     ledger middle;
+    bench b({.seed = seed});
     troupe::ref<work> to = b.sys.spawn<worker>({}, &bottom);
     const auto last = to;
     for (int i = 0; i < 5; ++i) to = b.sys.spawn<between>({}, to, &middle);
@@ -302,8 +302,8 @@ TEST_CASE("cancels: has no effect on who took the obligation") {
     ledger* book;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger book;
+    bench b({.seed = seed});
     const auto l = b.sys.spawn<later>({}, &book);
     CHECK(code_of(b.await(l.ask(work{1s}, 10ms, troupe::cancels))) == errc::timeout);
     CHECK(b.await(l.ask(get{})).value() == 1);
@@ -313,8 +313,8 @@ TEST_CASE("cancels: has no effect on who took the obligation") {
 
 TEST_CASE("cancels: at the very moment of the reply, of a crash, or of a stop there is one outcome") {
   for_each_seed(200, [](std::uint64_t seed) {
-    bench b({.seed = seed});
     ledger book;
+    bench b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     for (int how = 0; how < 3; ++how) {
