@@ -11,7 +11,7 @@ endif()
 set(TROUPE_TEST_ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1:check_initialization_order=1${symbolizer}"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1${symbolizer}"
-    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/support/tsan.supp${symbolizer}"
+    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp${symbolizer}"
 )
 
 # What a user's own build needs beside find_package(troupe) when this build is instrumented.
@@ -22,6 +22,15 @@ endif()
 if(TROUPE_COVERAGE)
   string(APPEND TROUPE_CONSUMER_FLAGS " --coverage")
 endif()
+
+# troupe_add_program_test(<name> TIMEOUT <seconds> [LABEL <label>] COMMAND <program> <argument>...): any other program
+# as a ctest entry, under the same rules for the sanitizers.
+function(troupe_add_program_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;LABEL" "COMMAND")
+  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(${name} PROPERTIES TIMEOUT "${arg_TIMEOUT}" LABELS "${arg_LABEL}" ENVIRONMENT
+                                                                                    "${TROUPE_TEST_ENVIRONMENT}")
+endfunction()
 
 # troupe_add_test(<target> [TIMEOUT <seconds>] [ALONE]): a Catch2 program as one ctest entry. -d prints each test
 # case as it ends, so that the output of a hang tells where it is. ALONE: nothing else runs meanwhile.
