@@ -335,7 +335,8 @@ void cell::start_anew() noexcept {
   {
     const scoped_lock guard(lock_);
     barren_ = false;
-    if (parent_->parent_ != nullptr) x.window = {};  // the new incarnation's children are on their own account
+    if (parent_->parent_ != nullptr)
+      x.window = {};  // the new incarnation's children are on their own account
   }
   try {
     behaviour_->construct(*this);
