@@ -12,6 +12,8 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   if (!usual || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
     check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
   }
+  const bool named = !o.name.empty();
+  std::vector<cell*> buckets = named ? buckets_for_names() : std::vector<cell*>();
   const std::size_t bytes = sizeof(cell) + b.size;
   void* const memory = slab_allocate(bytes);
   cell* child = nullptr;
@@ -27,9 +29,13 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
     const scoped_lock guard(lock_);
     if (barren_) {
       refused = errc::closed;
-    } else if (!o.name.empty() && child_named(o.name) != nullptr) {
+    } else if (named && child_named(o.name) != nullptr) {
       refused = errc::name_taken;
     } else {
+      if (named) {
+        extras().named.rehash(buckets);
+        extras().named.add(*child);
+      }
       child->serial_ = next_serial_++;
       child->older_ = youngest_child_;
       if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
@@ -57,7 +63,23 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
                            path()));
 }
 
+// Allocated before the lock is taken. Too few, when another thread is faster (the root's children come from
+// any), only make the chains longer.
+std::vector<cell*> cell::buckets_for_names() {
+  cell_extras& x = extras();
+  std::size_t wanted = 0;
+  {
+    const scoped_lock guard(lock_);
+    wanted = x.named.wanted_buckets();
+  }
+  return std::vector<cell*>(wanted);
+}
+
 cell* cell::child_named(std::string_view wanted) const {
+  if (!wanted.starts_with('~')) {
+    const cell_extras* const x = extras_if_any();
+    return x != nullptr ? x->named.find(wanted) : nullptr;
+  }
   cell* c = youngest_child_;
   // One that has ended keeps its place until this actor comes to know, but not its name.
   while (c != nullptr && (c->box().dead() || c->name() != wanted)) c = c->older_;
@@ -81,6 +103,13 @@ void cell::free_unborn() noexcept {
 
 void cell::unlink_child(cell& child) noexcept {
   const scoped_lock guard(lock_);
+  if (const cell_extras* const its = child.extras_if_any(); its != nullptr && !its->name.empty()) {
+    extras().named.remove(child);
+  }
+  take_from_list(child);
+}
+
+void cell::take_from_list(cell& child) noexcept {
   (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = child.older_;
   if (child.older_ != nullptr) child.older_->younger_ = child.younger_;
   child.older_ = child.younger_ = nullptr;
@@ -146,8 +175,8 @@ void cell::exit_mail::act(mail& m, strand& s) noexcept {
 }
 
 void cell::place_child(cell& child, cell* older) noexcept {
-  unlink_child(child);
   const scoped_lock guard(lock_);
+  take_from_list(child);
   if (older != nullptr) {
     child.younger_ = older->younger_;
     child.older_ = older;

@@ -59,6 +59,7 @@ void check_options(const spawn_options& o, const std::string& where) {
     refuse("backoff.first must not exceed backoff.most");
   }
   if (!(o.backoff.jitter >= 0 && o.backoff.jitter <= 1)) refuse("backoff.jitter must be between 0 and 1");
+  if (o.name.starts_with('~')) refuse("a name must not begin with '~', which stands for actors without one");
   if (o.name.find('/') != std::string::npos) refuse("a name must not contain '/'");
 }
 

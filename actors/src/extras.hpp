@@ -8,6 +8,8 @@
 #include <troupe/runtime/timer.hpp>
 #include <vector>
 
+#include "name_index.hpp"
+
 namespace troupe::detail {
 
 class actor_timer;
@@ -37,6 +39,9 @@ void check_options(const spawn_options& o, const std::string& where);
 
 struct cell_extras {
   std::string name;
+  // Its children that have a name, and the next in the same chain of its parent's; under the parent's lock.
+  name_index named;
+  cell* next_named = nullptr;
   std::optional<error> why;  // behind exit_kind_
   // Options that are not the default.
   duration shutdown = std::chrono::seconds(5);

@@ -111,12 +111,11 @@ cell* system_core::find_path(std::string_view path) {
     const std::string_view part = path.substr(0, path.find('/'));
     path.remove_prefix(part.size());
     cell* found = nullptr;
-    at->for_each_child([&](cell& c) {
-      if (found == nullptr && c.name() == part) {
-        found = &c;
-        found->share();
-      }
-    });
+    {
+      const scoped_lock guard(at->lock());
+      found = at->child_named(part);
+      if (found != nullptr) found->share();
+    }
     at->release();
     if (found == nullptr) return nullptr;
     at = found;

@@ -39,6 +39,7 @@ TEST_CASE("spawn: bad options are refused with a sentence that names option and 
   CHECK(refused(b, {.mailbox = {.capacity = 0}}, "mailbox.capacity must be 1 to") == errc::invalid_argument);
   CHECK(refused(b, {.mailbox = {.capacity = 65535}}, "65535") == errc::invalid_argument);
   CHECK(refused(b, {.name = "a/b"}, "must not contain '/'") == errc::invalid_argument);
+  CHECK(refused(b, {.name = "~1"}, "must not begin with '~'") == errc::invalid_argument);
   CHECK(refused(b, {.name = "slow", .shutdown = 0s}, "/slow: shutdown must be") == errc::invalid_argument);
   CHECK(refused(b, {.backoff = {2s, 1s}}, "backoff.first") == errc::invalid_argument);
   CHECK(refused(b, {.backoff = {1s, 2s, 1.5}}, "jitter") == errc::invalid_argument);

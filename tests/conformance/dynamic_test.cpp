@@ -89,6 +89,28 @@ TEST_CASE("15 temporary children that come and go give their memory back, in lin
   }
 }
 
+TEST_CASE("15 many named children at a time cost linear time") {
+  everywhere(
+      [&](world& w) {
+        const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::dynamic}));
+        std::atomic<int> alive{0};
+        const auto come_and_go = [&](int n) {
+          const std::int64_t began = processor_time();
+          const auto id = [](int i) { return std::to_string(i); };
+          for (int i = 0; i < n; ++i) REQUIRE(w.await(top.start_child<counted>(id(i), {}, &alive)));
+          REQUIRE(alive == n);
+          for (int i = 0; i < n; ++i) {
+            REQUIRE(w.await(top.start_child<counted>(id(i), {}, &alive)).error() == errc::already_running);
+          }
+          for (int i = 0; i < n; ++i) REQUIRE(w.await(top.stop_child(id(i))));
+          return processor_time() - began;
+        };
+        const auto few = come_and_go(crowd / 5);
+        REQUIRE(come_and_go(crowd) < 15 * few);  // five times as many; quadratic would be 25 times as long
+      },
+      1);
+}
+
 TEST_CASE("17 dynamic: max_children refuses with an error; a child that is ignored on restart makes room") {
   everywhere([](world& w) {
     const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::dynamic, .max_children = 1}));

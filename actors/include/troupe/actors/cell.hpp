@@ -24,6 +24,7 @@
 #include <troupe/actors/wait_edge.hpp>
 #include <troupe/runtime/spinlock.hpp>
 #include <troupe/runtime/strand.hpp>
+#include <vector>
 
 namespace troupe::detail {
 
@@ -128,6 +129,10 @@ class alignas(16) cell final : public strand, public context {
   void crash(error why) noexcept;
   /// The incarnation fails: as `kind`, for `why`.
   void fail(exit_kind kind, error why) noexcept;
+  /// Whether an order to end awaits the end of the present handler.
+  [[nodiscard]] bool is_told_to_end() const noexcept {
+    return (orders_.load(std::memory_order_relaxed) & (order_stop | order_kill | order_slay)) != 0;
+  }
   /// Ends in order, after the present handler.
   void stop_self() noexcept;
   void stop_self(exit_reason why);
@@ -162,6 +167,9 @@ class alignas(16) cell final : public strand, public context {
     const scoped_lock guard(lock_);
     for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
   }
+  /// The child of this name that has not ended, or null. Under the lock; O(1) on average for a given name,
+  /// O(n) for one of those that count the nameless.
+  [[nodiscard]] cell* child_named(std::string_view wanted) const;
   [[nodiscard]] bool has_children() noexcept {
     const scoped_lock guard(lock_);
     return youngest_child_ != nullptr;
@@ -254,10 +262,11 @@ class alignas(16) cell final : public strand, public context {
   void quarantine(cell& child) noexcept;
   void come_up() noexcept;
   void unlink_child(cell& child) noexcept;
+  void take_from_list(cell& child) noexcept;
+  [[nodiscard]] std::vector<cell*> buckets_for_names();
   [[nodiscard]] bool may_restart() const noexcept;
   void free_cell() noexcept;
   void free_unborn() noexcept;
-  [[nodiscard]] cell* child_named(std::string_view wanted) const;
   static cell& of_exit(exit_mail& m) noexcept;
 
   // What every visit touches comes first, so that it shares few cache lines with
