@@ -65,8 +65,8 @@ class system {
   }
 
   /// Starts a supervision tree and runs until it ends, or until SIGINT or
-  /// SIGTERM, on which the tree is stopped in reverse order by its deadline; a
-  /// second signal kills. Returns an exit status: 0 when the tree ended in
+  /// SIGTERM, on which the tree is stopped in reverse order by its deadline, also
+  /// while it still comes up; a second signal kills. Returns an exit status: 0 when the tree ended in
   /// order, 1 when it failed, or did not stop in time. Blocks; one at a time.
   int run(const supervisor& tree);
   /// Starts a supervision tree; returns once all of it runs, or says which child

@@ -1,0 +1,204 @@
+// Starting a tree, and running it until a signal or its own end.
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <troupe/actors/supervisor.hpp>
+#include <troupe/actors/system.hpp>
+#include <troupe/actors/system_core.hpp>
+
+#include "last_report.hpp"
+#include "supervisor_state.hpp"
+
+namespace troupe {
+
+namespace {
+
+// A tree that comes up. It is up, or its root has ended: then `reason` says why it never was.
+struct starting_tree {
+  supervisor_ref root;
+  std::shared_ptr<detail::start_report> report;
+
+  [[nodiscard]] bool is_up() const {
+    const std::scoped_lock guard(report->lock);
+    return report->up;
+  }
+  [[nodiscard]] error reason() const {
+    const exit_reason why = root.cell()->reason();
+    return why.why() != nullptr ? *why.why() : error(errc::start_failed);
+  }
+};
+
+result<starting_tree> begin(const supervisor& tree, detail::cell& parent) {
+  if (auto checked = tree.check(); !checked) return std::unexpected(checked.error());
+  auto spec = std::make_shared<const detail::supervisor_spec>(tree.spec());
+  auto report = std::make_shared<detail::start_report>();
+  spawn_options o;
+  o.name = spec->name;
+  o.restart = restart::temporary;  // when the root of the tree gives up, that is the end of it
+  o.shutdown = spec->options.shutdown;
+  o.restarts = spec->options.restarts;
+  if (spec->options.strategy == strategy::dynamic) o.stop_children = stop_order::parallel;
+  try {
+    return starting_tree{supervisor_ref(detail::start_supervisor(parent, spec, o, report)), report};
+  } catch (const troupe_error& e) {
+    return std::unexpected(e.why());
+  }
+}
+
+}  // namespace
+
+result<supervisor_ref> system::start(const supervisor& tree) {
+  const result<starting_tree> begun = begin(tree, root());
+  if (!begun) return std::unexpected(begun.error());
+  detail::engine& e = core().home();
+  if (e.simulated()) {
+    while (!begun->is_up() && !begun->root.ended() && (e.sim_step() || e.sim_advance(INT64_MAX))) {
+    }
+  } else {
+    // Nobody tells of the end of one that does not come up: looked for now and then.
+    const auto settled = [&] { return begun->report->up || begun->root.ended(); };
+    std::unique_lock guard(begun->report->lock);
+    while (!begun->report->changed.wait_for(guard, std::chrono::milliseconds(2), settled)) {
+    }
+  }
+  if (begun->is_up()) return begun->root;
+  return std::unexpected(begun->reason());
+}
+
+// -- until a signal ---------------------------------------------------------------
+
+namespace {
+
+// Wakes the thread in run(): by a signal handler, or by the end of the tree.
+class wake_pipe {
+ public:
+  wake_pipe() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ~wake_pipe() { ::close(fd_); }
+  wake_pipe(const wake_pipe&) = delete;
+  wake_pipe& operator=(const wake_pipe&) = delete;
+  void signal() const noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
+  }
+  /// False when the time is up.
+  [[nodiscard]] bool wait(int timeout_ms) const noexcept {
+    pollfd p{fd_, POLLIN, 0};
+    if (::poll(&p, 1, timeout_ms) <= 0) return false;
+    std::uint64_t n = 0;
+    [[maybe_unused]] const auto got = ::read(fd_, &n, sizeof n);
+    return true;
+  }
+
+ private:
+  int fd_;
+};
+
+// Written by the signal handler, read by run(); a lock-free atomic may be used there.
+detail::atomic<const wake_pipe*> signal_target{nullptr};
+detail::atomic<int> signals_seen{0};
+detail::atomic<int> last_signal{0};
+
+extern "C" void troupe_on_signal(int number) {
+  last_signal.store(number, std::memory_order_relaxed);
+  signals_seen.fetch_add(1, std::memory_order_relaxed);
+  if (const wake_pipe* const p = signal_target.load(std::memory_order_acquire)) p->signal();
+}
+
+// SIGINT and SIGTERM belong to run() for as long as this lives.
+class signal_guard {
+ public:
+  explicit signal_guard(const wake_pipe& p) {
+    signals_seen.store(0, std::memory_order_relaxed);
+    signal_target.store(&p, std::memory_order_release);
+    struct sigaction action{};
+    action.sa_handler = &troupe_on_signal;
+    sigemptyset(&action.sa_mask);
+    ::sigaction(SIGINT, &action, &old_int_);
+    ::sigaction(SIGTERM, &action, &old_term_);
+  }
+  ~signal_guard() {
+    ::sigaction(SIGINT, &old_int_, nullptr);
+    ::sigaction(SIGTERM, &old_term_, nullptr);
+    signal_target.store(nullptr, std::memory_order_release);
+  }
+  signal_guard(const signal_guard&) = delete;
+  signal_guard& operator=(const signal_guard&) = delete;
+
+ private:
+  struct sigaction old_int_{};
+  struct sigaction old_term_{};
+};
+
+// Tells run() that the tree has ended.
+struct end_watcher {
+  using accepts = protocol<>;
+  end_watcher(any_ref t, std::shared_ptr<wake_pipe> p) : tree(std::move(t)), pipe(std::move(p)) {}
+  void started(context& ctx) { ctx.watch(tree); }
+  void handle(const down&, context& ctx) {
+    pipe->signal();
+    ctx.stop();
+  }
+  any_ref tree;
+  std::shared_ptr<wake_pipe> pipe;
+};
+
+}  // namespace
+
+int system::run(const supervisor& tree) {
+  detail::engine& e = core().home();
+  const auto not_started = [&](const error& why) {
+    e.log(log_level::error, options().name + ": the tree could not be started: " + why.to_string());
+    return 1;
+  };
+  const auto pipe = std::make_shared<wake_pipe>();
+  const signal_guard signals(*pipe);
+  const result<starting_tree> begun = begin(tree, root());
+  if (!begun) return not_started(begun.error());
+  const any_ref& top = begun->root;
+  if (e.simulated()) {
+    while (!top.ended() && (e.sim_step() || e.sim_advance(INT64_MAX))) {
+    }
+  } else {
+    spawn<end_watcher>({}, top, pipe);
+  }
+  // From here on signals are heeded, also while the tree still comes up.
+  int told = 0;
+  std::int64_t deadline = INT64_MAX;
+  while (!top.ended() && !e.simulated()) {
+    const int seen = signals_seen.load(std::memory_order_relaxed);
+    if (seen > told) {
+      const char* const name = last_signal.load(std::memory_order_relaxed) == SIGINT ? "SIGINT" : "SIGTERM";
+      if (told == 0 && seen == 1) {
+        e.log(log_level::info, options().name + ": " + name + ": stopping");
+        deadline = detail::last_moment(e.now(), options().shutdown);
+        stop(top);
+      } else {
+        e.log(log_level::warning, options().name + ": " + name + " again: killing");
+        top.cell()->request(detail::cell::order_kill);
+        deadline = detail::last_moment(e.now(), std::chrono::milliseconds(1500));
+      }
+      told = seen;
+    }
+    int timeout_ms = -1;
+    if (deadline != INT64_MAX) {
+      const std::int64_t left = deadline - e.now();
+      if (left <= 0) break;
+      timeout_ms = static_cast<int>(left / 1'000'000) + 1;
+    }
+    (void)pipe->wait(timeout_ms);
+  }
+  if (!top.ended()) {
+    detail::report_running(*this);
+    return 1;
+  }
+  if (detail::report_wedged(core())) return 1;
+  const exit_reason why = top.cell()->reason();
+  if (!why.abnormal()) return 0;
+  if (!begun->is_up()) return not_started(begun->reason());
+  e.log(log_level::error, options().name + ": the tree ended: " + why.to_string());
+  return 1;
+}
+
+}  // namespace troupe
