@@ -51,6 +51,7 @@ void supervisor_state::go_on() noexcept {
     const auto at = cursor_;
     member& m = *at;
     if (m.child == nullptr) {
+      if (me_.is_told_to_end()) return;  // by the orders that come next
       const auto child = start(at);
       if (!child && child.error() == errc::ignored) {
         ++cursor_;
@@ -70,6 +71,9 @@ void supervisor_state::go_on() noexcept {
 }
 
 void supervisor_state::become_steady() noexcept {
+  if (phase_ == phase::starting_group) {
+    for (member& m : members_) m.spared = false;
+  }
   phase_ = phase::steady;
   if (!me_.is_up()) {
     me_.set_up(true);
@@ -212,7 +216,8 @@ void supervisor_state::start_group() noexcept {
   for (; cursor_ != members_.end(); ++cursor_) {
     member& m = *cursor_;
     if (m.child == nullptr) {
-      if (!m.revive) continue;
+      if (!m.revive || m.spared) continue;
+      if (me_.is_told_to_end()) return;
       const auto child = start(cursor_);
       if (!child && child.error() != errc::ignored) {
         cell_extras& x = me_.extras();
@@ -357,6 +362,10 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
   reply.send(std::move(child));
 }
 
+error supervisor_state::unknown_child(const std::string& id) const {
+  return {make_error_code(errc::not_found), "no child has this id", me_.path() + "/" + id};
+}
+
 void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
   cell* child = nullptr;
   if (is_dynamic()) {
@@ -365,18 +374,17 @@ void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
   } else {
     const auto at = by_id(m.id);
     if (at == members_.end()) {
-      reply.send(std::unexpected(
-          error(make_error_code(errc::not_found), "no child has this id", me_.path() + "/" + m.id)));
+      reply.send(std::unexpected(unknown_child(m.id)));
       return;
     }
     child = at->child;
     at->revive = at->spec.options.restart == restart::permanent;
+    at->spared = phase_ == phase::ending_group || phase_ == phase::starting_group;
     if (child != nullptr) at->at = progress::stopping;
   }
   if (child == nullptr) {
     if (is_dynamic()) {
-      reply.send(std::unexpected(
-          error(make_error_code(errc::not_found), "no child has this id", me_.path() + "/" + m.id)));
+      reply.send(std::unexpected(unknown_child(m.id)));
     } else {
       reply.send({});
     }
@@ -391,7 +399,7 @@ void supervisor_state::handle(const restart_child& m, reply_to<any_ref> reply) {
   const auto at = by_id(m.id);
   const std::string where = me_.path() + "/" + m.id;
   if (at == members_.end()) {
-    reply.send(std::unexpected(error(make_error_code(errc::not_found), "no child has this id", where)));
+    reply.send(std::unexpected(unknown_child(m.id)));
   } else if (at->child != nullptr) {
     reply.send(std::unexpected(
         error(make_error_code(errc::already_running), "it runs: stop_child it first", where)));
@@ -404,7 +412,7 @@ void supervisor_state::handle(const remove_child& m, reply_to<void> reply) {
   const auto at = by_id(m.id);
   const std::string where = me_.path() + "/" + m.id;
   if (at == members_.end()) {
-    reply.send(std::unexpected(error(make_error_code(errc::not_found), "no child has this id", where)));
+    reply.send(std::unexpected(unknown_child(m.id)));
   } else if (at->child != nullptr) {
     reply.send(std::unexpected(
         error(make_error_code(errc::already_running), "it runs: stop_child it first", where)));

@@ -26,7 +26,6 @@ struct start_report {
   std::mutex lock;
   std::condition_variable changed;
   bool up = false;
-  std::optional<error> failed;
 };
 
 class supervisor_state {
@@ -58,6 +57,7 @@ class supervisor_state {
     cell* child = nullptr;  // in the list of the supervisor's cell, or null
     progress at = progress::none;
     bool revive = false;  // it does not run, and a group restart starts it afresh
+    bool spared = false;  // but not the one under way: it was stopped by hand meanwhile
     restart_window window = {};
   };
   using members = std::list<member>;
@@ -70,6 +70,7 @@ class supervisor_state {
   [[nodiscard]] members::iterator by_id(const std::string& id) noexcept;
   [[nodiscard]] result<any_ref> start(members::iterator m);
   void forget(members::iterator m) noexcept;
+  [[nodiscard]] error unknown_child(const std::string& id) const;
   void go_on() noexcept;
   void end_group() noexcept;
   void start_group() noexcept;

@@ -110,6 +110,34 @@ TEST_CASE("10 bystanders: under one_for_one a child that was stopped by hand sta
   });
 }
 
+TEST_CASE("10 bystanders: one that is stopped by hand during a group restart stays so until the next") {
+  everywhere([](world& w) {
+    const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {5, 1h}})
+                                 .child<member>("hand", {}, &w.history)
+                                 .child<member>("p", {.backoff = {1min, 1min, 0}}, &w.history)
+                                 .child<member>("q", {}, &w.history));
+    crash(w, "/app/p");
+    // The group waits for p.
+    REQUIRE(w.eventually([&] { return w.history.count("-hand") == 1 && w.state(top, "hand").has_value(); }));
+    REQUIRE(w.await(top.stop_child("q")));
+    REQUIRE(w.await(top.stop_child("hand")));
+    if (!w.simulated()) return;  // where p waits for a real minute
+    w.pass(1min);
+    REQUIRE(w.eventually([&] { return w.epoch("/app/p") == 1; }));
+    w.settle();
+    REQUIRE(w.state(top, "q") == child_state::not_running);
+    REQUIRE(w.state(top, "hand") == child_state::not_running);
+    REQUIRE(w.history.count("+q") == 1);
+    crash(w, "/app/p");
+    w.settle();
+    w.pass(1min);
+    REQUIRE(w.eventually([&] { return w.epoch("/app/p") == 2; }));
+    w.settle();
+    REQUIRE(w.state(top, "q") == child_state::running);
+    REQUIRE(w.state(top, "hand") == child_state::running);
+  });
+}
+
 TEST_CASE("11 a sub-supervisor that was restarted has its static children only") {
   everywhere([](world& w) {
     (void)w.start(troupe::supervisor("app").child(
