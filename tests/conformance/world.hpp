@@ -226,7 +226,7 @@ inline void simulated(const rule& f, unsigned n = seeds) {
     return;
   }
   troupe::testkit::for_each_seed(n, with(place::simulated));
-  troupe::testkit::for_each_seed(std::max(1U, n / 10), with(place::crowded));
+  troupe::testkit::for_each_seed(n, with(place::crowded));
 }
 
 inline void on_threads(const rule& f, unsigned n = rounds) {

@@ -110,6 +110,9 @@ void start_coroutine(cell& c, task<T> t) {
   c.run_handler(p);
 }
 
+/// Runs `t` as all that the actor does: it ends as `t` does, and fails with it. On the strand.
+void run_as_life(cell& c, task<void> t) noexcept;
+
 // -- one message ------------------------------------------------------------------
 
 template <class T, class M>

@@ -19,26 +19,10 @@ struct owned_task_behaviour {
   using state = owned_task_state<F, Args...>;
   using box = actor_box<state, F, Args...>;
 
-  static void finished(promise_base& base, strand& s) noexcept {
-    auto& p = static_cast<task_promise<void>&>(base);
-    auto& c = static_cast<cell&>(s);
-    c.handler_done();
-    const outcome how = p.how;
-    const std::exception_ptr failure = std::move(p.exception);
-    p.handle.destroy();
-    if (how == outcome::error) {
-      c.crash(error::from_exception(failure, c.path()));
-    } else if (how == outcome::value) {
-      c.stop_self();
-    }
-  }
   static void started(cell& c) {
     state& s = box::of(c).state();
     task<void> t = std::apply([&](auto&... a) { return s.f(std::move(a)...); }, s.arguments);
-    auto& p = t.promise();
-    p.finished = &finished;
-    (void)t.release();
-    c.run_handler(p);
+    run_as_life(c, std::move(t));
   }
   static void receive(cell&, mail& m) { m.kind->dispose(m); }
 

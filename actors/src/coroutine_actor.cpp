@@ -1,0 +1,31 @@
+// Actors that are one coroutine: those with an inbox, and owned tasks.
+#include <troupe/actors/actor.hpp>
+
+namespace troupe::detail {
+
+namespace {
+
+void life_is_over(promise_base& base, strand& s) noexcept {
+  auto& p = static_cast<task_promise<void>&>(base);
+  auto& c = static_cast<cell&>(s);
+  c.handler_done();
+  const outcome how = p.how;
+  const std::exception_ptr failure = std::move(p.exception);
+  p.handle.destroy();
+  if (how == outcome::error) {
+    c.crash(error::from_exception(failure, c.path()));
+  } else if (how == outcome::value) {
+    c.stop_self();
+  }
+}
+
+}  // namespace
+
+void run_as_life(cell& c, task<void> t) noexcept {
+  task_promise<void>& p = t.promise();
+  p.finished = &life_is_over;
+  (void)t.release();
+  c.run_handler(p);
+}
+
+}  // namespace troupe::detail
