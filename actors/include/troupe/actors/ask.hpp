@@ -2,11 +2,11 @@
 // pending_reply (asked, not yet awaited) and reply_to (to be answered later).
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
 #include <troupe/runtime/wake_timer.hpp>
 
 namespace troupe {

@@ -1,7 +1,6 @@
 // How actors are started: options for spawn and for children of a supervisor.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <troupe/actors/mailbox_policy.hpp>

@@ -1,11 +1,11 @@
 // co_await r.send(m): waits for room in the receiver's mailbox.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
 #include <troupe/runtime/wake_timer.hpp>
 
 namespace troupe {

@@ -1,8 +1,15 @@
 // The runtime's clock: monotonic, in nanoseconds. Virtual on sim::runtime.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+
+// Durations, clocks and literals without calendars, time zones and stream operators, which more than double
+// what a small program takes to compile. Who needs those includes <chrono>.
+#if __has_include(<bits/chrono.h>)
+#include <bits/chrono.h>  // libstdc++
+#else
+#include <chrono>
+#endif
 
 namespace troupe {
 
