@@ -33,9 +33,9 @@ const char* advice(const std::error_code& code) noexcept {
 
 }  // namespace
 
-error socket_error(std::error_code code, std::string_view what, const ip_endpoint& where) {
+error socket_error(std::error_code code, std::string_view what, std::string_view where) {
   std::string text(what);
-  text.append(" ").append(where.to_string()).append(": ");
+  text.append(" ").append(where).append(": ");
   if (code == errc::timeout) {
     text += "the deadline passed";
   } else if (code == errc::closed) {
@@ -50,10 +50,10 @@ error closed_error(std::string_view what) {
   return {make_error_code(errc::closed), std::string(what) + ": the socket is not open on this side"};
 }
 
-error busy_error(std::string_view what, const ip_endpoint& where) {
+error busy_error(std::string_view what, std::string_view where) {
   return {make_error_code(errc::invalid_argument),
-          std::string(what) + " " + where.to_string() +
-              ": another one is under way on this socket; await it first"};
+          std::string(what).append(" ").append(where).append(
+              ": another one is under way on this socket; await it first")};
 }
 
 std::error_code refuse_simulated() noexcept {

@@ -9,11 +9,15 @@
 namespace troupe::detail {
 
 /// "<what> <where>: <the code's words>", and what to do where that is known.
-[[nodiscard]] error socket_error(std::error_code code, std::string_view what, const ip_endpoint& where);
+[[nodiscard]] error socket_error(std::error_code code, std::string_view what, std::string_view where);
+[[nodiscard]] inline error socket_error(std::error_code code, std::string_view what,
+                                        const ip_endpoint& where) {
+  return socket_error(code, what, where.to_string());
+}
 /// For a stream or listener that was never opened, or is closed.
 [[nodiscard]] error closed_error(std::string_view what);
 /// A second operation of a kind on one socket.
-[[nodiscard]] error busy_error(std::string_view what, const ip_endpoint& where);
+[[nodiscard]] error busy_error(std::string_view what, std::string_view where);
 /// On the simulated runtime; success elsewhere, also off the workers.
 [[nodiscard]] std::error_code refuse_simulated() noexcept;
 

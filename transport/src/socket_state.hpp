@@ -19,8 +19,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <system_error>
 #include <troupe/runtime/atomic.hpp>
 #include <troupe/runtime/completion.hpp>
@@ -64,6 +66,9 @@ class socket_state final : private io_source {
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
   /// The peer, or where a listener listens.
   [[nodiscard]] const ip_endpoint& where() const noexcept { return where_; }
+  /// The same in words, for errors: an endpoint, or the path of a unix socket.
+  [[nodiscard]] std::string name() const { return path_ ? *path_ : where_.to_string(); }
+  void name_by_path(std::string path) { path_ = std::make_unique<const std::string>(std::move(path)); }
   /// Closes the descriptor; whoever waits is told.
   void close() noexcept;
   /// Ends the connection so that the peer sees a reset, and both directions fail.
@@ -126,6 +131,7 @@ class socket_state final : private io_source {
   // Broken by: "a stream may be destroyed while a read waits".
   atomic<std::uint32_t> shares_{1};
   ip_endpoint where_;
+  std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
   int fd_;
   bool cut_ = false;
   reactor* reactor_ = nullptr;

@@ -64,7 +64,7 @@ task<result<socket_ref>> accept_on(socket_ref s) {
     co_return std::unexpected(detail::socket_error(refused, "accept at", s->where()));
   }
   const detail::operation mine(s.get(), direction::read);
-  if (!mine) co_return std::unexpected(detail::busy_error("accept at", s->where()));
+  if (!mine) co_return std::unexpected(detail::busy_error("accept at", s->name()));
   for (;;) {
     if (s->worth_trying(direction::read)) {
       result<socket_ref> accepted = accept_one(*s);

@@ -4,6 +4,7 @@
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/feed.hpp>
 #include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/stream_socket.hpp>
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>
 #include <troupe/transport/tcp_stream.hpp>
