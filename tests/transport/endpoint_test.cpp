@@ -73,3 +73,19 @@ TEST_CASE("ip_endpoint: any text is either refused or an endpoint that prints ag
     RC_ASSERT(*again == *e);
   }));
 }
+
+TEST_CASE("ip_endpoint: an IPv4 address inside IPv6 can be told, and taken out") {
+  const ip_endpoint mapped = *ip_endpoint::parse("[::ffff:127.0.0.1]:80");
+  CHECK(mapped.is_v6());
+  CHECK(mapped.is_v4_mapped());
+  CHECK(mapped.is_loopback());
+  CHECK(mapped.unmapped() == ip_endpoint::loopback(80));
+  CHECK(ip_endpoint::loopback_v6(80).unmapped() == ip_endpoint::loopback_v6(80));
+  CHECK(!ip_endpoint::loopback(1).is_v4_mapped());
+  CHECK(!ip_endpoint::any_v6(1).is_v4_mapped());
+  CHECK(ip_endpoint::parse("239.1.2.3:4")->is_multicast());
+  CHECK(ip_endpoint::parse("[ff02::1]:4")->is_multicast());
+  CHECK(!ip_endpoint::any(4).is_multicast());
+  CHECK(ip_endpoint::parse("127.255.0.1:4")->is_loopback());
+  CHECK(!ip_endpoint::any(4).is_loopback());
+}

@@ -90,7 +90,8 @@ ip_endpoint socket_address::endpoint() const noexcept {
     const auto& v6 = as<sockaddr_in6>();
     ip_endpoint::v6_bytes bytes;
     std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
-    return {bytes, ntohs(v6.sin6_port)};
+    // What comes over IPv4 to a socket for both is shown as what it is.
+    return ip_endpoint(bytes, ntohs(v6.sin6_port)).unmapped();
   }
   const auto& v4 = as<sockaddr_in>();
   ip_endpoint::v4_bytes bytes;

@@ -7,7 +7,9 @@
 
 namespace troupe::detail {
 
-/// A non-blocking TCP socket for the family of `e`, or -1 and `failed`.
+/// A non-blocking socket, closed in a child program, or -1 and `failed`.
+[[nodiscard]] int open_socket(int family, int type, std::error_code& failed) noexcept;
+/// A TCP socket for the family of `e`, or -1 and `failed`.
 [[nodiscard]] int open_tcp(const ip_endpoint& e, std::error_code& failed) noexcept;
 /// What of `o` belongs to the kernel.
 [[nodiscard]] std::error_code apply(int fd, const tcp_options& o) noexcept;

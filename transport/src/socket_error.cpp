@@ -13,7 +13,7 @@ const char* advice(const std::error_code& code) noexcept {
   if (code.category() != std::generic_category()) return "";
   switch (code.value()) {
     case EADDRINUSE:
-      return "; another socket has this port: stop its program (ss -ltnp names it) or choose another port";
+      return "; another socket has this port: stop its program (ss -tulpn names it) or choose another port";
     case EADDRNOTAVAIL:
       return "; no interface of this machine has this address";
     case EACCES:
@@ -24,6 +24,8 @@ const char* advice(const std::error_code& code) noexcept {
       return "; close connections, limit them, or raise the limit of open files (ulimit -n)";
     case ENFILE:
       return "; the whole machine is out of open files (fs.file-max)";
+    case EMSGSIZE:
+      return "; send less at once: a UDP datagram holds up to 65507 bytes over IPv4";
     case EOPNOTSUPP:
       return "; the simulated runtime has no sockets: use the real runtime";
     default:

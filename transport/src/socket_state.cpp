@@ -2,10 +2,14 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <troupe/runtime/engine.hpp>
+#include <utility>
 
 namespace troupe::detail {
 
@@ -47,9 +51,13 @@ void socket_state::close() noexcept {
   }
 }
 
-void socket_state::cut() noexcept {
+void socket_state::reset_at_close() noexcept {
   const linger reset{.l_onoff = 1, .l_linger = 0};
   ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
+void socket_state::cut() noexcept {
+  reset_at_close();
   // Not close(): another coroutine may be reading, and must find out in its own
   // time. The reset goes out when the owner closes.
   ::shutdown(fd_, SHUT_RDWR);
@@ -80,8 +88,10 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
     if (n >= 0) {
       if (n == 0 && cut_) return {ECONNABORTED, std::generic_category()};
       got = static_cast<std::size_t>(n);
-      if (*got == into.size() || n == 0 || ended_.load(std::memory_order_relaxed))
+      // A unix socket also ends a read where a peer has passed descriptors.
+      if (*got == into.size() || n == 0 || is_unix() || ended_.load(std::memory_order_relaxed)) {
         give_ready(direction::read);
+      }
       return {};
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
@@ -93,22 +103,51 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
   }
 }
 
+namespace {
+
+// What send() and sendmsg() have said, once a signal does not count.
+template <class Attempt>
+ssize_t uninterrupted(Attempt attempt) noexcept {
+  ssize_t n = 0;
+  do {
+    n = attempt();
+  } while (n < 0 && errno == EINTR);
+  return n;
+}
+
+}  // namespace
+
 std::error_code socket_state::send(std::span<const std::byte> bytes, std::size_t& sent) noexcept {
-  sent = 0;
   take_ready(direction::write);
-  for (;;) {
-    const ssize_t n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n >= 0) {
-      sent = static_cast<std::size_t>(n);
-      return {};
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
-    if (errno != EINTR) {
-      const std::error_code failed(errno, std::generic_category());
-      give_ready(direction::write);
-      return failed;
-    }
+  return sent_by(uninterrupted([&] { return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }), sent);
+}
+
+std::error_code socket_state::send(std::span<const const_buffer> pieces, std::size_t skip,
+                                   std::size_t& sent) noexcept {
+  std::array<iovec, 64> parts;  // what is left goes with the next attempt
+  std::size_t n = 0;
+  std::size_t total = 0;
+  for (const const_buffer& piece : pieces.first(std::min(pieces.size(), parts.size()))) {
+    const const_buffer rest = piece.subspan(std::exchange(skip, 0));
+    parts[n++] = {const_cast<std::byte*>(rest.data()), rest.size()};
+    total += rest.size();
   }
+  msghdr all{};
+  all.msg_iov = parts.data();
+  all.msg_iovlen = n;
+  take_ready(direction::write);
+  const std::error_code failed =
+      sent_by(uninterrupted([&] { return ::sendmsg(fd_, &all, MSG_NOSIGNAL); }), sent);
+  if (sent == total) give_ready(direction::write);  // the kernel may have room for the next pieces
+  return failed;
+}
+
+std::error_code socket_state::sent_by(ssize_t n, std::size_t& sent) noexcept {
+  sent = n >= 0 ? static_cast<std::size_t>(n) : 0;
+  if (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) return {};
+  const std::error_code failed(errno, std::generic_category());
+  give_ready(direction::write);
+  return failed;
 }
 
 // -- readiness ------------------------------------------------------------------

@@ -29,6 +29,7 @@
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/reactor.hpp>
 #include <troupe/runtime/slab.hpp>
+#include <troupe/transport/const_buffer.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/socket_ref.hpp>
 #include <troupe/transport/tcp_options.hpp>
@@ -68,9 +69,12 @@ class socket_state final : private io_source {
   [[nodiscard]] const ip_endpoint& where() const noexcept { return where_; }
   /// The same in words, for errors: an endpoint, or the path of a unix socket.
   [[nodiscard]] std::string name() const { return path_ ? *path_ : where_.to_string(); }
+  [[nodiscard]] bool is_unix() const noexcept { return path_ != nullptr; }
   void name_by_path(std::string path) { path_ = std::make_unique<const std::string>(std::move(path)); }
   /// Closes the descriptor; whoever waits is told.
   void close() noexcept;
+  /// close() drops what is not delivered, and the peer sees a reset.
+  void reset_at_close() noexcept;
   /// Ends the connection so that the peer sees a reset, and both directions fail.
   void cut() noexcept;
 
@@ -87,6 +91,9 @@ class socket_state final : private io_source {
   /// kernel has nothing.
   [[nodiscard]] std::error_code receive(std::span<std::byte> into, std::optional<std::size_t>& got) noexcept;
   [[nodiscard]] std::error_code send(std::span<const std::byte> bytes, std::size_t& sent) noexcept;
+  /// The pieces one after the other, without the first `skip` bytes of the first.
+  [[nodiscard]] std::error_code send(std::span<const const_buffer> pieces, std::size_t skip,
+                                     std::size_t& sent) noexcept;
 
   // -- waiting: readiness.cpp ---------------------------------------------------
 
@@ -109,6 +116,8 @@ class socket_state final : private io_source {
   static constexpr word closed = 2;
   void on_events(std::uint32_t events) noexcept override;
   void dispose() noexcept override { slab_delete(this); }
+  /// After a system call that sends has returned `n`.
+  [[nodiscard]] std::error_code sent_by(std::ptrdiff_t n, std::size_t& sent) noexcept;
   static socket_wake* wake_in(word w) noexcept;
   void become_ready(direction d) noexcept;
   [[nodiscard]] atomic<word>& state_of(direction d) noexcept { return words_[static_cast<unsigned>(d)]; }

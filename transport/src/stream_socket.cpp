@@ -61,13 +61,46 @@ TROUPE_NOINLINE bool try_read_once(socket_state& s, std::span<std::byte> into,
   return why || got;
 }
 
+// What is left to write: bytes in one place, or in several.
+struct one_piece {
+  const_buffer rest;
+  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return rest.size(); }
+  std::error_code send_on(socket_state& s) noexcept {
+    std::size_t sent = 0;
+    const std::error_code why = s.send(rest, sent);
+    rest = rest.subspan(sent);
+    return why;
+  }
+};
+
+struct many_pieces {
+  std::span<const const_buffer> rest;
+  std::size_t skip = 0;  // bytes of the first piece that are gone
+  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::size_t n = 0;
+    for (const const_buffer& piece : rest) n += piece.size();
+    return n - skip;
+  }
+  std::error_code send_on(socket_state& s) noexcept {
+    std::size_t sent = 0;
+    const std::error_code why = s.send(rest, skip, sent);
+    skip += sent;
+    drop_sent();
+    return why;
+  }
+  /// Leaves a piece with something to send in front, or none.
+  void drop_sent() noexcept {
+    for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1)) skip -= rest.front().size();
+  }
+};
+
 // One attempt; true when the write is over.
-TROUPE_NOINLINE bool try_write_once(socket_state& s, std::span<const std::byte>& rest,
-                                    std::error_code& why) noexcept {
-  std::size_t sent = 0;
-  why = s.send(rest, sent);
-  rest = rest.subspan(sent);
-  return why || rest.empty();
+template <class Bytes>
+TROUPE_NOINLINE bool try_write_once(socket_state& s, Bytes& bytes, std::error_code& why) noexcept {
+  why = bytes.send_on(s);
+  return why || bytes.done();
 }
 
 task<result<std::size_t>> read_on(socket_ref s, std::span<std::byte> into) {
@@ -91,12 +124,13 @@ task<result<void>> readable_on(socket_ref s) {
   co_return outcome(s, reading, why);
 }
 
-task<result<void>> write_on(socket_ref s, std::span<const std::byte> bytes) {
+template <class Bytes>
+task<result<void>> write_on(socket_ref s, Bytes bytes) {
   const operation mine(s.get(), direction::write);
   const std::size_t total = bytes.size();
   std::error_code why = refusal(s, mine);
   std::int64_t deadline = 0;
-  while (!why && !bytes.empty() && !try_write_once(*s, bytes, why)) {
+  while (!why && !bytes.done() && !try_write_once(*s, bytes, why)) {
     if (deadline == 0) deadline = deadline_in(s->options.write_deadline);
     // A peer that reads as fast as we write must not keep the worker.
     if (!spend_hop()) co_await yield();
@@ -127,6 +161,11 @@ task<result<std::size_t>> stream_socket::read_some(std::span<std::byte> into) {
   return into.empty() && is_open() ? refuse_empty() : read_on(socket_, into);
 }
 task<result<void>> stream_socket::write_all(std::span<const std::byte> bytes) {
+  return write_on(socket_, one_piece{bytes});
+}
+task<result<void>> stream_socket::write_pieces(std::span<const const_buffer> pieces) {
+  many_pieces bytes{pieces};
+  bytes.drop_sent();
   return write_on(socket_, bytes);
 }
 task<result<void>> stream_socket::wait_readable() {
@@ -145,10 +184,10 @@ result<std::optional<std::size_t>> stream_socket::try_read(std::span<std::byte> 
 result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
   const operation mine(socket_.get(), direction::write);
   std::error_code why = refusal(socket_, mine);
-  std::span<const std::byte> rest = bytes;
-  if (!why && !rest.empty()) try_write_once(*socket_, rest, why);
+  one_piece left{bytes};
+  if (!why && !left.done()) try_write_once(*socket_, left, why);
   if (why) return std::unexpected(failure(socket_, writing, why));
-  return bytes.size() - rest.size();
+  return bytes.size() - left.size();
 }
 
 result<void> stream_socket::shutdown_write() {
@@ -156,6 +195,11 @@ result<void> stream_socket::shutdown_write() {
   if (::shutdown(socket_->fd(), SHUT_WR) == 0) return {};
   return std::unexpected(
       socket_error({errno, std::generic_category()}, "shut down the connection to", socket_->name()));
+}
+
+void stream_socket::reset() noexcept {
+  if (is_open()) socket_->reset_at_close();
+  close();
 }
 
 void stream_socket::close() noexcept {
@@ -166,6 +210,10 @@ void stream_socket::close() noexcept {
 
 bool stream_socket::is_open() const noexcept {
   return socket_ && socket_->is_open();
+}
+
+int stream_socket::native_handle() const noexcept {
+  return socket_ ? socket_->fd() : -1;
 }
 
 void stream_socket::set_read_deadline(duration d) noexcept {

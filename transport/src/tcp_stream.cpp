@@ -33,8 +33,8 @@ std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
   if (status == 0 || errno == EISCONN) {
     // A port of this machine's own range that nobody listens on can be given to
     // the very socket that asks for it: then it would talk to itself.
-    return detail::bound_to(fd) == to ? std::error_code(ECONNREFUSED, std::generic_category())
-                                      : std::error_code();
+    return detail::bound_to(fd) == to.unmapped() ? std::error_code(ECONNREFUSED, std::generic_category())
+                                                 : std::error_code();
   }
   return {errno == EALREADY ? EINPROGRESS : errno, std::generic_category()};
 }

@@ -1,6 +1,7 @@
 // All of transport: sockets as awaitables.
 #pragma once
 
+#include <troupe/transport/const_buffer.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/feed.hpp>
 #include <troupe/transport/read_buffer.hpp>

@@ -57,6 +57,28 @@ class ip_endpoint {
     return e;
   }
 
+  /// An IPv4 address inside IPv6, as ::ffff:127.0.0.1.
+  [[nodiscard]] constexpr bool is_v4_mapped() const noexcept {
+    for (std::size_t i = 0; i < 10; ++i) {
+      if (bytes_[i] != 0) return false;
+    }
+    return is_v6() && bytes_[10] == 0xff && bytes_[11] == 0xff;
+  }
+  /// The IPv4 endpoint that a mapped one stands for; any other one as it is.
+  [[nodiscard]] constexpr ip_endpoint unmapped() const noexcept {
+    if (!is_v4_mapped()) return *this;
+    return {v4_bytes{bytes_[12], bytes_[13], bytes_[14], bytes_[15]}, port_};
+  }
+  /// 127.0.0.0/8 or ::1, mapped or not.
+  [[nodiscard]] constexpr bool is_loopback() const noexcept {
+    const ip_endpoint e = unmapped();
+    return e.is_v6() ? e.bytes_ == loopback_v6().bytes_ : e.bytes_[0] == 127;
+  }
+  /// 224.0.0.0/4 or ff00::/8.
+  [[nodiscard]] constexpr bool is_multicast() const noexcept {
+    return is_v6() ? bytes_[0] == 0xff : (bytes_[0] & 0xf0) == 0xe0;
+  }
+
   /// "127.0.0.1"
   [[nodiscard]] std::string address() const;
   /// "127.0.0.1:6379" or "[::1]:6379"; parse() reads it back.

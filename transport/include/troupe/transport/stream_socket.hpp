@@ -8,12 +8,14 @@
 // it waits but a coroutine frame.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
+#include <troupe/transport/const_buffer.hpp>
 #include <troupe/transport/socket_ref.hpp>
 #include <utility>
 
@@ -49,6 +51,13 @@ class stream_socket {
   /// follow. Stopped half-way, part of `bytes` may have been sent.
   [[nodiscard]] task<result<void>> write_all(std::span<const std::byte> bytes);
 
+  /// The same for bytes in several places, which travel as if they were joined,
+  /// up to 64 pieces a system call. `pieces` itself stays in place, too.
+  template <std::convertible_to<std::span<const const_buffer>> Pieces>
+  [[nodiscard]] task<result<void>> write_all(const Pieces& pieces) {
+    return write_pieces(pieces);
+  }
+
   /// Waits until a read would not wait, without holding a buffer; now and then
   /// it is wrong, so follow with try_read(). Same deadline as read_some().
   [[nodiscard]] task<result<void>> wait_readable();
@@ -63,7 +72,14 @@ class stream_socket {
   /// Ends the connection. Operations under way on it yield errc::closed. What
   /// the kernel has taken is still delivered, unless received data is unread.
   void close() noexcept;
+  /// Ends it at once: what is not yet delivered is dropped, and a TCP peer sees a
+  /// reset. For peers that break the protocol, and leaves no TIME_WAIT behind.
+  void reset() noexcept;
   [[nodiscard]] bool is_open() const noexcept;
+
+  /// The descriptor, for options that have no function here; -1 when closed. It
+  /// stays this stream's: neither close it nor make it blocking.
+  [[nodiscard]] int native_handle() const noexcept;
 
   void set_read_deadline(duration d) noexcept;
   void set_write_deadline(duration d) noexcept;
@@ -73,6 +89,8 @@ class stream_socket {
   [[nodiscard]] const socket_ref& socket() const noexcept { return socket_; }
 
  private:
+  task<result<void>> write_pieces(std::span<const const_buffer> pieces);
+
   socket_ref socket_;
 };
 

@@ -9,8 +9,16 @@ namespace troupe {
 struct tcp_options {
   /// Send small writes at once instead of collecting them (TCP_NODELAY).
   bool no_delay = true;
-  /// Let the kernel probe a silent peer (SO_KEEPALIVE); its times are the system's.
+  /// Let the kernel probe a silent peer (SO_KEEPALIVE), so that one that is gone
+  /// without a word is noticed. The times are the system's where they are 0; they
+  /// are whole seconds, rounded up.
   bool keep_alive = false;
+  /// Silence before the first probe (TCP_KEEPIDLE; usually two hours).
+  duration keep_alive_idle{};
+  /// Between two probes (TCP_KEEPINTVL).
+  duration keep_alive_interval{};
+  /// Probes without an answer after which the connection is lost (TCP_KEEPCNT).
+  int keep_alive_count = 0;
   /// Size of the kernel's buffers in bytes; 0: the kernel decides and adapts.
   int receive_buffer = 0;
   int send_buffer = 0;
@@ -27,6 +35,12 @@ struct listen_options {
   int backlog = 1024;
   /// Listen on a port whose last connections are still in TIME_WAIT (SO_REUSEADDR).
   bool reuse_address = true;
+  /// Let other sockets of the same user listen there too; the kernel deals out
+  /// the connections among them (SO_REUSEPORT).
+  bool reuse_port = false;
+  /// A listener at an IPv6 address takes IPv4 as well; peers that come over IPv4
+  /// are shown with their IPv4 address. Listen at ip_endpoint::any_v6().
+  bool dual_stack = false;
   /// What accepted connections start with.
   tcp_options accepted = {};
 };
