@@ -85,18 +85,38 @@ socket_address::socket_address(const ip_endpoint& e) noexcept {
   }
 }
 
-ip_endpoint socket_address::endpoint() const noexcept {
-  if (storage_.ss_family == AF_INET6) {
-    const auto& v6 = as<sockaddr_in6>();
+sockaddr_in6 mapped(const sockaddr_in& v4) noexcept {
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = v4.sin_port;
+  v6.sin6_addr.s6_addr[10] = 0xff;
+  v6.sin6_addr.s6_addr[11] = 0xff;
+  std::memcpy(&v6.sin6_addr.s6_addr[12], &v4.sin_addr, 4);
+  return v6;
+}
+
+ip_endpoint endpoint_of(const sockaddr_in6& a) noexcept {
+  if (a.sin6_family == AF_INET6) {
     ip_endpoint::v6_bytes bytes;
-    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+    std::memcpy(bytes.data(), &a.sin6_addr, bytes.size());
     // What comes over IPv4 to a socket for both is shown as what it is.
-    return ip_endpoint(bytes, ntohs(v6.sin6_port)).unmapped();
+    return ip_endpoint(bytes, ntohs(a.sin6_port)).unmapped();
   }
-  const auto& v4 = as<sockaddr_in>();
+  sockaddr_in v4;
+  std::memcpy(&v4, &a, sizeof v4);
   ip_endpoint::v4_bytes bytes;
   std::memcpy(bytes.data(), &v4.sin_addr, bytes.size());
   return {bytes, ntohs(v4.sin_port)};
+}
+
+ip_endpoint socket_address::endpoint() const noexcept {
+  return endpoint_of(as<sockaddr_in6>());
+}
+
+void socket_address::map() noexcept {
+  if (storage_.ss_family != AF_INET) return;
+  as<sockaddr_in6>() = mapped(as<sockaddr_in>());
+  size_ = sizeof(sockaddr_in6);
 }
 
 }  // namespace detail

@@ -8,6 +8,10 @@
 
 namespace troupe::detail {
 
+[[nodiscard]] sockaddr_in6 mapped(const sockaddr_in& v4) noexcept;
+/// Of a sockaddr_in or a sockaddr_in6, as the family says.
+[[nodiscard]] ip_endpoint endpoint_of(const sockaddr_in6& a) noexcept;
+
 class socket_address {
  public:
   /// For the kernel to fill.
@@ -15,8 +19,14 @@ class socket_address {
   explicit socket_address(const ip_endpoint& e) noexcept;
 
   [[nodiscard]] ip_endpoint endpoint() const noexcept;
+  /// An IPv4 address in the form for sockets that speak both.
+  void map() noexcept;
+  /// The whole room is for the kernel to fill, again.
+  void expect() noexcept { size_ = sizeof storage_; }
   [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage_); }
+  [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
   [[nodiscard]] socklen_t* size() noexcept { return &size_; }
+  [[nodiscard]] socklen_t length() const noexcept { return size_; }
 
  private:
   template <class T>

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <troupe/transport/const_buffer.hpp>
+#include <troupe/transport/datagram_batch.hpp>
+#include <troupe/transport/datagram_socket.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/feed.hpp>
 #include <troupe/transport/read_buffer.hpp>
@@ -9,3 +11,5 @@
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>
 #include <troupe/transport/tcp_stream.hpp>
+#include <troupe/transport/udp_options.hpp>
+#include <troupe/transport/udp_socket.hpp>

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <troupe/transport/datagram_batch.hpp>
+
+#include "batch_memory.hpp"
+#include "sockaddr.hpp"
+
+namespace troupe {
+namespace detail {
+
+batch_memory::batch_memory(std::size_t most, std::size_t datagram_bytes)
+    : capacity(std::clamp<std::size_t>(most, 1, 1024)),
+      stride(std::clamp<std::size_t>(datagram_bytes, 1, 65535)),
+      headers(std::make_unique<mmsghdr[]>(capacity)),
+      pieces(std::make_unique<iovec[]>(capacity)),
+      peers(std::make_unique<sockaddr_in6[]>(capacity)),
+      bytes(std::make_unique_for_overwrite<std::byte[]>(capacity * stride)) {
+  for (std::size_t i = 0; i < capacity; ++i) {
+    pieces[i] = {&bytes[i * stride], stride};
+    headers[i].msg_hdr.msg_iov = &pieces[i];
+    headers[i].msg_hdr.msg_iovlen = 1;
+  }
+  used = capacity;
+  reset_for_receive();
+}
+
+void batch_memory_delete::operator()(batch_memory* m) const noexcept {
+  delete m;
+}
+
+// What has not been used since is as it was.
+void batch_memory::reset_for_receive() noexcept {
+  for (std::size_t i = 0; i < used; ++i) {
+    msghdr& h = headers[i].msg_hdr;
+    h.msg_name = &peers[i];
+    h.msg_namelen = sizeof peers[i];
+    h.msg_flags = 0;
+    pieces[i].iov_len = stride;
+  }
+  used = 0;
+  size = 0;
+}
+
+void batch_memory::map_peers() noexcept {
+  for (std::size_t i = 0; i < size; ++i) {
+    msghdr& h = headers[i].msg_hdr;
+    if (h.msg_namelen == 0 || peers[i].sin6_family == AF_INET6) continue;
+    sockaddr_in v4;
+    std::memcpy(&v4, &peers[i], sizeof v4);
+    peers[i] = mapped(v4);
+    h.msg_namelen = sizeof peers[i];
+  }
+}
+
+bool try_receive_batch(socket_state& s, batch_memory& b, std::error_code& why) noexcept {
+  if (!s.worth_trying(direction::read)) return false;
+  s.take_ready(direction::read);
+  for (;;) {
+    const int n =
+        ::recvmmsg(s.fd(), b.headers.get(), static_cast<unsigned>(b.capacity), MSG_DONTWAIT, nullptr);
+    if (n > 0) {
+      b.size = b.used = static_cast<std::size_t>(n);
+      for (std::size_t i = 0; i < b.size; ++i) b.pieces[i].iov_len = b.headers[i].msg_len;
+      // Fewer than there is room for: the kernel has no more, and the next one is an edge.
+      if (b.size == b.capacity) s.give_ready(direction::read);
+      return true;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) {
+      why = {errno, std::generic_category()};
+      s.give_ready(direction::read);
+      return true;
+    }
+  }
+}
+
+bool try_send_batch(socket_state& s, batch_memory& b, std::size_t& next) noexcept {
+  s.take_ready(direction::write);
+  while (next < b.size) {
+    const int n = ::sendmmsg(s.fd(), &b.headers[next], static_cast<unsigned>(b.size - next), MSG_NOSIGNAL);
+    if (n > 0) {
+      next += static_cast<std::size_t>(n);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return false;
+    } else if (errno != EINTR) {
+      if (b.refused++ == 0) b.why_refused = {errno, std::generic_category()};
+      ++next;
+    }
+  }
+  s.give_ready(direction::write);
+  return true;
+}
+
+}  // namespace detail
+
+datagram_batch::datagram_batch(std::size_t capacity, std::size_t datagram_bytes)
+    : memory_(new detail::batch_memory(capacity, datagram_bytes)) {}
+
+std::size_t datagram_batch::capacity() const noexcept {
+  return memory_->capacity;
+}
+std::size_t datagram_batch::datagram_bytes() const noexcept {
+  return memory_->stride;
+}
+std::size_t datagram_batch::size() const noexcept {
+  return memory_->size;
+}
+void datagram_batch::clear() noexcept {
+  memory_->size = 0;
+}
+
+std::span<std::byte> datagram_batch::operator[](std::size_t i) noexcept {
+  return {&memory_->bytes[i * memory_->stride], memory_->pieces[i].iov_len};
+}
+std::span<const std::byte> datagram_batch::operator[](std::size_t i) const noexcept {
+  return {&memory_->bytes[i * memory_->stride], memory_->pieces[i].iov_len};
+}
+bool datagram_batch::truncated(std::size_t i) const noexcept {
+  return (memory_->headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0;
+}
+
+ip_endpoint datagram_batch::peer(std::size_t i) const noexcept {
+  const msghdr& h = memory_->headers[i].msg_hdr;
+  return h.msg_namelen == 0 ? ip_endpoint() : detail::endpoint_of(memory_->peers[i]);
+}
+
+void datagram_batch::set_peer(std::size_t i, const ip_endpoint& to) noexcept {
+  detail::socket_address a(to);
+  msghdr& h = memory_->headers[i].msg_hdr;
+  std::memcpy(&memory_->peers[i], a.get(), a.length());
+  h.msg_name = &memory_->peers[i];
+  h.msg_namelen = a.length();
+}
+
+void datagram_batch::resize(std::size_t i, std::size_t bytes) noexcept {
+  memory_->pieces[i].iov_len = std::min(bytes, memory_->stride);
+}
+
+bool datagram_batch::push(std::span<const std::byte> bytes) noexcept {
+  detail::batch_memory& m = *memory_;
+  if (m.size == m.capacity || bytes.size() > m.stride) return false;
+  const std::size_t i = m.size++;
+  m.used = std::max(m.used, m.size);
+  if (!bytes.empty()) std::memcpy(&m.bytes[i * m.stride], bytes.data(), bytes.size());
+  m.pieces[i].iov_len = bytes.size();
+  msghdr& h = m.headers[i].msg_hdr;
+  h.msg_name = nullptr;
+  h.msg_namelen = 0;
+  h.msg_flags = 0;
+  return true;
+}
+
+bool datagram_batch::push(std::span<const std::byte> bytes, const ip_endpoint& to) noexcept {
+  if (!push(bytes)) return false;
+  set_peer(memory_->size - 1, to);
+  return true;
+}
+
+std::size_t datagram_batch::refused() const noexcept {
+  return memory_->refused;
+}
+std::error_code datagram_batch::why_refused() const noexcept {
+  return memory_->why_refused;
+}
+
+}  // namespace troupe

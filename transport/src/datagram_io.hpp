@@ -1,0 +1,75 @@
+// One datagram, in or out: the coroutines that udp_socket and unix_datagram share.
+//
+// Events are edges here as well, and a datagram that was received says nothing
+// about the next one: the socket counts as ready until an attempt finds nothing.
+#pragma once
+
+#include <span>
+#include <system_error>
+#include <troupe/runtime/task.hpp>
+
+#include "operation.hpp"
+#include "readiness.hpp"
+#include "sockaddr.hpp"
+#include "socket_error.hpp"
+#include "socket_state.hpp"
+
+namespace troupe::detail {
+
+inline constexpr const char* receiving = "receive at";
+inline constexpr const char* sending = "send from";
+
+/// One attempt to receive: what came, or `got` stays false.
+struct datagram_read {
+  std::size_t size = 0;
+  std::size_t full_size = 0;
+  bool got = false;
+};
+TROUPE_NOINLINE std::error_code receive_datagram(socket_state& s, std::span<std::byte> into,
+                                                 socket_address& from, datagram_read& read) noexcept;
+/// One attempt to send; `to` may be null. False: the kernel has no room.
+TROUPE_NOINLINE bool send_datagram(socket_state& s, std::span<const std::byte> bytes,
+                                   const socket_address* to, std::error_code& why) noexcept;
+
+/// Why an operation cannot start.
+[[nodiscard]] std::error_code refusal(const socket_ref& s, const operation& mine) noexcept;
+/// The error a user sees.
+[[nodiscard]] error datagram_failure(const socket_ref& s, const char* what, std::error_code why);
+
+/// What a peer type brings along: read_peer(const socket_address&, Peer&).
+/// One attempt to receive, as the user sees it; true when it is over.
+template <class Datagram>
+TROUPE_NOINLINE bool try_receive(socket_state& s, std::span<std::byte> into, Datagram& d,
+                                 std::error_code& why) {
+  if (!s.worth_trying(direction::read)) return false;
+  socket_address from;
+  datagram_read read;
+  why = receive_datagram(s, into, from, read);
+  if (why) return true;
+  if (!read.got) return false;
+  d.size = read.size;
+  d.full_size = read.full_size;
+  read_peer(from, d.from);
+  return true;
+}
+
+template <class Datagram>
+TROUPE_NOINLINE result<Datagram> receive_outcome(const socket_ref& s, Datagram& d, std::error_code why) {
+  if (why) return std::unexpected(datagram_failure(s, receiving, why));
+  return std::move(d);
+}
+
+template <class Datagram>
+task<result<Datagram>> receive_datagram_on(socket_ref s, std::span<std::byte> into) {
+  const operation mine(s.get(), direction::read);
+  Datagram d;
+  std::error_code why = refusal(s, mine);
+  std::int64_t deadline = 0;
+  while (!why && !try_receive(*s, into, d, why)) {
+    if (deadline == 0) deadline = deadline_in(s->options.read_deadline);
+    why = co_await readiness(*s, direction::read, deadline);
+  }
+  co_return receive_outcome(s, d, why);
+}
+
+}  // namespace troupe::detail
