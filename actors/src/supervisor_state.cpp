@@ -395,31 +395,26 @@ void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
   me_.expect_end_of(*child);
 }
 
-void supervisor_state::handle(const restart_child& m, reply_to<any_ref> reply) {
-  const auto at = by_id(m.id);
-  const std::string where = me_.path() + "/" + m.id;
-  if (at == members_.end()) {
-    reply.send(std::unexpected(unknown_child(m.id)));
-  } else if (at->child != nullptr) {
-    reply.send(std::unexpected(
-        error(make_error_code(errc::already_running), "it runs: stop_child it first", where)));
-  } else {
-    reply.send(start(at));
+// A child that is known and does not run.
+result<supervisor_state::members::iterator> supervisor_state::at_rest(const std::string& id) {
+  const auto at = by_id(id);
+  if (at == members_.end()) return std::unexpected(unknown_child(id));
+  if (at->child != nullptr) {
+    return std::unexpected(
+        error(make_error_code(errc::already_running), "it runs: stop_child it first", me_.path() + "/" + id));
   }
+  return at;
+}
+
+void supervisor_state::handle(const restart_child& m, reply_to<any_ref> reply) {
+  const auto at = at_rest(m.id);
+  reply.send(at ? start(*at) : std::unexpected(at.error()));
 }
 
 void supervisor_state::handle(const remove_child& m, reply_to<void> reply) {
-  const auto at = by_id(m.id);
-  const std::string where = me_.path() + "/" + m.id;
-  if (at == members_.end()) {
-    reply.send(std::unexpected(unknown_child(m.id)));
-  } else if (at->child != nullptr) {
-    reply.send(std::unexpected(
-        error(make_error_code(errc::already_running), "it runs: stop_child it first", where)));
-  } else {
-    forget(at);
-    reply.send({});
-  }
+  const auto at = at_rest(m.id);
+  if (at) forget(*at);
+  reply.send(at ? result<void>() : std::unexpected(at.error()));
 }
 
 std::vector<child_info> supervisor_state::handle(list_children) const {

@@ -70,6 +70,7 @@ class supervisor_state {
   [[nodiscard]] members::iterator by_id(const std::string& id) noexcept;
   [[nodiscard]] result<any_ref> start(members::iterator m);
   void forget(members::iterator m) noexcept;
+  [[nodiscard]] result<members::iterator> at_rest(const std::string& id);
   [[nodiscard]] error unknown_child(const std::string& id) const;
   void go_on() noexcept;
   void end_group() noexcept;
