@@ -137,24 +137,22 @@ TEST_CASE("04 budget: a child's own budget holds beside the supervisor's") {
 }
 
 TEST_CASE("04 budget: crashes that are spaced never add up; the window slides") {
-  simulated(
-      [](world& w) {
-        const auto top =
-            w.start(troupe::supervisor("app", {.restarts = {2, 1s}}).child<member>("a", {}, &w.history));
-        for (int i = 0; i < 20; ++i) {
-          crash_and_wait(w, "/app/a");
-          w.pass(501ms);
-        }
-        REQUIRE_FALSE(top.ended());
-        w.pass(500ms);
-        for (int i = 0; i < 3; ++i) {
-          REQUIRE_FALSE(top.ended());
-          crash(w, "/app/a");
-          w.pass(100ms);
-        }
-        REQUIRE(top.ended());
-      },
-      seeds / 5);
+  simulated([](world& w) {
+    const auto top =
+        w.start(troupe::supervisor("app", {.restarts = {2, 1s}}).child<member>("a", {}, &w.history));
+    for (int i = 0; i < 20; ++i) {
+      crash_and_wait(w, "/app/a");
+      w.pass(501ms);
+    }
+    REQUIRE_FALSE(top.ended());
+    w.pass(500ms);
+    for (int i = 0; i < 3; ++i) {
+      REQUIRE_FALSE(top.ended());
+      crash(w, "/app/a");
+      w.pass(100ms);
+    }
+    REQUIRE(top.ended());
+  });
 }
 
 TEST_CASE("05 restarts that fail to start consume the budget") {
@@ -187,20 +185,18 @@ TEST_CASE("05 restarts that fail to start are tried again while the budget lasts
 
 TEST_CASE("06 restart loop: the supervisor says restarting, and stops when told to") {
   for (const auto how : {troupe::one_for_one, troupe::one_for_all, troupe::rest_for_one}) {
-    everywhere(
-        [how](world& w) {
-          const auto top = w.start(troupe::supervisor("app", {.strategy = how, .restarts = plenty})
-                                       .child<member>("calm", {}, &w.history)
-                                       .child<faulty>("a", {}, &w.history, 1U, 1'000'000U));
-          w.settle();
-          crash(w, "/app/a");
-          REQUIRE(w.eventually([&] { return w.history.count("!a") > 3; }));
-          REQUIRE(w.eventually([&] { return w.state(top, "a") == child_state::restarting; }));
-          w.sys.stop(top);
-          REQUIRE(w.eventually([&] { return top.ended(); }));
-          REQUIRE(w.history.count("+calm") == w.history.count("-calm"));
-        },
-        seeds / 3);
+    everywhere([how](world& w) {
+      const auto top = w.start(troupe::supervisor("app", {.strategy = how, .restarts = plenty})
+                                   .child<member>("calm", {}, &w.history)
+                                   .child<faulty>("a", {}, &w.history, 1U, 1'000'000U));
+      w.settle();
+      crash(w, "/app/a");
+      REQUIRE(w.eventually([&] { return w.history.count("!a") > 3; }));
+      REQUIRE(w.eventually([&] { return w.state(top, "a") == child_state::restarting; }));
+      w.sys.stop(top);
+      REQUIRE(w.eventually([&] { return top.ended(); }));
+      REQUIRE(w.history.count("+calm") == w.history.count("-calm"));
+    });
   }
 }
 
