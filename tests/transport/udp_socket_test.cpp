@@ -52,9 +52,9 @@ TEST_CASE("udp_socket: a datagram arrives whole, with who sent it, and can be an
 }
 
 TEST_CASE("udp_socket: datagrams that wait are received one by one, and then the next is waited for") {
-  runtime rt({.workers = 1});
   udp_socket a = bound();
   udp_socket b = bound();
+  runtime rt({.workers = 1});
   const auto send_three = [](udp_socket& from, ip_endpoint to) -> task<void> {
     for (const char* text : {"1", "2", "3"}) must(co_await from.send_to(bytes_of(text), to));
   };
@@ -203,10 +203,10 @@ TEST_CASE("udp_socket: a batch takes what is there, each with its sender and len
 }
 
 TEST_CASE("udp_socket: what exceeds a batch waits for the next, and none is lost between them") {
-  runtime rt({.workers = GENERATE(1U, 2U)});
   const int count = 500;
   udp_socket to = bound({.receive_buffer = 4 * 1024 * 1024});
   udp_socket from = bound();
+  runtime rt({.workers = GENERATE(1U, 2U)});
   const auto send_all = [](udp_socket* s, ip_endpoint dest, int n) -> task<void> {
     datagram_batch batch(7, 64);  // in step with nothing
     for (int i = 0; i < n;) {
@@ -386,8 +386,9 @@ TEST_CASE("udp_socket: what does not fit the kernel's buffer is dropped and coun
 }
 
 TEST_CASE("udp_socket: deadlines, a second receive, closing and stopping end a receive as they should") {
-  runtime rt({.workers = 1});
   udp_socket s = must(udp_socket::bind(ip_endpoint::loopback(), {.read_deadline = 10ms}));
+  result<udp_socket::datagram> first;
+  runtime rt({.workers = 1});
   std::byte room[8];
   CHECK(rt.block_on(s.receive_from(room)).error() == errc::timeout);
   datagram_batch batch;
@@ -395,7 +396,6 @@ TEST_CASE("udp_socket: deadlines, a second receive, closing and stopping end a r
   s.set_read_deadline(forever);
   CHECK(rt.block_on(with_timeout(s.receive_from(room), 5ms)).error() == errc::timeout);
 
-  result<udp_socket::datagram> first;
   const auto reader = [](udp_socket& from, result<udp_socket::datagram>& to) -> task<void> {
     std::byte buffer[8];
     to = co_await from.receive_from(buffer);

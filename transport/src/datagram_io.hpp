@@ -60,6 +60,16 @@ TROUPE_NOINLINE result<Datagram> receive_outcome(const socket_ref& s, Datagram& 
 }
 
 template <class Datagram>
+result<std::optional<Datagram>> try_receive_datagram_on(const socket_ref& s, std::span<std::byte> into) {
+  const operation mine(s.get(), direction::read);
+  std::error_code why = refusal(s, mine);
+  Datagram d;
+  if (!why && !try_receive(*s, into, d, why)) return std::nullopt;
+  if (why) return std::unexpected(datagram_failure(s, receiving, why));
+  return d;
+}
+
+template <class Datagram>
 task<result<Datagram>> receive_datagram_on(socket_ref s, std::span<std::byte> into) {
   const operation mine(s.get(), direction::read);
   Datagram d;

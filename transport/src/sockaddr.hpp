@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cstring>
 #include <troupe/transport/endpoint.hpp>
 
 namespace troupe::detail {
@@ -21,6 +22,11 @@ class socket_address {
   [[nodiscard]] ip_endpoint endpoint() const noexcept;
   /// An IPv4 address in the form for sockets that speak both.
   void map() noexcept;
+  /// Any other kind of address.
+  void assign(const void* address, socklen_t size) noexcept {
+    std::memcpy(&storage_, address, size);
+    size_ = size;
+  }
   /// The whole room is for the kernel to fill, again.
   void expect() noexcept { size_ = sizeof storage_; }
   [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage_); }

@@ -166,12 +166,7 @@ task<result<udp_socket::datagram>> udp_socket::receive_from(std::span<std::byte>
 }
 
 result<std::optional<udp_socket::datagram>> udp_socket::try_receive_from(std::span<std::byte> into) {
-  const operation mine(socket().get(), direction::read);
-  std::error_code why = detail::refusal(socket(), mine);
-  datagram d;
-  if (!why && !detail::try_receive(*socket(), into, d, why)) return std::nullopt;
-  if (why) return std::unexpected(detail::datagram_failure(socket(), detail::receiving, why));
-  return d;
+  return detail::try_receive_datagram_on<datagram>(socket(), into);
 }
 
 task<result<void>> udp_socket::send_to(std::span<const std::byte> bytes, ip_endpoint to) {

@@ -13,3 +13,7 @@
 #include <troupe/transport/tcp_stream.hpp>
 #include <troupe/transport/udp_options.hpp>
 #include <troupe/transport/udp_socket.hpp>
+#include <troupe/transport/unix_datagram.hpp>
+#include <troupe/transport/unix_listener.hpp>
+#include <troupe/transport/unix_options.hpp>
+#include <troupe/transport/unix_stream.hpp>

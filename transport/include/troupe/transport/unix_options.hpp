@@ -1,0 +1,33 @@
+// What unix sockets can be told, and how they are named.
+//
+// A name is a path in the file system, or, after an '@', a name in the kernel's
+// own space ("@bus"), which leaves no file behind. A file whose name begins with
+// an '@' is "./@name". A path has at most 107 bytes.
+#pragma once
+
+#include <troupe/runtime/time.hpp>
+
+namespace troupe {
+
+/// Options of one socket. Use designated initialisers.
+struct unix_options {
+  /// Size of the kernel's buffers in bytes; 0: the system's default.
+  int receive_buffer = 0;
+  int send_buffer = 0;
+  /// How long one read may wait for the first byte, or one receive for a datagram.
+  duration read_deadline = forever;
+  /// How long one write may take as a whole, or one send may wait for the receiver.
+  duration write_deadline = std::chrono::seconds(10);
+};
+
+/// Options of a listener.
+struct unix_listen_options {
+  /// Connections the kernel queues while nobody accepts; clients beyond wait.
+  int backlog = 1024;
+  /// Who may connect, as of chmod, e.g. 0660; 0: what the umask leaves.
+  unsigned permissions = 0;
+  /// What accepted connections start with.
+  unix_options accepted = {};
+};
+
+}  // namespace troupe
