@@ -190,6 +190,14 @@ result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
   return bytes.size() - left.size();
 }
 
+bool stream_socket::is_quiet() const noexcept {
+  if (!is_open()) return false;
+  // Takes nothing, and so says nothing about readiness.
+  std::byte next{};
+  const ssize_t n = ::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 result<void> stream_socket::shutdown_write() {
   if (!is_open()) return std::unexpected(closed_error("shutdown_write"));
   if (::shutdown(socket_->fd(), SHUT_WR) == 0) return {};

@@ -9,6 +9,7 @@
 #include "sockaddr.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "tcp_connect.hpp"
 
 namespace troupe {
 
@@ -39,14 +40,15 @@ std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
   return {errno == EALREADY ? EINPROGRESS : errno, std::generic_category()};
 }
 
-task<result<socket_ref>> connect_to(ip_endpoint to, duration within, tcp_options options) {
+}  // namespace
+
+task<result<socket_ref>> detail::connect_to(ip_endpoint to, std::int64_t deadline, tcp_options options) {
   constexpr const char* connecting = "connect to";
   std::error_code failed = detail::refuse_simulated();
   const int fd = failed ? -1 : detail::open_tcp(to, failed);
   if (fd < 0) co_return std::unexpected(detail::socket_error(failed, connecting, to));
   const socket_ref s = socket_state::make(fd, to, options);
   failed = detail::apply(fd, options);
-  const std::int64_t deadline = detail::deadline_in(within);
   while (!failed) {
     s->take_ready(direction::write);
     failed = connect_step(fd, to);
@@ -57,10 +59,8 @@ task<result<socket_ref>> connect_to(ip_endpoint to, duration within, tcp_options
   co_return std::unexpected(detail::socket_error(failed, connecting, to));
 }
 
-}  // namespace
-
 task<result<tcp_stream>> tcp_stream::connect(ip_endpoint to, duration deadline, tcp_options options) {
-  result<socket_ref> s = co_await connect_to(to, deadline, options);
+  result<socket_ref> s = co_await detail::connect_to(to, detail::deadline_in(deadline), options);
   if (!s) co_return std::unexpected(std::move(s.error()));
   co_return tcp_stream(std::move(*s));
 }

@@ -67,6 +67,11 @@ class stream_socket {
   /// Writes what the kernel has room for, without waiting; may be 0.
   [[nodiscard]] result<std::size_t> try_write(std::span<const std::byte> bytes);
 
+  /// Whether the peer has neither sent anything that is unread nor ended the
+  /// connection, as far as is known here. What a connection should be before it
+  /// is used again. One system call.
+  [[nodiscard]] bool is_quiet() const noexcept;
+
   /// Ends our half: the peer reads the end of the stream, and may still send.
   result<void> shutdown_write();
   /// Ends the connection. Operations under way on it yield errc::closed. What

@@ -4,6 +4,8 @@
 // TCP adds. Owned by one strand at a time, as every stream.
 #pragma once
 
+#include <string>
+#include <troupe/transport/connect_options.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/stream_socket.hpp>
 #include <troupe/transport/tcp_options.hpp>
@@ -21,6 +23,14 @@ class tcp_stream : public detail::stream_socket {
   [[nodiscard]] static task<result<tcp_stream>> connect(ip_endpoint to,
                                                         duration deadline = std::chrono::seconds(10),
                                                         tcp_options options = {});
+
+  /// Connects to a name: resolve(), then its addresses by turns of the family,
+  /// each attempt_delay after the one before or as soon as that has failed; the
+  /// first that answers is taken, and the others are closed before this returns.
+  /// `deadline` is for all of it. The error says what was tried, and why not.
+  [[nodiscard]] static task<result<tcp_stream>> connect(std::string host, std::uint16_t port,
+                                                        duration deadline = std::chrono::seconds(10),
+                                                        connect_options options = {});
 
   result<void> set_no_delay(bool on);
 

@@ -1,0 +1,94 @@
+// Names to addresses.
+//
+// Addresses, and localhost, are answered at once and never leave the strand.
+// Other names are asked of a resolver: the system's (getaddrinfo, that is
+// /etc/hosts, the name server, and whatever else nsswitch.conf says), or another
+// one, such as a table of a test.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <vector>
+
+namespace troupe {
+
+/// Which addresses are of use.
+enum class ip_family : std::uint8_t { any, v4, v6 };
+
+struct name_query {
+  std::string host;
+  std::uint16_t port = 0;
+  ip_family family = ip_family::any;
+};
+
+/// Where names are looked up. Outlives every resolve() that uses it.
+class resolver {
+ public:
+  resolver() = default;
+  resolver(const resolver&) = delete;
+  resolver& operator=(const resolver&) = delete;
+  virtual ~resolver() = default;
+  /// The addresses of a name, with the port, best first; or why there are none.
+  /// Called on any strand, also on several at a time; ends when it is stopped,
+  /// which is how a deadline ends it.
+  [[nodiscard]] virtual task<result<std::vector<ip_endpoint>>> look_up(name_query query) = 0;
+};
+
+/// getaddrinfo on the runtime's pool for blocking calls. It cannot be
+/// interrupted: when a deadline or a stop ends the wait, its thread goes on by
+/// itself until the system gives up (some ten seconds, as resolv.conf says),
+/// and keeps its place in the pool; the end of the runtime waits for it. While
+/// all threads of the pool are taken (runtime_options::blocking_threads), the
+/// next question waits in line, and one whose asker has gone is not asked.
+/// Refused on the simulated runtime: give that a table.
+[[nodiscard]] resolver& system_resolver() noexcept;
+
+/// Names in a table, for tests and for simulated runs. Thread-safe.
+class table_resolver final : public resolver {
+ public:
+  /// The answer for `host`, in this order; the ports do not matter.
+  void set(std::string host, std::vector<ip_endpoint> addresses);
+  /// `host` fails so.
+  void fail(std::string host, error why);
+  /// Every answer takes this long.
+  void set_delay(duration d);
+  /// Questions so far.
+  [[nodiscard]] std::uint64_t asked() const;
+
+  [[nodiscard]] task<result<std::vector<ip_endpoint>>> look_up(name_query query) override;
+
+ private:
+  result<std::vector<ip_endpoint>> answer(const name_query& query, duration& delay);
+
+  mutable std::mutex lock_;
+  std::map<std::string, result<std::vector<ip_endpoint>>, std::less<>> names_;
+  duration delay_{};
+  std::uint64_t asked_ = 0;
+};
+
+/// Options of resolve(). Use designated initialisers.
+struct resolve_options {
+  ip_family family = ip_family::any;
+  /// Null: system_resolver().
+  resolver* names = nullptr;
+};
+
+/// The endpoints of `host` (a name, or an address, in brackets or not) at `port`:
+/// at least one, no two alike, the best first by the system's rules (RFC 6724).
+/// errc::timeout after `deadline`, errc::not_found for a name that does not
+/// exist, other codes where nobody could be asked; the text says what to do.
+[[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::uint16_t port,
+                                                             duration deadline = std::chrono::seconds(5),
+                                                             resolve_options options = {});
+/// The same for a service by its name in /etc/services, as "https", or a number in words.
+[[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::string service,
+                                                             duration deadline = std::chrono::seconds(5),
+                                                             resolve_options options = {});
+
+}  // namespace troupe
