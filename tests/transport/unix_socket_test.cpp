@@ -126,7 +126,7 @@ TEST_CASE("unix_stream: 2 MiB in pieces come back from an echo as they were") {
     return v;
   }();
   auto both = must(unix_stream::pair());
-  runtime rt({.workers = GENERATE(1U, 2U)});
+  runtime rt({.workers = 1});  // reader and writer are two tasks, and a stream is for one worker at a time
   rt.spawn(echo(std::move(both.second)));
   rt.spawn(write_and_finish(&both.first, pieces));
   CHECK(must(rt.block_on(read_to_end(both.first))) == all);
