@@ -1,15 +1,25 @@
-// All of transport: sockets as awaitables.
+// All of transport: sockets as awaitables, what is built on them, and transport as actors.
 #pragma once
 
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/buffered.hpp>
+#include <troupe/transport/codec.hpp>
 #include <troupe/transport/connect_options.hpp>
 #include <troupe/transport/connection_pool.hpp>
 #include <troupe/transport/const_buffer.hpp>
 #include <troupe/transport/datagram_batch.hpp>
 #include <troupe/transport/datagram_socket.hpp>
+#include <troupe/transport/delimiter_codec.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/feed.hpp>
+#include <troupe/transport/fixed_codec.hpp>
+#include <troupe/transport/framed.hpp>
+#include <troupe/transport/length_codec.hpp>
+#include <troupe/transport/line_codec.hpp>
 #include <troupe/transport/read_buffer.hpp>
 #include <troupe/transport/resolver.hpp>
+#include <troupe/transport/split.hpp>
+#include <troupe/transport/stream_ops.hpp>
 #include <troupe/transport/stream_socket.hpp>
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>
@@ -20,3 +30,4 @@
 #include <troupe/transport/unix_listener.hpp>
 #include <troupe/transport/unix_options.hpp>
 #include <troupe/transport/unix_stream.hpp>
+#include <troupe/transport/write_buffer.hpp>

@@ -101,5 +101,11 @@ template <class T>
 timeout_awaiter<T> with_timeout(task<T> t, duration d) noexcept {
   return timeout_awaiter<T>(std::move(t), d);
 }
+/// The same for any other awaitable; await it in the same expression.
+template <class A>
+  requires(!detail::is_task<std::remove_cvref_t<A>>::value)
+auto with_timeout(A&& a, duration d) {
+  return with_timeout(detail::as_task_by_reference(a), d);
+}
 
 }  // namespace troupe

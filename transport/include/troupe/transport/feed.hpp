@@ -3,13 +3,12 @@
 
 #include <concepts>
 #include <cstddef>
-#include <optional>
 #include <span>
-#include <string>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/fill.hpp>
 #include <troupe/transport/read_buffer.hpp>
-#include <troupe/transport/tcp_stream.hpp>
 
 namespace troupe {
 
@@ -17,12 +16,6 @@ namespace detail {
 
 template <class T>
 concept taken_bytes = std::same_as<T, std::size_t> || std::same_as<T, result<std::size_t>>;
-
-[[nodiscard]] inline error message_too_long(const read_buffer& b) {
-  return {
-      std::make_error_code(std::errc::message_size),
-      "a message from the peer is longer than the buffer's limit of " + std::to_string(b.limit()) + " bytes"};
-}
 
 }  // namespace detail
 
@@ -39,22 +32,17 @@ concept byte_consumer = requires(F& f, std::span<const std::byte> data) {
 /// has taken what it can, so a consumer that awaits, say, room in a mailbox
 /// pauses the reading, the kernel's window fills, and the peer is slowed down.
 /// Whatever it is fed with, a connection holds at most `buffer.limit()` bytes,
-/// and none while it waits for the peer with everything consumed.
+/// and, if the stream is a waitable_reader, none while it waits for the peer
+/// with everything consumed.
 ///
 /// At the end of the stream an incomplete message is what is left in `buffer`.
 /// A message that does not fit is an error. `from` and `buffer` outlive the task.
-template <byte_consumer F>
-task<result<void>> feed(tcp_stream& from, read_buffer& buffer, F on_data) {
+template <async_reader Stream, byte_consumer F>
+task<result<void>> feed(Stream& from, read_buffer& buffer, F on_data) {
   for (;;) {
-    if (result<void> readable = co_await from.wait_readable(); !readable) co_return readable;
-    const std::span<std::byte> room = buffer.prepare();
-    if (room.empty()) co_return std::unexpected(detail::message_too_long(buffer));
-    const result<std::optional<std::size_t>> got = from.try_read(room);
-    if (!got || !*got || **got == 0) buffer.give_back();
+    const result<std::size_t> got = co_await detail::fill(from, buffer);
     if (!got) co_return std::unexpected(got.error());
-    if (!*got) continue;
-    if (**got == 0) co_return result<void>();
-    buffer.commit(**got);
+    if (*got == 0) co_return result<void>();
     while (!buffer.empty()) {
       const result<std::size_t> taken = co_await on_data(buffer.data());
       if (!taken) co_return std::unexpected(taken.error());

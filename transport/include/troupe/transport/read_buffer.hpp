@@ -45,6 +45,11 @@ class read_buffer {
   void commit(std::size_t n) noexcept { end_ += n; }
   /// Drops the oldest `n` bytes, at most size().
   void consume(std::size_t n) noexcept;
+  /// Drops the newest bytes, so that `n` are left.
+  void truncate(std::size_t n) noexcept {
+    if (n < size()) end_ = begin_ + n;
+    give_back();
+  }
   /// Drops all data.
   void clear() noexcept { consume(size()); }
   /// Gives back memory if there is no data: after a prepare() that came to nothing.

@@ -1,0 +1,375 @@
+// A stream of frames: a codec (codec.hpp) over a stream.
+//
+//   troupe::task<void> echo(troupe::tcp_stream s) {
+//     troupe::framed f(std::move(s), troupe::line_codec({.max_line = 1024}));
+//     for (;;) {
+//       const auto line = co_await f.next();
+//       if (!line || !*line) co_return;              // an error, or the end of the stream
+//       if (!co_await f.queue(**line)) co_return;    // leaves when next() has to read again
+//     }
+//   }
+//
+// What is buffered is given out without suspending, without copying, and without
+// memory for each frame; what is queued meanwhile leaves with one system call. So
+// a peer that sends many small frames at once is answered at the price of one read
+// and one write.
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/buffered.hpp>
+#include <troupe/transport/codec.hpp>
+#include <utility>
+
+namespace troupe {
+
+struct framed_options {
+  /// How long a frame may take to come once its first byte is there and more of it is
+  /// waited for: against peers that send a byte now and then. How long the first
+  /// byte may take is the stream's read_deadline.
+  duration frame_deadline = std::chrono::seconds(30);
+  /// Output is collected up to this, in bytes, and then written.
+  std::size_t write_chunk = 16 * 1024;
+};
+
+namespace detail {
+
+/// `got`, where with_timeout gave up, as an error that says so.
+[[nodiscard]] result<std::size_t> name_frame_deadline(result<std::size_t> got, std::string_view codec,
+                                                      std::size_t came);
+/// What is left until `due`, on this worker's clock.
+[[nodiscard]] duration time_until(std::int64_t due) noexcept;
+
+}  // namespace detail
+
+/// Owned by one strand, as the stream is, which it owns or borrows (buffered.hpp).
+/// Buffers no more than the codec's max_encoded(), or one block of 16 KiB where that
+/// is less, and shows the codec never more than max_encoded().
+///
+/// One task reads, and one writes; where they are not the same task, only the one
+/// that writes calls queue(). An error of the codec is final, and so is one of the
+/// stream, but for the deadlines of reading.
+template <class Stream, frame_decoder Codec>
+class framed {
+ public:
+  using stream_type = std::remove_reference_t<Stream>;
+  using frame_type = typename Codec::frame_type;
+  using next_result = result<std::optional<frame_type>>;
+
+  framed(Stream s, Codec c, framed_options o = {})
+      : io_(std::forward<Stream>(s), {.read_limit = std::max(c.max_encoded(), read_buffer::block_bytes),
+                                      .write_chunk = o.write_chunk}),
+        codec_(std::move(c)),
+        frame_deadline_(o.frame_deadline) {}
+
+  [[nodiscard]] Codec& codec() noexcept { return codec_; }
+  [[nodiscard]] stream_type& stream() noexcept { return io_.stream(); }
+  /// The bytes below the frames: what is left of them when another protocol takes over.
+  [[nodiscard]] buffered<Stream>& bytes() noexcept { return io_; }
+
+  // -- reading ----------------------------------------------------------------
+
+  class next_awaiter;
+  class batch;
+  class batch_awaiter;
+
+  /// The next frame; nullopt at the end of the stream between two frames; an end
+  /// inside a frame is an error that says how much was missing. What the frame points
+  /// to stays in place until the next call that reads. Does not suspend when a whole
+  /// frame is buffered, but for the strand's budget; otherwise writes what is
+  /// queued, and reads. Await it in the same expression.
+  [[nodiscard]] next_awaiter next() noexcept
+    requires async_reader<stream_type>
+  {
+    return next_awaiter(*this);
+  }
+
+  /// At least one frame, and all others that are buffered behind it; empty at the end
+  /// of the stream. Goes through once, decoding on the way. An error behind the
+  /// first frame ends the batch, and comes with the next call.
+  [[nodiscard]] batch_awaiter next_batch() noexcept
+    requires async_reader<stream_type>
+  {
+    return batch_awaiter(*this);
+  }
+
+  /// A frame that is buffered as a whole, or nullopt. Never waits.
+  [[nodiscard]] next_result try_next() {
+    found f;
+    (void)decode(f);
+    return deliver(f);
+  }
+
+  // -- writing ----------------------------------------------------------------
+
+  class write_awaiter;
+
+  /// Encodes `frame` at once, into the output: it leaves with the next send(), flush(),
+  /// or next() that has to read, or when write_chunk bytes are there; then, and only
+  /// then, this waits. A frame that the codec refuses leaves nothing behind.
+  template <class Frame>
+    requires async_writer<stream_type> && frame_encoder<Codec, Frame>
+  [[nodiscard]] write_awaiter queue(const Frame& frame) {
+    return write_awaiter(*this, encode(frame), false);
+  }
+  /// Encodes `frame` at once, and waits until the stream has taken it, and what was queued before.
+  template <class Frame>
+    requires async_writer<stream_type> && frame_encoder<Codec, Frame>
+  [[nodiscard]] write_awaiter send(const Frame& frame) {
+    return write_awaiter(*this, encode(frame), true);
+  }
+  /// Sends each frame of `frames`, which stays in place meanwhile, with as few writes
+  /// as write_chunk allows. Ends at the first frame that the codec refuses, which
+  /// keeps the ones before it queued.
+  template <class Frames>
+    requires async_writer<stream_type>
+  [[nodiscard]] task<result<void>> send_all(const Frames& frames) {
+    for (const auto& frame : frames) {
+      result<void> queued = co_await queue(frame);
+      if (!queued) co_return queued;
+    }
+    co_return co_await io_.flush();
+  }
+  /// Waits until the stream has taken all that was queued.
+  [[nodiscard]] task<result<void>> flush()
+    requires async_writer<stream_type>
+  {
+    return io_.flush();
+  }
+  /// Flushes, then ends our half of the stream.
+  [[nodiscard]] task<result<void>> shutdown_write()
+    requires async_writer<stream_type> && half_closable<stream_type>
+  {
+    return io_.shutdown_write();
+  }
+
+ private:
+  static constexpr std::int64_t not_begun = INT64_MAX;
+
+  // What decoding came to. A frame is consumed when it is delivered, and not before:
+  // a wait that is called off in between loses nothing.
+  struct found {
+    next_result frame = std::nullopt;
+    std::size_t bytes = 0;
+  };
+
+  // True when `f` is final: a frame or an error; false when more must be read.
+  bool decode(found& f) {
+    if (io_.data().size() < needed_) return false;
+    return take(detail::decode_front(codec_, io_.data()), f);
+  }
+
+  bool take(result<decoded<frame_type>> step, found& f) {
+    if (!step) {
+      f.frame = std::unexpected(std::move(step.error()));
+      return true;
+    }
+    if (!step->frame) {
+      needed_ = step->bytes;
+      return false;
+    }
+    f.frame = std::move(step->frame);
+    f.bytes = step->bytes;
+    return true;
+  }
+
+  next_result deliver(found& f) {
+    if (f.bytes != 0) {
+      io_.consume(f.bytes);
+      needed_ = 1;
+      frame_due_ = not_begun;
+    }
+    return std::move(f.frame);
+  }
+
+  // After a read: true when `f` is final.
+  TROUPE_NOINLINE bool after_read(result<std::size_t>& got, found& f) {
+    if (!got) {
+      f.frame = std::unexpected(std::move(got.error()));
+      return true;
+    }
+    if (*got != 0) return decode(f);
+    // The end: a clean one, or inside a frame.
+    return io_.data().empty() || take(detail::decode_rest(codec_, io_.data(), needed_), f);
+  }
+
+  task<found> read_frame() {
+    found f;
+    bool final = false;
+    if constexpr (async_writer<stream_type>) {
+      // What another task is writing is its own business.
+      if (write_buffer* const out = io_.collected(); out != nullptr && !out->empty()) {
+        result<void> sent = co_await io_.flush();
+        if (!sent) f.frame = std::unexpected(std::move(sent.error()));
+        final = !sent;
+      }
+    }
+    while (!final) {
+      const bool begun = !io_.data().empty() && frame_deadline_ != forever;
+      result<std::size_t> got = co_await (begun ? fill_in_time() : io_.fill());
+      final = after_read(got, f);
+    }
+    co_return f;
+  }
+
+  task<result<std::size_t>> fill_in_time() {
+    if (frame_due_ == not_begun) frame_due_ = detail::due_in(frame_deadline_);
+    result<std::size_t> got = co_await with_timeout(io_.fill(), detail::time_until(frame_due_));
+    // Not ours: somebody stops the whole of us, and this await is where it ends.
+    if (!got && got.error() == errc::cancelled) co_await sleep_for(duration::zero());
+    co_return detail::name_frame_deadline(std::move(got), Codec::name, io_.data().size());
+  }
+
+  template <class Frame>
+  result<void> encode(const Frame& frame) {
+    write_buffer* const out = io_.collected();
+    if (out == nullptr) return std::unexpected(io_.write_refusal());
+    const std::size_t before = out->size();
+    result<void> done = codec_.encode(frame, *out);
+    if (!done) out->truncate(before);
+    return done;
+  }
+
+  buffered<Stream> io_;
+  Codec codec_;
+  std::size_t needed_ = 1;  // bytes that must be there before decode() is worth a call
+  duration frame_deadline_;
+  std::int64_t frame_due_ = not_begun;  // when the frame that has begun must be complete
+};
+
+template <class S, class C>
+framed(S&&, C) -> framed<S, C>;
+template <class S, class C>
+framed(S&&, C, framed_options) -> framed<S, C>;
+
+/// What next() returns.
+template <class Stream, frame_decoder Codec>
+class [[nodiscard]] framed<Stream, Codec>::next_awaiter {
+ public:
+  explicit next_awaiter(framed& f) noexcept : framed_(f) {}
+
+  [[nodiscard]] bool await_ready() {
+    decoded_ = framed_.decode(found_);
+    return decoded_ && detail::spend_hop();
+  }
+  template <detail::troupe_promise P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {
+    if (decoded_) {
+      // There is a frame, but the slice's budget is spent: others come first.
+      detail::defer(parent.promise());
+      return std::noop_coroutine();
+    }
+    reading_ = framed_.read_frame();
+    return std::move(reading_).operator co_await().await_suspend(parent);
+  }
+  next_result await_resume() {
+    if (reading_) found_ = std::move(reading_).operator co_await().await_resume();
+    return framed_.deliver(found_);
+  }
+
+ private:
+  friend class batch_awaiter;
+  framed& framed_;
+  found found_;
+  task<found> reading_;
+  bool decoded_ = false;
+};
+
+/// Frames that came together. Valid until the next call that reads.
+template <class Stream, frame_decoder Codec>
+class framed<Stream, Codec>::batch {
+ public:
+  class iterator {
+   public:
+    using value_type = frame_type;
+    using difference_type = std::ptrdiff_t;
+
+    explicit iterator(batch& b) noexcept : batch_(&b) {}
+    const frame_type& operator*() const noexcept { return *batch_->current_; }
+    const frame_type* operator->() const noexcept { return &*batch_->current_; }
+    iterator& operator++() {
+      batch_->advance();
+      return *this;
+    }
+    void operator++(int) { batch_->advance(); }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
+      return !i.batch_->current_;
+    }
+
+   private:
+    batch* batch_;
+  };
+
+  batch(framed& f, std::optional<frame_type> first) : framed_(&f), current_(std::move(first)) {}
+
+  /// The end of the stream.
+  [[nodiscard]] bool empty() const noexcept { return !current_; }
+  [[nodiscard]] iterator begin() noexcept { return iterator(*this); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+
+ private:
+  void advance() {
+    next_result found = framed_->try_next();
+    current_ = found ? std::move(*found) : std::nullopt;
+  }
+
+  framed* framed_;
+  std::optional<frame_type> current_;
+};
+
+/// What next_batch() returns.
+template <class Stream, frame_decoder Codec>
+class [[nodiscard]] framed<Stream, Codec>::batch_awaiter : private next_awaiter {
+ public:
+  explicit batch_awaiter(framed& f) noexcept : next_awaiter(f) {}
+
+  using next_awaiter::await_ready;
+  using next_awaiter::await_suspend;
+  result<batch> await_resume() {
+    next_result first = next_awaiter::await_resume();
+    if (!first) return std::unexpected(std::move(first.error()));
+    return batch(this->framed_, std::move(*first));
+  }
+};
+
+/// What queue() and send() return.
+template <class Stream, frame_decoder Codec>
+class [[nodiscard]] framed<Stream, Codec>::write_awaiter {
+ public:
+  write_awaiter(framed& f, result<void> encoded, bool flush) noexcept
+      : framed_(f), done_(std::move(encoded)), flush_(flush) {}
+
+  [[nodiscard]] bool await_ready() const noexcept {
+    if (!done_) return true;
+    const write_buffer* const out = framed_.io_.collected();
+    return !flush_ && out != nullptr && out->size() < framed_.io_.write_chunk();
+  }
+  template <detail::troupe_promise P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {
+    writing_ = framed_.io_.flush();
+    return std::move(writing_).operator co_await().await_suspend(parent);
+  }
+  result<void> await_resume() {
+    if (writing_) return std::move(writing_).operator co_await().await_resume();
+    return std::move(done_);
+  }
+
+ private:
+  framed& framed_;
+  result<void> done_;
+  task<result<void>> writing_;
+  bool flush_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,129 @@
+// What is often done with a stream: read a known amount, read up to a delimiter, write
+// several pieces, copy to another stream.
+//
+// All of it for any stream of async_io.hpp, by reference: streams and memory outlive the
+// task. Errors are those of the streams, and the ones named below.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/buffered.hpp>
+#include <troupe/transport/fill.hpp>
+#include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/write_buffer.hpp>
+
+namespace troupe {
+
+namespace detail {
+
+[[nodiscard]] error ended_early(std::string_view what, std::size_t came, std::size_t wanted);
+[[nodiscard]] error no_delimiter_within(std::size_t limit);
+
+/// Looks for a string of bytes in what grows at its end; each byte is looked at once.
+class delimiter_search {
+ public:
+  explicit delimiter_search(std::string_view delimiter) noexcept : delimiter_(delimiter) {}
+  /// Where the first delimiter of `data` ends; 0: there is none so far.
+  [[nodiscard]] std::size_t find(std::span<const std::byte> data) noexcept;
+
+ private:
+  std::string_view delimiter_;
+  std::size_t seen_ = 0;  // no delimiter starts before this
+};
+
+/// Collects small pieces of a vectored write; what is left of `pieces` starts with a large one or is empty.
+[[nodiscard]] std::span<const const_buffer> gather(std::span<const const_buffer> pieces, write_buffer& out);
+
+}  // namespace detail
+
+/// Fills `into`. An end of the stream before that is std::errc::connection_aborted,
+/// with how many bytes came in the text.
+template <async_reader R>
+task<result<void>> read_exactly(R& from, std::span<std::byte> into) {
+  std::span<std::byte> rest = into;
+  while (!rest.empty()) {
+    const result<std::size_t> got = co_await from.read_some(rest);
+    if (!got) co_return std::unexpected(got.error());
+    if (*got == 0) {
+      co_return std::unexpected(detail::ended_early("read_exactly", into.size() - rest.size(), into.size()));
+    }
+    rest = rest.subspan(*got);
+  }
+  co_return result<void>();
+}
+
+/// Reads up to and with the first `delimiter`, which is not empty and outlives the task:
+/// all of that, in the buffer of `from`, consumed, and in place until the next call that
+/// reads. Empty at the end of the stream; an end behind some bytes is
+/// std::errc::connection_aborted, and they stay in data(). More than `limit` bytes without
+/// a delimiter are std::errc::message_size; read_limit of `from` is a limit, too.
+template <class Stream>
+  requires async_reader<std::remove_reference_t<Stream>>
+task<result<std::span<const std::byte>>> read_until(buffered<Stream>& from, std::string_view delimiter,
+                                                    std::size_t limit) {
+  detail::delimiter_search search(delimiter);
+  for (;;) {
+    const std::span<const std::byte> data = from.data();
+    const std::size_t end = search.find(data.first(std::min(data.size(), limit)));
+    if (end != 0) {
+      from.consume(end);
+      co_return data.first(end);
+    }
+    if (data.size() >= limit) co_return std::unexpected(detail::no_delimiter_within(limit));
+    const result<std::size_t> got = co_await from.fill();
+    if (!got) co_return std::unexpected(got.error());
+    if (*got != 0) continue;
+    if (from.data().empty()) co_return std::span<const std::byte>();
+    co_return std::unexpected(detail::ended_early("read_until", from.data().size(), 0));
+  }
+}
+
+/// Writes all pieces, in order, as if they were joined: with one call where the stream
+/// is a vectored_writer; elsewhere small pieces are collected and large ones written alone.
+template <async_writer W>
+task<result<void>> write_all(W& to, std::span<const const_buffer> pieces) {
+  if constexpr (vectored_writer<W>) {
+    co_return co_await to.write_all(pieces);
+  } else {
+    write_buffer small;
+    while (!pieces.empty()) {
+      pieces = detail::gather(pieces, small);
+      if (!small.empty()) {
+        result<void> sent = co_await to.write_all(small.data());
+        if (!sent) co_return sent;
+        small.consume(small.size());
+      }
+      if (pieces.empty()) break;
+      result<void> sent = co_await to.write_all(pieces.front());
+      if (!sent) co_return sent;
+      pieces = pieces.subspan(1);
+    }
+    co_return result<void>();
+  }
+}
+
+/// Copies `from` to `to` until `from` ends, and yields how many bytes that were. It reads
+/// only when `to` has taken what was read before, so the slower of the two sets the pace.
+/// Holds at most 16 KiB, and, if `from` is a waitable_reader, nothing while it waits
+/// for it. To pass the end on, call shutdown_write() on `to` afterwards.
+template <async_reader R, async_writer W>
+task<result<std::uint64_t>> copy(R& from, W& to) {
+  read_buffer buffer(read_buffer::block_bytes);
+  for (std::uint64_t total = 0;;) {
+    const result<std::size_t> got = co_await detail::fill(from, buffer);
+    if (!got) co_return std::unexpected(got.error());
+    if (*got == 0) co_return total;
+    result<void> sent = co_await to.write_all(buffer.data());
+    if (!sent) co_return std::unexpected(std::move(sent.error()));
+    total += *got;
+    buffer.clear();
+  }
+}
+
+}  // namespace troupe
