@@ -1,5 +1,6 @@
 // libFuzzer target for the request parser: no input may crash it, make it read out of bounds, or be
 // understood differently when it arrives in other pieces. scripts/fuzz builds and runs it.
+// links: examples/kv/resp.cpp
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -1,0 +1,13 @@
+// libFuzzer target for line_codec, run by scripts/fuzz; codec_fuzz.hpp says what it must keep to.
+// links: transport/src/line_codec.cpp transport/src/codec.cpp
+// links: transport/src/read_buffer.cpp transport/src/block_pool.cpp runtime/src/error.cpp
+#include "codec_fuzz.hpp"
+
+#include <troupe/transport/line_codec.hpp>
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  troupe_fuzz::options o(data, size);
+  // A line that ends with CR is read, but cannot be sent.
+  troupe_fuzz::check(troupe::line_codec({.max_line = o.pick(80)}), o.rest(), false);
+  return 0;
+}
