@@ -75,11 +75,14 @@ void cell::on_stop() noexcept {
     // look at it for their own.
     std::int64_t due = deadline_after(core_->home().now(), own);
     if (parent_ != nullptr) {
-      if (const cell_extras* const above = parent_->extras_if_any()) due = std::min(due, above->deadline);
+      if (const cell_extras* const above = parent_->extras_if_any()) {
+        due = std::min(due, above->deadline.load(std::memory_order_relaxed));
+      }
     }
     cell_extras& mine = extras();
-    mine.deadline = std::min(mine.deadline, due);
-    if (mine.deadline != INT64_MAX) order_timer::arm(*this, order_kill, mine.deadline, mine.kill_timer);
+    due = std::min(due, mine.deadline.load(std::memory_order_relaxed));
+    mine.deadline.store(due, std::memory_order_relaxed);
+    if (due != INT64_MAX) order_timer::arm(*this, order_kill, due, mine.kill_timer);
   }
   if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
   if (life_ != life::dead) stop_scope::cancel_all(*this);

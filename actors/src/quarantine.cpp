@@ -34,7 +34,8 @@ void cell::expect_end_of(const cell& child) noexcept {
   const duration allowed = theirs != nullptr ? theirs->shutdown : default_shutdown;
   cell_extras& x = extras();
   const std::int64_t now = core_->home().now();
-  std::int64_t due = std::min(allowed == brutal ? now : deadline_after(now, allowed), x.deadline);
+  std::int64_t due = std::min(allowed == brutal ? now : deadline_after(now, allowed),
+                              x.deadline.load(std::memory_order_relaxed));
   if (exit_kind_ == exit_kind::killed && life_ == life::ending) due = now;
   if (due == INT64_MAX) return;  // it may take as long as it likes
   x.inspect_due = std::max(x.inspect_due, due + grace);
@@ -67,9 +68,11 @@ void cell::look_for_stuck_children() noexcept {
     if (told != nullptr) expect_end_of(*told);
     return;
   }
-  const std::int64_t due = life_ == life::ending
-                               ? std::min(x->inspect_due, deadline_after(x->deadline, duration(grace)))
-                               : x->inspect_due;
+  const std::int64_t due =
+      life_ == life::ending
+          ? std::min(x->inspect_due,
+                     deadline_after(x->deadline.load(std::memory_order_relaxed), duration(grace)))
+          : x->inspect_due;
   if (now < due) {
     order_timer::arm(*this, order_inspect, due, x->inspect_timer);
     return;
