@@ -31,13 +31,8 @@ TROUPE_NOINLINE std::error_code receive_datagram(socket_state& s, std::span<std:
 TROUPE_NOINLINE bool send_datagram(socket_state& s, std::span<const std::byte> bytes,
                                    const socket_address* to, std::error_code& why) noexcept;
 
-/// Why an operation cannot start.
-[[nodiscard]] std::error_code refusal(const socket_ref& s, const operation& mine) noexcept;
-/// The error a user sees.
-[[nodiscard]] error datagram_failure(const socket_ref& s, const char* what, std::error_code why);
-
-/// What a peer type brings along: read_peer(const socket_address&, Peer&).
-/// One attempt to receive, as the user sees it; true when it is over.
+/// One attempt to receive, as the user sees it; true when it is over. The type of
+/// the peer brings read_peer(const socket_address&, Peer&) along.
 template <class Datagram>
 TROUPE_NOINLINE bool try_receive(socket_state& s, std::span<std::byte> into, Datagram& d,
                                  std::error_code& why) {
@@ -55,7 +50,7 @@ TROUPE_NOINLINE bool try_receive(socket_state& s, std::span<std::byte> into, Dat
 
 template <class Datagram>
 TROUPE_NOINLINE result<Datagram> receive_outcome(const socket_ref& s, Datagram& d, std::error_code why) {
-  if (why) return std::unexpected(datagram_failure(s, receiving, why));
+  if (why) return std::unexpected(operation_failure(s, receiving, why));
   return std::move(d);
 }
 
@@ -65,7 +60,7 @@ result<std::optional<Datagram>> try_receive_datagram_on(const socket_ref& s, std
   std::error_code why = refusal(s, mine);
   Datagram d;
   if (!why && !try_receive(*s, into, d, why)) return std::nullopt;
-  if (why) return std::unexpected(datagram_failure(s, receiving, why));
+  if (why) return std::unexpected(operation_failure(s, receiving, why));
   return d;
 }
 

@@ -1,6 +1,9 @@
 // One operation under way on one direction of a socket.
 #pragma once
 
+#include <system_error>
+#include <troupe/runtime/error.hpp>
+
 #include "socket_state.hpp"
 
 namespace troupe::detail {
@@ -25,5 +28,10 @@ class operation {
  private:
   bool* flag_;
 };
+
+/// Why an operation cannot start; no error: it can.
+[[nodiscard]] std::error_code refusal(const socket_ref& s, const operation& mine) noexcept;
+/// The error that a user sees of one that was refused or failed: "<what> <where>: why".
+[[nodiscard]] error operation_failure(const socket_ref& s, const char* what, std::error_code why);
 
 }  // namespace troupe::detail

@@ -22,20 +22,14 @@ constexpr const char* writing = "write to";
 // below end in one place, and what needs temporaries is kept out of line: what is
 // inlined into a coroutine may find a place in its frame.
 
-error failure(const socket_ref& s, const char* what, std::error_code why) {
-  if (!s || why == errc::closed) return closed_error(what);
-  if (why == errc::invalid_argument) return busy_error(what, s->name());
-  return socket_error(why, what, s->name());
-}
-
 TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
                                                  std::error_code why) {
-  if (why) return std::unexpected(failure(s, reading, why));
+  if (why) return std::unexpected(operation_failure(s, reading, why));
   return *got;
 }
 
 TROUPE_NOINLINE result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
-  if (why) return std::unexpected(failure(s, what, why));
+  if (why) return std::unexpected(operation_failure(s, what, why));
   return {};
 }
 
@@ -45,12 +39,6 @@ TROUPE_NOINLINE result<void> write_outcome(const socket_ref& s, std::size_t left
   return std::unexpected(error(why, "write to " + s->name() + ": the peer does not read; " +
                                         std::to_string(left) + " of " + std::to_string(total) +
                                         " bytes were left when write_deadline passed, and it was cut"));
-}
-
-// Why an operation cannot start.
-std::error_code refusal(const socket_ref& s, const operation& mine) noexcept {
-  if (!s || !s->is_open()) return make_error_code(errc::closed);
-  return mine ? std::error_code() : make_error_code(errc::invalid_argument);
 }
 
 // One attempt, if it can find anything; true when the read is over.
@@ -177,7 +165,7 @@ result<std::optional<std::size_t>> stream_socket::try_read(std::span<std::byte> 
   std::optional<std::size_t> got;
   std::error_code why = refusal(socket_, mine);
   if (!why && !into.empty()) try_read_once(*socket_, into, got, why);
-  if (why) return std::unexpected(failure(socket_, reading, why));
+  if (why) return std::unexpected(operation_failure(socket_, reading, why));
   return got;
 }
 
@@ -186,7 +174,7 @@ result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
   std::error_code why = refusal(socket_, mine);
   one_piece left{bytes};
   if (!why && !left.done()) try_write_once(*socket_, left, why);
-  if (why) return std::unexpected(failure(socket_, writing, why));
+  if (why) return std::unexpected(operation_failure(socket_, writing, why));
   return bytes.size() - left.size();
 }
 

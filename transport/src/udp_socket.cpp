@@ -38,7 +38,7 @@ TROUPE_NOINLINE bool try_send(socket_state& s, std::span<const std::byte> bytes,
 TROUPE_NOINLINE result<void> send_outcome(const socket_ref& s, const ip_endpoint* to, std::error_code why) {
   if (!why) return {};
   if (to == nullptr || why == errc::closed || why == errc::invalid_argument) {
-    return std::unexpected(detail::datagram_failure(s, to == nullptr ? "send to" : detail::sending, why));
+    return std::unexpected(detail::operation_failure(s, to == nullptr ? "send to" : detail::sending, why));
   }
   if (why == std::errc::permission_denied) {
     return std::unexpected(error(why, "send to " + to->to_string() +
@@ -61,7 +61,7 @@ task<result<void>> send_on(socket_ref s, std::span<const std::byte> bytes, ip_en
 
 TROUPE_NOINLINE result<std::size_t> batch_outcome(const socket_ref& s, const char* what, std::size_t n,
                                                   std::error_code why) {
-  if (why) return std::unexpected(detail::datagram_failure(s, what, why));
+  if (why) return std::unexpected(detail::operation_failure(s, what, why));
   return n;
 }
 

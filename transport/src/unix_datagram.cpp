@@ -38,7 +38,7 @@ TROUPE_NOINLINE bool try_send(socket_state& s, std::span<const std::byte> bytes,
 TROUPE_NOINLINE result<void> send_outcome(const socket_ref& s, const std::string& to, std::error_code why) {
   if (!why) return {};
   if (why == errc::closed || why == errc::invalid_argument) {
-    return std::unexpected(detail::datagram_failure(s, detail::sending, why));
+    return std::unexpected(detail::operation_failure(s, detail::sending, why));
   }
   return std::unexpected(detail::unix_error(why, "send to", to.empty() ? s->name() : to));
 }

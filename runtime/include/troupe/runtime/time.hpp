@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-// Durations, clocks and literals without calendars, time zones and stream operators, which more than double
-// what a small program takes to compile. Who needs those includes <chrono>.
+// Durations, clocks and literals without calendars, time zones and stream operators, which every file that
+// includes this would have to compile. Who needs those includes <chrono>.
 #if __has_include(<bits/chrono.h>)
 #include <bits/chrono.h>  // libstdc++
 #else

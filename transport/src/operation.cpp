@@ -1,0 +1,18 @@
+#include "operation.hpp"
+
+#include "socket_error.hpp"
+
+namespace troupe::detail {
+
+std::error_code refusal(const socket_ref& s, const operation& mine) noexcept {
+  if (!s || !s->is_open()) return make_error_code(errc::closed);
+  return mine ? std::error_code() : make_error_code(errc::invalid_argument);
+}
+
+error operation_failure(const socket_ref& s, const char* what, std::error_code why) {
+  if (!s || why == errc::closed) return closed_error(what);
+  if (why == errc::invalid_argument) return busy_error(what, s->name());
+  return socket_error(why, what, s->name());
+}
+
+}  // namespace troupe::detail
