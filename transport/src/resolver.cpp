@@ -234,9 +234,11 @@ task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::string ser
                                                resolve_options options) {
   std::optional<std::uint16_t> port = port_number(service);
   if (!port) {
+    const std::int64_t due = detail::deadline_in(deadline);
     result<std::optional<std::uint16_t>> named = co_await with_timeout(ask_port(service), deadline);
     if (!named) co_return std::unexpected(std::move(named.error()));
     port = *named;
+    if (due != detail::no_deadline) deadline = duration(due - detail::due_in(duration::zero()));
   }
   if (!port) {
     co_return std::unexpected(error(make_error_code(errc::not_found),
