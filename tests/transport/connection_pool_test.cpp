@@ -171,6 +171,32 @@ TEST_CASE("connection_pool: an unhealthy connection is replaced") {
   CHECK(pool.counts().unhealthy == 1);
 }
 
+TEST_CASE("connection_pool: a check that takes too long costs one connection, and not all that are idle") {
+  book b;
+  sim::runtime rt;
+  connection_pool<fake> pool([&b] { return make_fake(&b); },
+                             [](fake&) -> task<bool> {
+                               co_await sleep_for(1h);
+                               co_return true;
+                             },
+                             {.max_wait = 10ms});
+  const auto three = [](connection_pool<fake>& p) -> task<void> {
+    auto one = must(co_await p.get());
+    auto two = must(co_await p.get());
+    auto other = must(co_await p.get());
+  };
+  must(rt.block_on(three(pool)));
+  REQUIRE(pool.counts().idle == 3);
+  const auto c = rt.block_on(pool.get());
+  REQUIRE(!c);
+  CHECK(c.error() == errc::timeout);
+  CHECK_THAT(std::string(c.error().text()), Contains("not checked within max_wait"));
+  CHECK(pool.counts().idle == 2);
+  CHECK(pool.counts().unhealthy == 1);
+  CHECK(pool.counts().leased == 0);
+  CHECK(b.alive == 2);
+}
+
 TEST_CASE("connection_pool: a discarded connection is closed and makes room for another") {
   book b;
   sim::runtime rt;

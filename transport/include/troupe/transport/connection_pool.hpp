@@ -285,6 +285,13 @@ class connection_pool {
     return {why.code(), "connection_pool: cannot make a connection: " + why.to_string(), {}, why};
   }
 
+  static error cannot_check(const error& why) {
+    return {why.code(),
+            "connection_pool: an idle connection was not checked within max_wait, and is closed",
+            {},
+            why};
+  }
+
   static task<result<lease>> get_from(std::shared_ptr<state> pool, duration max_wait) {
     const std::int64_t deadline = max_wait == forever ? INT64_MAX : detail::due_in(max_wait);
     result<detail::permit> permit = co_await pool->permits->take(deadline);
@@ -293,6 +300,8 @@ class connection_pool {
       const result<bool> healthy = co_await with_timeout(pool->check(n->connection), left_until(deadline));
       if (healthy && *healthy) co_return lease(std::move(pool), std::move(n), std::move(*permit));
       pool->count([](pool_counts& c) { ++c.unhealthy; });
+      // There is no time left for the others, which may be as good as any.
+      if (!healthy) co_return std::unexpected(cannot_check(healthy.error()));
     }
     result<T> made = co_await with_timeout(pool->make(), left_until(deadline));
     if (!made) co_return std::unexpected(cannot_connect(made.error()));
