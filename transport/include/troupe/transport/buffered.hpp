@@ -91,6 +91,14 @@ class buffered {
     return detail::fill(stream(), in_);
   }
 
+  /// The same without waiting: nullopt when there is nothing now.
+  [[nodiscard]] result<std::optional<std::size_t>> try_fill()
+    requires waitable_reader<stream_type>
+  {
+    drop_consumed();
+    return detail::try_fill(stream(), in_);
+  }
+
   /// As a stream: async_reader.
   [[nodiscard]] task<result<std::size_t>> read_some(std::span<std::byte> into)
     requires async_reader<stream_type>
@@ -135,9 +143,7 @@ class buffered {
       result<void> sent = co_await flush();
       if (!sent || !large) co_return sent;
       writing_ = detail::writing::under_way;
-      sent = co_await stream().write_all(bytes);
-      writing_ = sent ? detail::writing::idle : detail::writing::failed;
-      co_return sent;
+      co_return end_write(co_await stream().write_all(bytes));
     }
     co_return result<void>();
   }
@@ -148,12 +154,7 @@ class buffered {
   {
     if (writing_ != detail::writing::idle) co_return std::unexpected(detail::write_refused(writing_));
     if (out_.empty()) co_return result<void>();
-    // Stays under_way when the write is stopped half-way.
-    writing_ = detail::writing::under_way;
-    result<void> sent = co_await stream().write_all(out_.data());
-    writing_ = sent ? detail::writing::idle : detail::writing::failed;
-    if (sent) out_.consume(out_.size());
-    co_return sent;
+    co_return end_write(co_await stream().write_all(begin_write()));
   }
 
   /// Flushes, then ends our half of the stream.
@@ -167,6 +168,19 @@ class buffered {
     } else {
       co_return co_await stream().shutdown_write();
     }
+  }
+
+  /// A flush in two steps, for coroutines that save the one of flush(): what is to be
+  /// written, not empty, and what came of it. In between, and for ever if the write is
+  /// stopped half-way, collected() is null.
+  [[nodiscard]] std::span<const std::byte> begin_write() noexcept {
+    writing_ = detail::writing::under_way;
+    return out_.data();
+  }
+  TROUPE_NOINLINE result<void> end_write(result<void> sent) noexcept {
+    writing_ = sent ? detail::writing::idle : detail::writing::failed;
+    if (sent) out_.consume(out_.size());
+    return sent;
   }
 
   /// Output that is collected, for encoders that append to it; null while a write is

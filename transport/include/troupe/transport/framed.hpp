@@ -107,7 +107,7 @@ class framed {
   /// A frame that is buffered as a whole, or nullopt. Never waits.
   [[nodiscard]] next_result try_next() {
     found f;
-    (void)decode(f);
+    decode(f);
     return deliver(f);
   }
 
@@ -162,26 +162,27 @@ class framed {
   struct found {
     next_result frame = std::nullopt;
     std::size_t bytes = 0;
+    bool final = false;  // a frame, an error, or the end: nothing more to read
   };
 
-  // True when `f` is final: a frame or an error; false when more must be read.
-  bool decode(found& f) {
-    if (io_.data().size() < needed_) return false;
-    return take(detail::decode_front(codec_, io_.data()), f);
+  void decode(found& f) {
+    if (io_.data().size() >= needed_) take(detail::decode_front(codec_, io_.data()), f);
   }
 
-  bool take(result<decoded<frame_type>> step, found& f) {
-    if (!step) {
-      f.frame = std::unexpected(std::move(step.error()));
-      return true;
-    }
+  void take(result<decoded<frame_type>> step, found& f) {
+    if (!step) return fail(f, std::move(step.error()));
     if (!step->frame) {
       needed_ = step->bytes;
-      return false;
+      return;
     }
     f.frame = std::move(step->frame);
     f.bytes = step->bytes;
-    return true;
+    f.final = true;
+  }
+
+  static void fail(found& f, error why) {
+    f.frame = std::unexpected(std::move(why));
+    f.final = true;
   }
 
   next_result deliver(found& f) {
@@ -193,34 +194,50 @@ class framed {
     return std::move(f.frame);
   }
 
-  // After a read: true when `f` is final.
-  TROUPE_NOINLINE bool after_read(result<std::size_t>& got, found& f) {
-    if (!got) {
-      f.frame = std::unexpected(std::move(got.error()));
-      return true;
-    }
+  // What follows is called between two waits of read_frame(), out of line: its frame,
+  // which lives as long as the connection idles, is to have none of their temporaries.
+
+  TROUPE_NOINLINE void after_read(result<std::size_t> got, found& f) {
+    if (!got) return fail(f, std::move(got.error()));
     if (*got != 0) return decode(f);
     // The end: a clean one, or inside a frame.
-    return io_.data().empty() || take(detail::decode_rest(codec_, io_.data(), needed_), f);
+    if (!io_.data().empty()) take(detail::decode_rest(codec_, io_.data(), needed_), f);
+    f.final = true;
   }
 
-  task<found> read_frame() {
-    found f;
-    bool final = false;
+  // False when there is nothing to read now.
+  TROUPE_NOINLINE bool try_read(found& f)
+    requires waitable_reader<stream_type>
+  {
+    result<std::optional<std::size_t>> got = io_.try_fill();
+    if (got && !*got) return false;
+    after_read(detail::filled(got), f);
+    return true;
+  }
+
+  TROUPE_NOINLINE static void after_step(result<void> done, found& f) {
+    if (!done) fail(f, std::move(done.error()));
+  }
+
+  [[nodiscard]] TROUPE_NOINLINE bool wants_flush() noexcept {
+    // What another task is writing is its own business.
+    const write_buffer* const out = io_.collected();
+    return out != nullptr && !out->empty();
+  }
+
+  task<void> read_frame(found& f) {
     if constexpr (async_writer<stream_type>) {
-      // What another task is writing is its own business.
-      if (write_buffer* const out = io_.collected(); out != nullptr && !out->empty()) {
-        result<void> sent = co_await io_.flush();
-        if (!sent) f.frame = std::unexpected(std::move(sent.error()));
-        final = !sent;
+      if (wants_flush()) after_step(io_.end_write(co_await stream().write_all(io_.begin_write())), f);
+    }
+    while (!f.final) {
+      if (!io_.data().empty() && frame_deadline_ != forever) {
+        after_read(co_await fill_in_time(), f);
+      } else if constexpr (waitable_reader<stream_type>) {
+        if (!try_read(f)) after_step(co_await stream().wait_readable(), f);
+      } else {
+        after_read(co_await io_.fill(), f);
       }
     }
-    while (!final) {
-      const bool begun = !io_.data().empty() && frame_deadline_ != forever;
-      result<std::size_t> got = co_await (begun ? fill_in_time() : io_.fill());
-      final = after_read(got, f);
-    }
-    co_return f;
   }
 
   task<result<std::size_t>> fill_in_time() {
@@ -260,21 +277,21 @@ class [[nodiscard]] framed<Stream, Codec>::next_awaiter {
   explicit next_awaiter(framed& f) noexcept : framed_(f) {}
 
   [[nodiscard]] bool await_ready() {
-    decoded_ = framed_.decode(found_);
-    return decoded_ && detail::spend_hop();
+    framed_.decode(found_);
+    return found_.final && detail::spend_hop();
   }
   template <detail::troupe_promise P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {
-    if (decoded_) {
+    if (found_.final) {
       // There is a frame, but the slice's budget is spent: others come first.
       detail::defer(parent.promise());
       return std::noop_coroutine();
     }
-    reading_ = framed_.read_frame();
+    reading_ = framed_.read_frame(found_);
     return std::move(reading_).operator co_await().await_suspend(parent);
   }
   next_result await_resume() {
-    if (reading_) found_ = std::move(reading_).operator co_await().await_resume();
+    if (reading_) std::move(reading_).operator co_await().await_resume();  // rethrows
     return framed_.deliver(found_);
   }
 
@@ -282,8 +299,7 @@ class [[nodiscard]] framed<Stream, Codec>::next_awaiter {
   friend class batch_awaiter;
   framed& framed_;
   found found_;
-  task<found> reading_;
-  bool decoded_ = false;
+  task<void> reading_;
 };
 
 /// Frames that came together. Valid until the next call that reads.
