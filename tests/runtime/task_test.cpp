@@ -132,8 +132,9 @@ TEST_CASE("with_timeout: gives up exactly then, unwinds what waited, and goes on
     const auto impatient = [](history* h) -> task<bool> {
       const troupe::result<void> r = co_await troupe::with_timeout(asleep(1h, h, "gone"), 100ms);
       const troupe::result<int> quick = co_await troupe::with_timeout(number(4), 100ms);
-      co_await troupe::sleep_for(1ms);
-      co_return !r && r.error() == errc::timeout && quick.value() == 4;
+      const troupe::result<void> slept = co_await troupe::with_timeout(troupe::sleep_for(1h), 1ms);
+      co_return !r && r.error() == errc::timeout && quick.value() == 4 && !slept &&
+          slept.error() == errc::timeout;
     };
     const auto began = on.now();
     CHECK(on.block_on(impatient(&log)).value());
