@@ -69,3 +69,37 @@ TEST_CASE("steady state: a message over a connection calls no heap, with buffers
   CHECK(heap == 0);
   CHECK(slab == 0);
 }
+
+TEST_CASE("steady state: frames call no heap, neither one at a time nor in batches") {
+  constexpr int warm_up = 100;
+  constexpr int rounds = 500;
+  runtime rt({.workers = 1});
+  const auto answer = [](tcp_stream s) -> task<void> {
+    framed f(std::move(s), length_codec());
+    while (const auto frame = must(co_await f.next())) must(co_await f.queue(*frame));
+  };
+  const auto ask = [](tcp_stream s) -> task<std::pair<std::uint64_t, std::uint64_t>> {
+    framed f(std::move(s), length_codec());
+    const std::byte chunk[64] = {};
+    std::uint64_t heap = 0;
+    std::uint64_t slab = 0;
+    for (int i = 0; i < warm_up + rounds; ++i) {
+      if (i == warm_up) {
+        slab = detail::slab_statistics().heap_calls;
+        heap = heap_calls;
+      }
+      for (int n = 0; n != 16; ++n) must(co_await f.queue(std::span(chunk)));
+      must(co_await f.flush());
+      for (int got = 0; got != 16;) {
+        auto batch = must(co_await f.next_batch());
+        for (const auto frame : batch) got += frame.size() == sizeof chunk ? 1 : 0;
+      }
+    }
+    co_return std::pair(heap_calls - heap, detail::slab_statistics().heap_calls - slab);
+  };
+  connection c = must(rt.block_on(make_connection({.read_deadline = 60s})));
+  rt.spawn(answer(std::move(c.server)));
+  const auto [heap, slab] = must(rt.block_on(ask(std::move(c.client))));
+  CHECK(heap == 0);
+  CHECK(slab == 0);
+}
