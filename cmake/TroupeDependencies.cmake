@@ -11,6 +11,7 @@ endmacro()
 troupe_require("threads" "libc6-dev" "-" "-" Threads)
 troupe_require("1.81 or newer; lock-free queues, headers only" "libboost1.81-dev or a newer libboost-dev"
                "boost-lockfree" "boost/1.81.0" Boost 1.81 CONFIG)
+troupe_require("3.0 or newer; TLS" "libssl-dev" "openssl" "openssl/3.2.2" OpenSSL 3.0)
 
 if(TROUPE_BUILD_EXAMPLES)
   troupe_require("command lines of the examples" "libcli11-dev" "cli11" "cli11/2.3.2" CLI11 CONFIG)

@@ -1,10 +1,11 @@
-# troupe_module(<name> [PUBLIC <target>...] [BOOST])
+# troupe_module(<name> [PUBLIC <target>...] [PRIVATE <target>...] [BOOST])
 #
 # Declares the library troupe_<name> (alias and exported name: troupe::<name>) from <name>/src, with <name>/include
 # as its only public include root. A module sees its own root and those of the modules it links, so an include
-# that points upwards does not compile. BOOST gives src/, and nobody else, the Boost headers.
+# that points upwards does not compile. What is PRIVATE is for src/, and linked by whoever links the module: the
+# installed package finds it again (troupe-config.cmake.in). BOOST gives src/, and nobody else, the Boost headers.
 function(troupe_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "BOOST" "" "PUBLIC")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "BOOST" "" "PUBLIC;PRIVATE")
   set(target troupe_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/*.cpp")
 
@@ -30,6 +31,9 @@ function(troupe_module name)
     ${target} ${scope} "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>"
                        "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
   target_link_libraries(${target} ${scope} ${arg_PUBLIC})
+  if(arg_PRIVATE)
+    target_link_libraries(${target} PRIVATE ${arg_PRIVATE})
+  endif()
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
 
   install(TARGETS ${target} EXPORT troupe-targets ARCHIVE COMPONENT troupe)
