@@ -24,6 +24,9 @@
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>
 #include <troupe/transport/tcp_stream.hpp>
+#include <troupe/transport/tls_context.hpp>
+#include <troupe/transport/tls_error.hpp>
+#include <troupe/transport/tls_stream.hpp>
 #include <troupe/transport/udp_options.hpp>
 #include <troupe/transport/udp_socket.hpp>
 #include <troupe/transport/unix_datagram.hpp>

@@ -94,6 +94,8 @@ class stream_socket {
   [[nodiscard]] const socket_ref& socket() const noexcept { return socket_; }
 
  private:
+  friend class tls_channel;  // takes any of them for what is below it
+
   task<result<void>> write_pieces(std::span<const const_buffer> pieces);
 
   socket_ref socket_;
