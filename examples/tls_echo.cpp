@@ -1,0 +1,166 @@
+// An echo server over TLS: each client is a supervised actor, which does the handshake, too, so that a client
+// that is slow at it keeps nobody waiting. Without --cert and --key the program makes a certificate for
+// itself, good for a day, and tells where it is.
+//
+//   troupe-tls-echo --port 7443 &
+//   openssl s_client -connect localhost:7443 -CAfile <the file it names> -verify_return_error
+#include <unistd.h>
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <troupe/actors.hpp>
+#include <troupe/transport.hpp>
+
+using namespace std::chrono_literals;
+
+struct serve {};
+
+/// One client, from the handshake to the farewell. A temporary child: who has lost a connection makes a new
+/// one.
+class connection {
+ public:
+  using accepts = troupe::protocol<serve>;
+  connection(troupe::tcp_stream socket, troupe::tls_context context)
+      : socket_(std::move(socket)), context_(std::move(context)) {}
+
+  troupe::task<void> handle(serve, troupe::context& ctx) {
+    if (troupe::result<void> ended = co_await echo(); !ended) {
+      std::fprintf(stderr, "%s\n", ended.error().to_string().c_str());
+    }
+    ctx.stop();
+  }
+
+ private:
+  troupe::task<troupe::result<void>> echo() {
+    auto stream =
+        co_await troupe::tls_stream::accept(std::move(socket_), context_, {.handshake_deadline = 5s});
+    if (!stream) co_return std::unexpected(stream.error());
+    const auto who = stream->peer_certificate();
+    std::printf("%s: %.*s, %s\n", stream->remote_endpoint()->to_string().c_str(),
+                static_cast<int>(stream->cipher().size()), stream->cipher().data(),
+                who ? who->subject.c_str() : "no certificate");
+    std::fflush(stdout);
+    troupe::read_buffer buffer;
+    for (;;) {
+      // No memory for data is held while the client is silent.
+      if (auto ready = co_await stream->wait_readable(); !ready) co_return ready;
+      const auto got = stream->try_read(buffer.prepare());
+      if (!got) co_return std::unexpected(got.error());
+      if (*got && **got == 0) break;
+      buffer.commit(got->value_or(0));
+      if (auto sent = co_await stream->write_all(buffer.data()); !sent) co_return sent;
+      buffer.clear();
+      buffer.give_back();
+    }
+    co_return co_await stream->shutdown_write();
+  }
+
+  troupe::tcp_stream socket_;
+  troupe::tls_context context_;
+};
+
+/// Accepts for ever, and gives each client to an actor below /app/connections.
+class listener {
+ public:
+  using accepts = troupe::protocol<serve>;
+  listener(troupe::ip_endpoint at, troupe::tls_context context) : at_(at), context_(std::move(context)) {}
+
+  void started(troupe::context& ctx) {
+    auto bound = troupe::tcp_listener::bind(at_);
+    if (!bound) throw troupe::troupe_error(bound.error());
+    socket_ = std::move(*bound);
+    connections_ = ctx.sys().supervisor_at("/app/connections").value();
+    std::printf("READY port=%u\n", unsigned{socket_.local_endpoint()->port()});
+    std::fflush(stdout);
+    (void)ctx.self<listener>().tell(serve{});
+  }
+
+  troupe::task<void> handle(serve) {
+    for (;;) {
+      auto client = co_await socket_.accept();
+      if (!client) {  // out of file descriptors: somebody has to leave first
+        std::fprintf(stderr, "%s\n", client.error().to_string().c_str());
+        co_await troupe::sleep_for(50ms);
+        continue;
+      }
+      const auto child = co_await connections_.start_child<connection>(
+          "", {.restart = troupe::restart::temporary}, std::move(*client), context_);
+      if (child) (void)child->tell(serve{});  // otherwise there are too many: the socket is closed
+    }
+  }
+
+ private:
+  troupe::ip_endpoint at_;
+  troupe::tls_context context_;
+  troupe::tcp_listener socket_;
+  troupe::supervisor_ref connections_;
+};
+
+/// A certificate for localhost in a directory of its own, which goes with this object.
+class own_certificate {
+ public:
+  own_certificate() : folder_((std::filesystem::temp_directory_path() / "troupe-tls-echo-XXXXXX").string()) {
+    if (::mkdtemp(folder_.data()) == nullptr) return;
+    const std::string command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 " +
+        std::string("-subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 ") + "-keyout '" +
+        folder_ + "/key.pem' -out '" + folder_ + "/cert.pem' 2>/dev/null";
+    made_ = std::system(command.c_str()) == 0;
+  }
+  own_certificate(const own_certificate&) = delete;
+  own_certificate& operator=(const own_certificate&) = delete;
+  ~own_certificate() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  [[nodiscard]] bool made() const { return made_; }
+  [[nodiscard]] std::string certificate() const { return folder_ + "/cert.pem"; }
+  [[nodiscard]] std::string key() const { return folder_ + "/key.pem"; }
+
+ private:
+  std::string folder_;
+  bool made_ = false;
+};
+
+int main(int argc, char** argv) {
+  std::uint16_t port = 7443;
+  std::string certificate;
+  std::string key;
+  std::string client_ca;
+  std::uint32_t max_connections = 10'000;
+  CLI::App app("A TLS echo server on 127.0.0.1");
+  app.add_option("--port", port, "0: any free one")->capture_default_str();
+  auto* const cert_option = app.add_option("--cert", certificate, "PEM file: the certificate and its chain");
+  app.add_option("--key", key, "PEM file: its private key")->needs(cert_option);
+  app.add_option("--client-ca", client_ca, "PEM file: clients must show a certificate of these authorities");
+  app.add_option("--max-connections", max_connections, "More are turned away")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  std::optional<own_certificate> own;
+  if (certificate.empty()) {
+    own.emplace();
+    if (!own->made()) {
+      std::fprintf(stderr,
+                   "the openssl tool did not make a certificate: install it, or use --cert and --key\n");
+      return 1;
+    }
+    certificate = own->certificate();
+    key = own->key();
+    std::printf("clients may trust %s\n", certificate.c_str());
+  }
+  const auto context = troupe::tls_context::server(
+      {.identity = {.certificate = troupe::pem::file(certificate), .private_key = troupe::pem::file(key)},
+       .client_ca = client_ca.empty() ? troupe::pem() : troupe::pem::file(client_ca)});
+  if (!context) {
+    std::fprintf(stderr, "%s\n", context.error().to_string().c_str());
+    return 1;
+  }
+
+  troupe::system sys({.name = "tls-echo"});
+  return sys.run(troupe::supervisor("app")
+                     .child(troupe::supervisor(
+                         "connections", {.strategy = troupe::dynamic, .max_children = max_connections}))
+                     .child<listener>("listener", {}, troupe::ip_endpoint::loopback(port), *context));
+}
