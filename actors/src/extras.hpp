@@ -14,7 +14,6 @@ namespace troupe::detail {
 
 class actor_timer;
 class lossy_mailbox;
-class stop_scope;
 struct watch_link;
 
 /// A sliding window of restarts.
@@ -78,8 +77,6 @@ struct cell_extras {
   // Watches, by this cell and on it. `watchers` is under the cell's lock.
   watch_link* watching = nullptr;
   watch_link* watchers = nullptr;
-  // Waits that end when the cell is told to stop, though it drains.
-  stop_scope* stop_scopes = nullptr;
   // Senders that wait for room, oldest first. Under the cell's lock.
   send_wait* first_waiter = nullptr;
   send_wait* last_waiter = nullptr;

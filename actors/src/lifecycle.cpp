@@ -1,6 +1,5 @@
 // How a cell ends, starts anew, and looks after its children.
 #include <troupe/actors/system_core.hpp>
-#include <troupe/actors/until_stopped.hpp>
 
 #include <algorithm>
 
@@ -85,7 +84,7 @@ void cell::on_stop() noexcept {
     if (due != INT64_MAX) order_timer::arm(*this, order_kill, due, mine.kill_timer);
   }
   if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
-  if (life_ != life::dead) stop_scope::cancel_all(*this);
+  if (life_ != life::dead) cancel_yielding();
 }
 
 void cell::on_kill() noexcept {

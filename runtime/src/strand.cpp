@@ -169,4 +169,27 @@ void strand::cancel_below(promise_base& root, const bool& over) noexcept {
   }
 }
 
+void strand::cancel_yielding() noexcept {
+  worker& w = *worker_here();
+  const auto yields = [](const promise_base* p) {
+    while (p != nullptr && !p->yields_to_stop) p = p->parent;
+    return p != nullptr;
+  };
+  for (;;) {
+    leaf* l = leaves_;
+    while (l != nullptr && !yields(l->awaiting_)) l = l->next_;
+    promise_base* p = nullptr;
+    if (l != nullptr) {
+      p = l->awaiting_;
+      l->drop();
+    } else if (deferred_ != nullptr && yields(deferred_)) {
+      p = std::exchange(deferred_, nullptr);
+    } else {
+      return;
+    }
+    w.unwinding = p;
+    settle(w);
+  }
+}
+
 }  // namespace troupe::detail

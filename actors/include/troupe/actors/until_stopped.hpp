@@ -10,31 +10,6 @@
 #include <troupe/runtime/task.hpp>
 
 namespace troupe {
-namespace detail {
-
-/// Ties the coroutines below `root` to the stop of a cell. On the cell's strand.
-class stop_scope {
- public:
-  stop_scope() noexcept = default;
-  stop_scope(const stop_scope&) = delete;
-  stop_scope& operator=(const stop_scope&) = delete;
-  ~stop_scope() { leave(); }
-
-  /// False when the cell has been told to stop already.
-  [[nodiscard]] bool enter(cell& c, promise_base& root);
-  void leave() noexcept;
-  /// Cancels what is below each scope of the cell.
-  static void cancel_all(cell& c) noexcept;
-
- private:
-  cell* cell_ = nullptr;
-  promise_base* root_ = nullptr;
-  bool* over_ = nullptr;  // while it is being cancelled: to be set when it is left
-  stop_scope* next_ = nullptr;
-  stop_scope* prev_ = nullptr;
-};
-
-}  // namespace detail
 
 /// What until_stopped() returns: await it, in the same expression, for a result<T>.
 template <class T>
@@ -44,20 +19,17 @@ class [[nodiscard]] until_stopped_awaiter {
 
   until_stopped_awaiter(detail::cell& c, task<T> t) noexcept : inner_(std::move(t)), cell_(&c) {}
 
-  [[nodiscard]] bool await_ready() { return !scope_.enter(*cell_, inner_.promise()); }
+  [[nodiscard]] bool await_ready() const noexcept { return cell_->stop_asked(); }
   template <detail::troupe_promise P>
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
+    inner_.promise().yields_to_stop = true;
     return inner_.await_suspend(parent);
   }
-  result_type await_resume() {
-    scope_.leave();
-    return inner_.await_resume();
-  }
+  result_type await_resume() { return inner_.await_resume(); }
 
  private:
   as_result_awaiter<T> inner_;
   detail::cell* cell_;
-  detail::stop_scope scope_;
 };
 
 /// Awaits `t` until it is done or the actor of `ctx` is told to stop. Then what `t` is

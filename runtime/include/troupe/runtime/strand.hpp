@@ -36,7 +36,8 @@ struct promise_base {
   void (*finished)(promise_base&, strand&) noexcept = nullptr;
   void* context = nullptr;  // for `finished`
   outcome how = outcome::running;
-  bool catches_stop = false;  // unwinding ends here: the parent sees outcome::stopped
+  bool catches_stop = false;    // unwinding ends here: the parent sees outcome::stopped
+  bool yields_to_stop = false;  // cancel_yielding() is for what is suspended here or below
 };
 
 /// What a coroutine is suspended on. Lives in the coroutine's frame.
@@ -119,6 +120,9 @@ class strand : public runnable {
   /// that resumes sets it once `root` has ended, for its frame may be somebody
   /// else's by then.
   void cancel_below(promise_base& root, const bool& over) noexcept;
+  /// Stops the awaits of the coroutines that yield to a stop, and of those below them, and
+  /// what these begin to await instead.
+  void cancel_yielding() noexcept;
   /// Awaits may be begun again (an actor was restarted).
   void allow_awaits() noexcept { cancelled_ = false; }
   [[nodiscard]] bool awaits_cancelled() const noexcept { return cancelled_; }
