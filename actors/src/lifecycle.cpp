@@ -60,7 +60,9 @@ void cell::act_on_orders() noexcept {
 void cell::on_stop() noexcept {
   if (stop_asked_) return;
   const cell_extras* const x = extras_if_any();
-  const duration own = x != nullptr ? x->shutdown : spawn_options{}.shutdown;
+  const duration own = behaviour_->stop_within != nullptr ? behaviour_->stop_within(*this)
+                       : x != nullptr                     ? x->shutdown
+                                                          : spawn_options{}.shutdown;
   if (own == brutal) {
     on_kill();
     return;

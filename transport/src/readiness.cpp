@@ -57,6 +57,7 @@ void readiness::on_deadline(leaf& l) noexcept {
   wake_timer::fired(self.timer_);
   self.forget_wake();
   self.why_ = make_error_code(errc::timeout);
+  if (self.direction_ == direction::read) self.socket_.ended_by = socket_state::ending::idle;
   self.complete();
 }
 

@@ -62,6 +62,7 @@ void socket_state::cut() noexcept {
   // time. The reset goes out when the owner closes.
   ::shutdown(fd_, SHUT_RDWR);
   cut_ = true;
+  ended_by = ending::failed;
 }
 
 // -- attempts -------------------------------------------------------------------
@@ -87,6 +88,8 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
     const ssize_t n = ::recv(fd_, into.data(), into.size(), 0);
     if (n >= 0) {
       if (n == 0 && cut_) return {ECONNABORTED, std::generic_category()};
+      if (n == 0) ended_by = ending::peer;
+      if (meter_ != nullptr) meter_->bytes_in(static_cast<std::size_t>(n));
       got = static_cast<std::size_t>(n);
       // A unix socket also ends a read where a peer has passed descriptors.
       if (*got == into.size() || n == 0 || is_unix() || ended_.load(std::memory_order_relaxed)) {
@@ -98,6 +101,7 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
     if (errno != EINTR) {
       const std::error_code failed(errno, std::generic_category());
       give_ready(direction::read);
+      ended_by = ending::failed;
       return failed;
     }
   }
@@ -144,9 +148,11 @@ std::error_code socket_state::send(std::span<const const_buffer> pieces, std::si
 
 std::error_code socket_state::sent_by(ssize_t n, std::size_t& sent) noexcept {
   sent = n >= 0 ? static_cast<std::size_t>(n) : 0;
+  if (n > 0 && meter_ != nullptr) meter_->bytes_out(sent);
   if (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) return {};
   const std::error_code failed(errno, std::generic_category());
   give_ready(direction::write);
+  ended_by = ending::failed;
   return failed;
 }
 

@@ -34,6 +34,8 @@
 #include <troupe/transport/socket_ref.hpp>
 #include <troupe/transport/tcp_options.hpp>
 
+#include "endpoint_meter.hpp"
+
 namespace troupe::detail {
 
 class worker;
@@ -55,7 +57,9 @@ class socket_state final : private io_source {
   /// Takes over `fd`, which must be non-blocking.
   socket_state(int fd, const ip_endpoint& where, const tcp_options& o) noexcept
       : options(o), where_(where), fd_(fd) {}
-  ~socket_state() = default;  // by release() and dispose() only
+  ~socket_state() {  // by release() and dispose() only
+    if (meter_ != nullptr) meter_->release();
+  }
   socket_state(const socket_state&) = delete;
   socket_state& operator=(const socket_state&) = delete;
   [[nodiscard]] static socket_ref make(int fd, const ip_endpoint& where, const tcp_options& o);
@@ -109,6 +113,15 @@ class socket_state final : private io_source {
   bool in_use[2] = {false, false};
   tcp_options options;
 
+  /// What ended the traffic, as far as this side has seen; the owner's strand.
+  enum class ending : std::uint8_t { none, peer, idle, failed };
+  ending ended_by = ending::none;
+  /// Its bytes are counted there from now on; before the first operation.
+  void count_in(endpoint_meter& m) noexcept {
+    m.share();
+    meter_ = &m;
+  }
+
  private:
   using word = std::uintptr_t;
   static constexpr word empty = 0;
@@ -144,6 +157,7 @@ class socket_state final : private io_source {
   int fd_;
   bool cut_ = false;
   reactor* reactor_ = nullptr;
+  endpoint_meter* meter_ = nullptr;
 };
 
 }  // namespace troupe::detail

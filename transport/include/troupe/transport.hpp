@@ -11,6 +11,7 @@
 #include <troupe/transport/datagram_socket.hpp>
 #include <troupe/transport/delimiter_codec.hpp>
 #include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/feed.hpp>
 #include <troupe/transport/fixed_codec.hpp>
 #include <troupe/transport/framed.hpp>
@@ -23,6 +24,7 @@
 #include <troupe/transport/stream_socket.hpp>
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>
+#include <troupe/transport/tcp_server.hpp>
 #include <troupe/transport/tcp_stream.hpp>
 #include <troupe/transport/tls_context.hpp>
 #include <troupe/transport/tls_error.hpp>

@@ -53,12 +53,13 @@ struct behaviour {
   void (*construct)(cell&);         // the state, from the kept arguments
   void (*destroy)(cell&) noexcept;  // the state
   void (*destroy_arguments)(cell&) noexcept;
-  void (*started)(cell&);                       // null when there is nothing to call
-  void (*stopping)(cell&, const exit_reason&);  // likewise
-  void (*receive)(cell&, mail&);                // handles one user mail
-  bool restartable;                             // the arguments were kept
-  const supervising* supervises = nullptr;      // of a supervisor; null: one_for_one
-  bool fails_with_owner = false;                // its crash is its parent's
+  void (*started)(cell&);                             // null when there is nothing to call
+  void (*stopping)(cell&, const exit_reason&);        // likewise
+  void (*receive)(cell&, mail&);                      // handles one user mail
+  bool restartable;                                   // the arguments were kept
+  const supervising* supervises = nullptr;            // of a supervisor; null: one_for_one
+  bool fails_with_owner = false;                      // its crash is its parent's
+  duration (*stop_within)(cell&) noexcept = nullptr;  // instead of its options' shutdown
 };
 
 class alignas(16) cell final : public strand, public context {

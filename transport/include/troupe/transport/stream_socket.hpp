@@ -98,6 +98,7 @@ class stream_socket {
 
   task<result<void>> write_pieces(std::span<const const_buffer> pieces);
 
+  friend struct socket_access;
   socket_ref socket_;
 };
 

@@ -1,0 +1,71 @@
+// What a server, a client or a datagram endpoint counts about itself.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+namespace troupe {
+
+/// Why a connection ended.
+enum class close_reason : std::uint8_t {
+  peer,      ///< the peer ended it in order
+  idle,      ///< nothing came from it for its read deadline, or a message took too long to come
+  error,     ///< a read or write failed: reset by the peer, or cut by the write deadline
+  finished,  ///< our side was done with it
+  drain,     ///< the server stopped
+  crash,     ///< its actor failed
+};
+
+/// How many connections ended, by reason.
+struct close_counts {
+  std::uint64_t peer = 0;
+  std::uint64_t idle = 0;
+  std::uint64_t error = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t drain = 0;
+  std::uint64_t crash = 0;
+
+  [[nodiscard]] std::uint64_t sum() const noexcept { return peer + idle + error + finished + drain + crash; }
+};
+
+/// The figures of one endpoint at one moment. All but `active` only grow; they are read one
+/// after the other while everything goes on, so they need not add up to the last one.
+struct endpoint_metrics {
+  std::uint64_t accepted = 0;         ///< connections that a server took, or a client made
+  std::uint64_t refused = 0;          ///< connections that were turned away, over the limit
+  std::uint64_t active = 0;           ///< connections now
+  close_counts closed = {};           ///< connections that have ended
+  std::uint64_t accept_failures = 0;  ///< accepts, or connects, that failed
+  std::uint64_t reconnects = 0;       ///< connections of a client after its first
+  std::uint64_t dropped = 0;          ///< messages lost: see the endpoint
+  std::uint64_t messages_in = 0;      ///< of a client or a datagram endpoint
+  std::uint64_t messages_out = 0;     ///< likewise
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+};
+
+namespace detail {
+
+class endpoint_meter;
+
+/// Shares the meter of an endpoint: with its actors, its sockets, and whoever reads it.
+class meter_ref {
+ public:
+  meter_ref();
+  meter_ref(const meter_ref& other) noexcept;
+  meter_ref(meter_ref&& other) noexcept : meter_(std::exchange(other.meter_, nullptr)) {}
+  meter_ref& operator=(meter_ref other) noexcept {
+    std::swap(meter_, other.meter_);
+    return *this;
+  }
+  ~meter_ref();
+
+  endpoint_meter* operator->() const noexcept { return meter_; }
+  endpoint_meter& operator*() const noexcept { return *meter_; }
+
+ private:
+  endpoint_meter* meter_;
+};
+
+}  // namespace detail
+}  // namespace troupe

@@ -1,0 +1,119 @@
+// A TCP server as a part of the tree.
+//
+//   struct session {
+//     troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer);
+//   };
+//   troupe::tcp_server<session> server("tcp", {.listen = troupe::ip_endpoint::any(7000)});
+//   return sys.run(troupe::supervisor("app").child(server));
+//
+//   tcp             a supervisor
+//   ├─ connections  a dynamic supervisor: one temporary child for each connection
+//   └─ listener     accepts; the last to start and the first to stop
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <troupe/actors/supervisor.hpp>
+#include <troupe/transport/connection.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/tcp_options.hpp>
+
+namespace troupe {
+
+/// What becomes of connections beyond max_connections.
+enum class over_limit : std::uint8_t {
+  wait,    ///< they stay in the kernel's queue until one of the others ends
+  refuse,  ///< they are accepted, sent the refusal, and closed
+};
+
+/// Connections accepted per second, on average, and at once after a quiet time.
+struct accept_rate {
+  std::uint32_t per_second = 0;  ///< 0: as fast as they come
+  std::uint32_t burst = 100;
+};
+
+struct tcp_server_options {
+  /// Port 0: the kernel picks one; see local_endpoint().
+  ip_endpoint listen = ip_endpoint::loopback();
+  /// What accepted connections start with: their idle timeout is connection.read_deadline,
+  /// which is none unless set; a peer that does not read is cut after connection.write_deadline.
+  tcp_options connection = {};
+  std::uint32_t max_connections = 10'000;
+  /// By default the pressure travels back: a client over the limit waits, as for a slow server,
+  /// and is served when there is room. Refusing tells it at once, for the price of an accept.
+  over_limit beyond = over_limit::wait;
+  /// What a refused connection is sent; of static storage.
+  std::string_view refusal = {};
+  /// Beyond it connections wait in the kernel's queue.
+  troupe::accept_rate rate = {};
+  /// Connections the kernel queues; capped by net.core.somaxconn.
+  int backlog = 1024;
+  /// How long a connection may go on when the server is told to stop. Then it is closed.
+  duration drain = std::chrono::seconds(5);
+  /// Of an actor with an on_data(): the longest message, and how long one may take to come,
+  /// from its first byte to its last.
+  std::size_t max_message = 64 * 1024;
+  duration message_deadline = std::chrono::seconds(30);
+  /// Of an actor with an inbox.
+  mailbox_options mailbox = {};
+  /// Called once the socket listens, on the listener's strand; not again when that is restarted.
+  void (*on_listening)(const ip_endpoint& at) = nullptr;
+};
+
+namespace detail {
+
+/// What the server's actors share; see src/server_core.hpp.
+class server_core;
+
+class tcp_server_base {
+ public:
+  /// The server as a supervisor, to be made a child of another, or run.
+  operator supervisor() const;  // implicit: a server is a supervisor
+  /// Where it listens; nothing while it does not. Any thread.
+  [[nodiscard]] std::optional<ip_endpoint> local_endpoint() const;
+  /// Its figures now. Any thread, at any time, also after the server has ended.
+  [[nodiscard]] endpoint_metrics metrics() const;
+
+ protected:
+  tcp_server_base(std::string name, tcp_server_options options,
+                  std::shared_ptr<const connection_factory> make);
+
+ private:
+  std::string name_;
+  std::shared_ptr<server_core> core_;
+};
+
+}  // namespace detail
+
+/// A server whose connections are T: one actor each, made from copies of `args`, preceded by
+/// its context& if it wants that. A T has one of
+///
+///   task<void> run(context&, tcp_stream);                 // the whole life of the connection
+///   task<void> run(context&, tcp_stream, inbox<Ms...>);   // the same, and messages
+///   task<result<std::size_t>> on_data(std::span<const std::byte>, tcp_stream&);
+///                                                         // as a consumer of feed()
+///
+/// The connection ends when run() returns, or when it fails: a connection that crashes is logged
+/// and counted, and nothing else. It is a temporary child: whoever was at the other end connects anew.
+///
+/// Told to stop, the server closes its socket first. A connection that waits in until_stopped(ctx,
+/// ...), as on_data() does between two messages, goes on at once and can take its leave; what else it
+/// is about, a request it works on, it may finish within `drain`. Then it is closed.
+///
+/// When the socket cannot be had the tree does not start, and the error says why. Out of file
+/// descriptors the listener waits, 10 ms first and up to a second, and goes on when there are some.
+///
+/// A value, as a supervisor: nothing runs before the tree is started. A copy is the same server;
+/// it can be started one at a time. Its functions may be called from any thread.
+template <class T>
+class tcp_server : public detail::tcp_server_base {
+ public:
+  template <class... Args>
+  explicit tcp_server(std::string name, tcp_server_options options = {}, Args... args)
+      : tcp_server_base(std::move(name), options, detail::make_connection_factory<T>(std::move(args)...)) {}
+};
+
+}  // namespace troupe

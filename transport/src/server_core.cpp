@@ -1,0 +1,97 @@
+#include "server_core.hpp"
+
+#include "socket_access.hpp"
+
+namespace troupe::detail {
+
+// -- places -----------------------------------------------------------------------
+
+void server_core::give_place() noexcept {
+  places_.fetch_sub(1, std::memory_order_seq_cst);
+  if (!listener_waits_.load(std::memory_order_seq_cst) ||
+      !listener_waits_.exchange(false, std::memory_order_seq_cst)) {
+    return;
+  }
+  ref<go_on> who;
+  {
+    const scoped_lock guard(lock_);
+    who = listener_;
+  }
+  // Refused only when one waits already, or when the listener ends.
+  if (who) (void)who.tell(go_on{});
+}
+
+bool server_core::wait_for_place() noexcept {
+  listener_waits_.store(true, std::memory_order_seq_cst);
+  if (is_full()) return true;
+  // Whoever took the flag down meanwhile has told the listener, which does no harm.
+  listener_waits_.store(false, std::memory_order_seq_cst);
+  return false;
+}
+
+// -- the listener -------------------------------------------------------------------
+
+void server_core::listening(const ip_endpoint& at, ref<go_on> who) noexcept {
+  const scoped_lock guard(lock_);
+  std::swap(listener_, who);
+  at_ = at;
+  bound_ = open_ = true;
+}
+
+void server_core::not_listening() noexcept {
+  ref<go_on> last;
+  const scoped_lock guard(lock_);
+  std::swap(listener_, last);  // it refers to an actor that refers to this
+  open_ = false;
+}
+
+std::optional<ip_endpoint> server_core::local_endpoint() const noexcept {
+  const scoped_lock guard(lock_);
+  return open_ ? std::optional(at_) : std::nullopt;
+}
+
+ip_endpoint server_core::wanted() const noexcept {
+  const scoped_lock guard(lock_);
+  return bound_ ? at_ : options.listen;
+}
+
+// -- the place of a connection --------------------------------------------------------
+
+connection_slot::connection_slot(std::shared_ptr<server_core> core, tcp_stream stream) noexcept
+    : core_(std::move(core)), stream_(std::move(stream)), socket_(socket_access::of(stream_)) {
+  socket_->count_in(*core_->meter);
+  core_->take_place();
+  core_->meter->accepted();
+}
+
+void connection_slot::leave(close_reason why) noexcept {
+  if (!core_) return;
+  stream_.close();
+  socket_ = {};
+  core_->meter->closed(why);
+  core_->give_place();
+  core_.reset();
+}
+
+close_reason connection_slot::reason(const cell& c) const noexcept {
+  using ending = socket_state::ending;
+  if (c.reason().kind() == exit_kind::error) return close_reason::crash;
+  if (c.stop_asked()) return close_reason::drain;
+  switch (socket_->ended_by) {
+    case ending::peer:
+      return close_reason::peer;
+    case ending::idle:
+      return close_reason::idle;
+    case ending::failed:
+      return close_reason::error;
+    case ending::none:
+      break;
+  }
+  return close_reason::finished;
+}
+
+duration drain_time(connection_slot& slot) noexcept {
+  return slot.core().options.drain;
+}
+
+}  // namespace troupe::detail

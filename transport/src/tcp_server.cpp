@@ -1,0 +1,185 @@
+#include <troupe/transport/tcp_server.hpp>
+
+#include <algorithm>
+#include <array>
+#include <troupe/actors/system.hpp>
+#include <troupe/actors/system_core.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/transport/tcp_listener.hpp>
+
+#include "server_core.hpp"
+
+namespace troupe::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// When the next connection may be accepted, so that there are no more than the rate allows.
+class token_bucket {
+ public:
+  explicit token_bucket(const accept_rate& r) noexcept
+      : step_(r.per_second != 0 ? 1'000'000'000 / std::int64_t{r.per_second} : 0),
+        slack_(step_ * std::max<std::int64_t>(r.burst, 1)) {}
+
+  /// How long to wait before the next one; zero: it may come now, and is counted.
+  [[nodiscard]] duration take(std::int64_t now) noexcept {
+    if (step_ == 0) return duration::zero();
+    // Of the generic cell rate algorithm: when the bucket would be full again.
+    const std::int64_t full_at = std::max(full_at_, now) + step_;
+    if (full_at - now > slack_) return duration(full_at - now - slack_);
+    full_at_ = full_at;
+    return duration::zero();
+  }
+
+ private:
+  std::int64_t step_;
+  std::int64_t slack_;
+  std::int64_t full_at_ = 0;
+};
+
+/// Makes the actor of one connection, once.
+struct one_connection final : child_factory {
+  explicit one_connection(connection_slot s) noexcept : slot(std::move(s)) {}
+  cell* start(cell& parent, const spawn_options& o) const override {
+    const connection_factory& make = *slot.core().make;
+    return make.start(parent, o, std::move(slot));
+  }
+  mutable connection_slot slot;
+};
+
+class listener_actor {
+ public:
+  using accepts = protocol<go_on>;
+
+  listener_actor(context&, const std::shared_ptr<server_core>& core)
+      : core_(core), bucket_(core->options.rate) {
+    const tcp_server_options& o = core->options;
+    result<tcp_listener> bound =
+        tcp_listener::bind(core->wanted(), {.backlog = o.backlog, .accepted = o.connection});
+    if (!bound) throw troupe_error(bound.error());
+    listener_ = std::move(*bound);
+  }
+  listener_actor(const listener_actor&) = delete;
+  listener_actor& operator=(const listener_actor&) = delete;
+  ~listener_actor() { core_->not_listening(); }
+
+  void started(context& ctx) {
+    const std::string path = ctx.path();
+    connections_ = ctx.sys().supervisor_at(path.substr(0, path.rfind('/')) + "/connections").value();
+    const ip_endpoint at = listener_.local_endpoint().value();
+    core_->listening(at, ctx.self<listener_actor>());
+    (void)ctx.self<listener_actor>().tell(go_on{});
+    if (core_->options.on_listening != nullptr && ctx.epoch() == 0) core_->options.on_listening(at);
+  }
+
+  task<void> handle(go_on, context& ctx) {
+    for (;;) {
+      const bool full = core_->is_full();
+      // With a full house it sleeps until the next go_on.
+      if (full && core_->options.beyond == over_limit::wait) {
+        if (core_->wait_for_place()) co_return;
+        continue;
+      }
+      const duration pause = bucket_.take(ctx.now().time_since_epoch().count());
+      if (pause != duration::zero()) {
+        co_await sleep_for(pause);
+        continue;
+      }
+      result<tcp_stream> peer = co_await listener_.accept();
+      if (!peer) {
+        co_await sleep_for(after_failure(ctx, peer.error()));
+      } else if (core_->is_full()) {
+        turn_away(std::move(*peer));
+      } else {
+        co_await welcome(ctx, std::move(*peer));
+      }
+    }
+  }
+
+ private:
+  static constexpr duration first_pause = 10ms;
+  static constexpr duration longest_pause = 1s;
+
+  // Out of descriptors, mostly: it fails until somebody leaves. One line, not one for each attempt.
+  TROUPE_NOINLINE duration after_failure(const context& ctx, const error& why) {
+    core_->meter->failed();
+    if (pause_ == duration::zero()) {
+      log(ctx, log_level::error, why.to_string() + "; it goes on as soon as it can");
+      pause_ = first_pause;
+    } else {
+      pause_ = std::min(2 * pause_, longest_pause);
+    }
+    return pause_;
+  }
+  TROUPE_NOINLINE void turn_away(tcp_stream peer) {
+    core_->meter->refused();
+    if (!peer.is_open() || core_->options.refusal.empty()) return;
+    (void)peer.try_write(std::as_bytes(std::span(core_->options.refusal)));
+    // A close with unread bytes would be a reset, which can overtake what was just written.
+    if (!peer.shutdown_write()) return;
+    std::array<std::byte, 1024> sink;
+    for (int reads = 0; reads < 16; ++reads) {
+      const auto got = peer.try_read(sink);
+      if (!got || !*got || **got == 0) return;
+    }
+  }
+  task<void> welcome(context& ctx, tcp_stream peer) {
+    if (pause_ != duration::zero()) recovered(ctx);
+    const result<any_ref> child =
+        co_await connections_orders().ask(start_order(std::move(peer)), supervisor_ref::patience);
+    if (!child && child.error() != errc::closed) report(ctx, child.error());
+  }
+  TROUPE_NOINLINE start_child start_order(tcp_stream peer) {
+    child_options o{.restart = restart::temporary, .mailbox = core_->options.mailbox};
+    o.mailbox.when_stopped = on_stop::drain;
+    return {make_child_spec(std::string(), o,
+                            std::make_shared<one_connection>(connection_slot(core_, std::move(peer))))};
+  }
+  [[nodiscard]] supervisor_orders connections_orders() const {
+    connections_.cell()->share();
+    return supervisor_orders(connections_.cell());
+  }
+  TROUPE_NOINLINE void recovered(const context& ctx) {
+    pause_ = duration::zero();
+    log(ctx, log_level::info, "accepts connections again");
+  }
+  TROUPE_NOINLINE void report(const context& ctx, const error& why) const {
+    log(ctx, log_level::error, "a connection was closed: " + why.to_string());
+  }
+  static void log(const context& ctx, log_level level, const std::string& text) {
+    ctx.sys().core().home().log(level, ctx.path() + ": " + text);
+  }
+
+  std::shared_ptr<server_core> core_;
+  tcp_listener listener_;
+  supervisor_ref connections_;
+  token_bucket bucket_;
+  duration pause_{};  // zero: the last accept went well
+};
+
+// How long the listener and the actors that were closed may take to be gone, after `drain`.
+constexpr duration grace = 1s;
+
+}  // namespace
+
+tcp_server_base::tcp_server_base(std::string name, tcp_server_options options,
+                                 std::shared_ptr<const connection_factory> make)
+    : name_(std::move(name)), core_(std::make_shared<server_core>(options, std::move(make))) {}
+
+tcp_server_base::operator supervisor() const {
+  const std::int64_t within = deadline_after(grace.count(), core_->options.drain);
+  return supervisor(name_, {.shutdown = duration(within)})
+      .child(supervisor("connections", {.strategy = dynamic}))
+      .child<listener_actor>("listener", {.mailbox = {.capacity = 4}}, core_);
+}
+
+std::optional<ip_endpoint> tcp_server_base::local_endpoint() const {
+  return core_->local_endpoint();
+}
+
+endpoint_metrics tcp_server_base::metrics() const {
+  return core_->meter->read();
+}
+
+}  // namespace troupe::detail
