@@ -1,11 +1,12 @@
 #include <troupe/transport/connection.hpp>
 
 #include <algorithm>
-#include <troupe/actors/until_stopped.hpp>
-#include <troupe/runtime/sleep.hpp>
 #include <troupe/transport/read_buffer.hpp>
 
+#include "operation.hpp"
+#include "readiness.hpp"
 #include "server_core.hpp"
+#include "socket_access.hpp"
 
 namespace troupe::detail {
 
@@ -42,39 +43,58 @@ TROUPE_NOINLINE bool read_into(read_buffer& buffer, tcp_stream& peer) {
   return got && (!*got || **got != 0);
 }
 
-// How long the next read may wait, while a message has begun to come.
-TROUPE_NOINLINE duration left_for_message(const context& ctx, time_point& due, const server_core& core) {
-  const time_point now = ctx.now();
-  if (due == time_point::max()) {
-    const std::int64_t at = deadline_after(now.time_since_epoch().count(), core.options.message_deadline);
-    if (at != INT64_MAX) due = time_point(duration(at));
+/// The promise of the coroutine that awaits this.
+class own_promise {
+ public:
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  template <troupe_promise P>
+  bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    promise_ = &h.promise();
+    return false;
   }
-  const duration idle = core.options.connection.read_deadline;
-  return due == time_point::max() ? idle : std::clamp(duration(due - now), duration(1), idle);
+  [[nodiscard]] promise_base& await_resume() const noexcept { return *promise_; }
+
+ private:
+  promise_base* promise_ = nullptr;
+};
+
+// When the wait for more bytes must end. `message_due`: for as long as a message has begun to come.
+TROUPE_NOINLINE std::int64_t wait_until(const server_core& core, bool in_message, std::int64_t& message_due) {
+  const std::int64_t idle = deadline_in(core.options.connection.read_deadline);
+  if (!in_message) {
+    message_due = no_deadline;
+    return idle;
+  }
+  if (message_due == no_deadline) message_due = deadline_in(core.options.message_deadline);
+  return std::min(idle, message_due);
 }
 
 }  // namespace
 
-task<void> consume(data_handler on_data, void* object, context& ctx, tcp_stream peer, server_core* core) {
+// Waits on the socket itself: one frame is all that an idle connection holds.
+task<void> consume(data_handler on_data, void* object, cell& c, tcp_stream peer, server_core* core) {
+  promise_base& me = co_await own_promise();
   read_buffer buffer(core->options.max_message);
-  time_point due = time_point::max();  // when the message that has begun must be complete
+  std::int64_t message_due = no_deadline;
   for (;;) {
-    if (buffer.empty()) {
-      // Between two messages: a stop ends the connection here.
-      if (!co_await until_stopped(ctx, peer.wait_readable())) co_return;
-    } else {
-      peer.set_read_deadline(left_for_message(ctx, due, *core));
-      if (!co_await peer.wait_readable()) co_return;
+    // Between two messages a stop ends the connection; in the middle of one it may be completed.
+    me.yields_to_stop = buffer.empty();
+    if (me.yields_to_stop && c.stop_asked()) co_return;
+    {
+      socket_state* const s = socket_access::of(peer).get();
+      const operation mine(s, direction::read);
+      if (!mine || !s->is_open()) co_return;
+      if (co_await readiness(*s, direction::read, wait_until(*core, !buffer.empty(), message_due))) co_return;
     }
+    me.yields_to_stop = false;
     if (!read_into(buffer, peer)) co_return;
     while (!buffer.empty()) {
-      const result<std::size_t> taken = co_await on_data(object, buffer.data(), peer, ctx);
+      const result<std::size_t> taken = co_await on_data(object, buffer.data(), peer, c);
       if (!taken) co_return;
       if (*taken == 0) break;
       buffer.consume(*taken);
-      if (due != time_point::max()) due = time_point::max();
+      message_due = no_deadline;
     }
-    if (buffer.empty()) peer.set_read_deadline(core->options.connection.read_deadline);
   }
 }
 

@@ -58,15 +58,18 @@ ip_endpoint server_core::wanted() const noexcept {
 // -- the place of a connection --------------------------------------------------------
 
 connection_slot::connection_slot(std::shared_ptr<server_core> core, tcp_stream stream) noexcept
-    : core_(std::move(core)), stream_(std::move(stream)), socket_(socket_access::of(stream_)) {
+    : core_(std::move(core)), socket_(socket_access::take(std::move(stream))) {
   socket_->count_in(*core_->meter);
   core_->take_place();
   core_->meter->accepted();
 }
 
+tcp_stream connection_slot::take_stream() noexcept {
+  return socket_access::stream(socket_);
+}
+
 void connection_slot::leave(close_reason why) noexcept {
   if (!core_) return;
-  stream_.close();
   socket_ = {};
   core_->meter->closed(why);
   core_->give_place();

@@ -52,13 +52,15 @@ class listener_actor {
  public:
   using accepts = protocol<go_on>;
 
-  listener_actor(context&, const std::shared_ptr<server_core>& core)
+  listener_actor(context& ctx, const std::shared_ptr<server_core>& core)
       : core_(core), bucket_(core->options.rate) {
     const tcp_server_options& o = core->options;
     result<tcp_listener> bound =
         tcp_listener::bind(core->wanted(), {.backlog = o.backlog, .accepted = o.connection});
     if (!bound) throw troupe_error(bound.error());
     listener_ = std::move(*bound);
+    // Here, not in started(): when the tree is up, everybody may ask where it listens.
+    core_->listening(listener_.local_endpoint().value(), ctx.self<listener_actor>());
   }
   listener_actor(const listener_actor&) = delete;
   listener_actor& operator=(const listener_actor&) = delete;
@@ -67,10 +69,10 @@ class listener_actor {
   void started(context& ctx) {
     const std::string path = ctx.path();
     connections_ = ctx.sys().supervisor_at(path.substr(0, path.rfind('/')) + "/connections").value();
-    const ip_endpoint at = listener_.local_endpoint().value();
-    core_->listening(at, ctx.self<listener_actor>());
     (void)ctx.self<listener_actor>().tell(go_on{});
-    if (core_->options.on_listening != nullptr && ctx.epoch() == 0) core_->options.on_listening(at);
+    if (core_->options.on_listening != nullptr && ctx.epoch() == 0) {
+      core_->options.on_listening(listener_.local_endpoint().value());
+    }
   }
 
   task<void> handle(go_on, context& ctx) {

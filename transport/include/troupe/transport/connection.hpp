@@ -27,7 +27,7 @@ class connection_slot {
   ~connection_slot() { leave(close_reason::drain); }  // its actor was not started: the server stops
 
   /// Once: the connection.
-  [[nodiscard]] tcp_stream take_stream() noexcept { return std::move(stream_); }
+  [[nodiscard]] tcp_stream take_stream() noexcept;
   /// Counts the end of the connection; harmless when repeated.
   void leave(close_reason why) noexcept;
   /// Why the connection of an actor that ends has ended.
@@ -36,8 +36,7 @@ class connection_slot {
 
  private:
   std::shared_ptr<server_core> core_;
-  tcp_stream stream_;
-  socket_ref socket_;  // to see how it has ended
+  socket_ref socket_;  // the connection, until it is taken; then to see how it has ended
 };
 
 /// Starts the actor of a connection under a supervisor's cell.
@@ -58,7 +57,7 @@ void run_connection(cell& c, task<void> t) noexcept;
 /// around it is compiled once.
 using data_handler = task<result<std::size_t>> (*)(void* object, std::span<const std::byte>, tcp_stream&,
                                                    context&);
-[[nodiscard]] task<void> consume(data_handler on_data, void* object, context& ctx, tcp_stream peer,
+[[nodiscard]] task<void> consume(data_handler on_data, void* object, cell& c, tcp_stream peer,
                                  server_core* core);
 
 template <class T>

@@ -7,6 +7,7 @@
 namespace troupe::detail {
 
 class socket_state;
+struct socket_access;
 
 /// Shares a socket_state: the stream holds one, and so does each operation
 /// under way, so that a stream may be closed and destroyed meanwhile.

@@ -40,6 +40,7 @@ class tcp_stream : public detail::stream_socket {
 
  private:
   friend class tcp_listener;
+  friend struct detail::socket_access;
   explicit tcp_stream(detail::socket_ref socket) noexcept : stream_socket(std::move(socket)) {}
 };
 
