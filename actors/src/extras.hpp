@@ -28,8 +28,6 @@ class restart_window {
   std::size_t first_ = 0;
 };
 
-[[nodiscard]] duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t random) noexcept;
-
 /// Throws troupe_error with errc::invalid_argument, naming the option and the
 /// place in the tree.
 void check_options(const spawn_options& o, const std::string& where);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/runtime/blocking.hpp>
+#include <troupe/runtime/both.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/log.hpp>
 #include <troupe/runtime/runtime.hpp>

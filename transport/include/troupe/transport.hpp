@@ -22,6 +22,7 @@
 #include <troupe/transport/split.hpp>
 #include <troupe/transport/stream_ops.hpp>
 #include <troupe/transport/stream_socket.hpp>
+#include <troupe/transport/tcp_client.hpp>
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>
 #include <troupe/transport/tcp_server.hpp>

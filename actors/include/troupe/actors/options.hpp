@@ -51,6 +51,11 @@ struct backoff {
   double jitter = 0.2;
 };
 
+namespace detail {
+/// The pause after `step` others in a row.
+[[nodiscard]] duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t random) noexcept;
+}  // namespace detail
+
 /// In which order an actor's children are stopped.
 enum class stop_order : std::uint8_t {
   reverse,   ///< one after the other, the youngest first

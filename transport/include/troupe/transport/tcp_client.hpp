@@ -1,0 +1,86 @@
+// A TCP connection as an actor that keeps itself up.
+//
+//   auto upstream = troupe::supervisor("app")
+//       .child<consumer>("consumer")
+//       .child(troupe::tcp_client, "upstream", {.mailbox = {.capacity = 256}},
+//              troupe::tcp_client_options{.connect = at, .consumer = consumer});
+//   ...
+//   if (client.tell(troupe::tcp_send{bytes}) == troupe::send_result::full) { /* it is down, or slow */ }
+//
+//   mailbox --> write            tcp_received --> consumer, at its pace
+//   connect, wait longer and longer, connect ...   tcp_up, tcp_down --> observer
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <troupe/actors/inbox.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/tcp_options.hpp>
+#include <vector>
+
+namespace troupe {
+
+/// To a client: bytes for the peer.
+struct tcp_send {
+  std::vector<std::byte> bytes;
+};
+/// From a client: what has come, in order; nothing is known of message boundaries.
+struct tcp_received {
+  std::vector<std::byte> bytes;
+};
+/// From a client: it is connected, for the nth time.
+struct tcp_up {
+  ip_endpoint peer;
+  std::uint64_t connection = 1;
+};
+/// From a client: it is not connected any more, or could not be; it goes on trying.
+struct tcp_down {
+  ip_endpoint peer;
+  error why;
+};
+
+/// Reads the figures of an endpoint; a copy reads the same ones. Any thread.
+class endpoint_monitor {
+ public:
+  [[nodiscard]] endpoint_metrics read() const;
+  /// Internal.
+  [[nodiscard]] detail::endpoint_meter& meter() const noexcept { return *meter_; }
+
+ private:
+  detail::meter_ref meter_;
+};
+
+struct tcp_client_options {
+  ip_endpoint connect;
+  tcp_options connection = {};
+  duration connect_deadline = std::chrono::seconds(5);
+  /// The pause before the next attempt. It starts over once a connection has lasted for (first + most) / 2.
+  troupe::backoff reconnect = {.first = std::chrono::milliseconds(100), .most = std::chrono::seconds(10)};
+  /// Who gets what is received; empty: it is read and dropped.
+  ref<tcp_received> consumer = {};
+  /// Who hears of connections and their ends; told, not waited for.
+  ref<tcp_up, tcp_down> observer = {};
+  /// Bytes of one tcp_received at most.
+  std::size_t chunk = std::size_t{16} * 1024;
+  endpoint_monitor monitor = {};
+};
+
+/// An actor, to be spawned, or to be a child of a supervisor.
+///
+/// It connects, and when the connection ends or cannot be made, tries again after a pause that grows. While
+/// it is down, messages wait in its mailbox, and one that it has taken out; a full mailbox refuses, or makes
+/// its senders wait, as ever. Nothing else is buffered. It reads only while the consumer has room: a slow
+/// consumer slows down the peer.
+///
+/// Delivery is at most once. Messages that waited are sent in order on the next connection. Lost with a
+/// connection is what had been handed to the kernel and not yet read by the peer, which nobody can know; and
+/// the message whose write failed half-way, which counts as `dropped` in the figures. What the peer had sent
+/// and was not yet read is lost, too. Nothing is sent twice.
+///
+/// An actor that drains (on_stop::drain) sends what is queued before it ends, if it is, or gets, connected
+/// within its shutdown time. It fails when its consumer has ended.
+task<void> tcp_client(context& ctx, inbox<tcp_send> in, tcp_client_options options);
+
+}  // namespace troupe
