@@ -31,8 +31,17 @@ class blocking_client {
     connected_ = ::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   }
   blocking_client(blocking_client&& o) noexcept
-      : socket_(std::exchange(o.socket_, -1)), connected_(o.connected_), received_(std::move(o.received_)) {}
-  blocking_client& operator=(blocking_client&&) = delete;
+      : socket_(std::exchange(o.socket_, -1)),
+        connected_(o.connected_),
+        reset_(o.reset_),
+        received_(std::move(o.received_)) {}
+  blocking_client& operator=(blocking_client&& o) noexcept {
+    std::swap(socket_, o.socket_);
+    std::swap(connected_, o.connected_);
+    std::swap(reset_, o.reset_);
+    std::swap(received_, o.received_);
+    return *this;
+  }
   ~blocking_client() { close(); }
 
   [[nodiscard]] bool connected() const { return connected_; }

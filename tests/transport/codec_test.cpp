@@ -287,9 +287,9 @@ TEST_CASE("length_codec: a lie about the length is refused at once, with what wa
 }
 
 TEST_CASE("length_codec: the largest claim of all overflows nothing, even without a limit") {
-  const auto unlimited = std::numeric_limits<std::size_t>::max();
+  const auto no_limit = std::numeric_limits<std::size_t>::max();
   for (const bool counts : {false, true}) {
-    const length_codec codec({.prefix = length_prefix::u64, .counts_prefix = counts, .max_frame = unlimited});
+    const length_codec codec({.prefix = length_prefix::u64, .counts_prefix = counts, .max_frame = no_limit});
     const outcome seen = decode_all(codec, std::string(8, '\xff') + "abc");
     CHECK(seen == outcome{{}, "", 11});
   }

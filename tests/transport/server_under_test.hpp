@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <thread>
+#include <troupe/actors/testkit.hpp>
 #include <troupe/transport.hpp>
 
 #include <troupe/actors.hpp>

@@ -15,5 +15,6 @@
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/system.hpp>
 #include <troupe/actors/until_stopped.hpp>
+#include <troupe/runtime/both.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
