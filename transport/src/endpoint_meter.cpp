@@ -1,6 +1,12 @@
 #include "endpoint_meter.hpp"
 
-namespace troupe::detail {
+namespace troupe {
+
+endpoint_metrics endpoint_monitor::read() const {
+  return meter_->read();
+}
+
+namespace detail {
 
 meter_ref::meter_ref() : meter_(new endpoint_meter) {}
 meter_ref::meter_ref(const meter_ref& other) noexcept : meter_(other.meter_) {
@@ -38,4 +44,5 @@ endpoint_metrics endpoint_meter::read() const noexcept {
   return m;
 }
 
-}  // namespace troupe::detail
+}  // namespace detail
+}  // namespace troupe

@@ -14,10 +14,6 @@
 
 namespace troupe {
 
-endpoint_metrics endpoint_monitor::read() const {
-  return meter_->read();
-}
-
 namespace {
 
 using detail::endpoint_meter;

@@ -30,6 +30,7 @@
 #include <troupe/transport/tls_context.hpp>
 #include <troupe/transport/tls_error.hpp>
 #include <troupe/transport/tls_stream.hpp>
+#include <troupe/transport/udp_endpoint.hpp>
 #include <troupe/transport/udp_options.hpp>
 #include <troupe/transport/udp_socket.hpp>
 #include <troupe/transport/unix_datagram.hpp>

@@ -68,4 +68,16 @@ class meter_ref {
 };
 
 }  // namespace detail
+
+/// Reads the figures of an endpoint; a copy reads the same ones. Any thread.
+class endpoint_monitor {
+ public:
+  [[nodiscard]] endpoint_metrics read() const;
+  /// Internal.
+  [[nodiscard]] detail::endpoint_meter& meter() const noexcept { return *meter_; }
+
+ private:
+  detail::meter_ref meter_;
+};
+
 }  // namespace troupe

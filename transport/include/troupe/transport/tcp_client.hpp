@@ -41,17 +41,6 @@ struct tcp_down {
   error why;
 };
 
-/// Reads the figures of an endpoint; a copy reads the same ones. Any thread.
-class endpoint_monitor {
- public:
-  [[nodiscard]] endpoint_metrics read() const;
-  /// Internal.
-  [[nodiscard]] detail::endpoint_meter& meter() const noexcept { return *meter_; }
-
- private:
-  detail::meter_ref meter_;
-};
-
 struct tcp_client_options {
   ip_endpoint connect;
   tcp_options connection = {};

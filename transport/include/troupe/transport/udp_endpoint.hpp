@@ -1,0 +1,55 @@
+// A UDP socket as an actor: datagrams in and out as messages.
+//
+//   struct handler {
+//     using accepts = troupe::protocol<troupe::udp_datagram>;
+//     void started(troupe::context& ctx) {
+//       socket = ctx.spawn(troupe::udp_endpoint, {.name = "udp"},
+//                          troupe::udp_endpoint_options{.bind = at, .consumer = ctx.self<handler>()});
+//     }
+//     void handle(troupe::udp_datagram m) { ... socket.tell(...) ... }
+//
+// What has come together is received with one system call.
+#pragma once
+
+#include <cstddef>
+#include <troupe/actors/inbox.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/udp_options.hpp>
+#include <vector>
+
+namespace troupe {
+
+/// To an endpoint: bytes for somebody. From it: bytes, and who has sent them.
+struct udp_datagram {
+  std::vector<std::byte> bytes;
+  ip_endpoint peer;
+};
+
+struct udp_endpoint_options {
+  /// Port 0: the kernel picks one; see on_bound.
+  ip_endpoint bind = ip_endpoint::loopback();
+  udp_options socket = {};
+  /// Who gets what is received; empty: it is counted and dropped. It is told, not waited for: what does
+  /// not fit into its mailbox is dropped, for UDP has no way to slow down whoever sends.
+  ref<udp_datagram> consumer = {};
+  /// The longest datagram to receive. Longer ones are dropped.
+  std::size_t max_datagram = 2048;
+  /// How many are received at a time at most.
+  std::size_t batch = 32;
+  endpoint_monitor monitor = {};
+  /// Called on the actor's strand when the socket is bound.
+  void (*on_bound)(const ip_endpoint& at) = nullptr;
+};
+
+/// An actor, to be spawned by whoever handles its datagrams, or to be a child of a supervisor. When its
+/// socket cannot be had it fails, with an error that says why.
+///
+/// Dropped, and counted as `dropped` in the figures: what came while the consumer's mailbox was full; what
+/// was too long for max_datagram; what was sent and refused by the kernel, for its length or its address; and
+/// what the kernel had to drop because the socket's buffer was full, which is looked up when a whole batch
+/// has come at once. What is to be sent waits in the mailbox while the kernel has no room, up to
+/// socket.write_deadline.
+task<void> udp_endpoint(context& ctx, inbox<udp_datagram> in, udp_endpoint_options options);
+
+}  // namespace troupe
