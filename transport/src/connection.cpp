@@ -10,27 +10,6 @@
 
 namespace troupe::detail {
 
-void connection_finished(promise_base& base, strand& s) noexcept {
-  auto& p = static_cast<task_promise<void>&>(base);
-  auto& c = static_cast<cell&>(s);
-  c.handler_done();
-  const outcome how = p.how;
-  const std::exception_ptr failure = std::move(p.exception);
-  p.handle.destroy();
-  if (how == outcome::error) {
-    c.crash(error::from_exception(failure, c.path()));
-  } else if (how == outcome::value) {
-    c.stop_self();
-  }
-}
-
-void run_connection(cell& c, task<void> t) noexcept {
-  auto& p = t.promise();
-  p.finished = &connection_finished;
-  (void)t.release();
-  c.run_handler(p);
-}
-
 namespace {
 
 // Reads what is there; false when the stream has ended or failed, or the message is too long.

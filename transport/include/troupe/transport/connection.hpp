@@ -50,8 +50,6 @@ struct connection_factory {
 
 // What the behaviour of every type of connection has in common.
 [[nodiscard]] duration drain_time(connection_slot& slot) noexcept;
-void connection_finished(promise_base& base, strand& s) noexcept;
-void run_connection(cell& c, task<void> t) noexcept;
 
 /// Calls a consumer's on_data, which may take the context or not; type-erased, so that the loop
 /// around it is compiled once.
@@ -145,7 +143,7 @@ struct connection_box {
   static void started(cell& c) {
     connection_box& self = of(c);
     try {
-      run_connection(c, run::begin(self.object(), c, self.slot.take_stream(), self.receiver, self.slot));
+      run_as_life(c, run::begin(self.object(), c, self.slot.take_stream(), self.receiver, self.slot));
     } catch (...) {
       c.crash(error::from_exception(std::current_exception(), c.path()));
     }
