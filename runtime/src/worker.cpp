@@ -134,9 +134,12 @@ void worker::maintain() noexcept {
   messages_then_ = messages;
   ticks_left_ = interval_;
   timers.fire_due(now_);
-  if (io.in_use() && now_ - io_polled_at_ >= io_poll_period) {
+  // Sockets have their turn once everybody has had theirs that was ready at the last look: what is ready
+  // in the kernel is in order there, and would only push what waits here into the overflow list.
+  if (io.in_use() && now_ - io_polled_at_ >= io_poll_period && queue.passed(io_polled_up_to_)) {
     io_polled_at_ = now_;
     io.poll();
+    io_polled_up_to_ = queue.end_mark();
   }
   if (worth_sharing()) home_->notify();
 }

@@ -97,6 +97,13 @@ class run_queue {
     return slot_.exchange(nullptr, std::memory_order_acq_rel);
   }
 
+  /// A mark behind all that the ring holds now.
+  [[nodiscard]] std::uint64_t end_mark() const noexcept { return tail_.load(std::memory_order_relaxed); }
+  /// Whether all that was in the ring when the mark was made has left it.
+  [[nodiscard]] bool passed(std::uint64_t mark) const noexcept {
+    return head_.load(std::memory_order_relaxed) >= mark;
+  }
+
   [[nodiscard]] bool slot_filled() const noexcept { return slot_.load(std::memory_order_relaxed) != nullptr; }
 
   // -- anybody --------------------------------------------------------------

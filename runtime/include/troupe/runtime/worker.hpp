@@ -118,6 +118,7 @@ class alignas(cache_line) worker {
   // What maintain() saw the last time.
   std::int64_t maintained_at_ = 0;
   std::int64_t io_polled_at_ = 0;
+  std::uint64_t io_polled_up_to_ = 0;  // the end of the ring then
   std::uint64_t slices_then_ = 0;
   std::uint64_t messages_then_ = 0;
   std::int64_t mean_slice_ = 100;
