@@ -5,8 +5,8 @@
 
 namespace troupe::detail {
 
-/// `bytes` of memory; of read_buffer::block_bytes from this thread's pool, if
-/// there is one. Out of line, as every access to a thread-local that a
+/// `bytes` of memory; of read_buffer::block_bytes, or twice, four or eight times that,
+/// from this thread's pool, if there is one. Out of line, as every access to a thread-local that a
 /// coroutine makes (slab.hpp). Throws bad_alloc.
 [[nodiscard, gnu::noinline]] std::byte* borrow_block(std::size_t bytes);
 /// Gives it back, with the same `bytes`, to the pool of this thread. Null is allowed.
