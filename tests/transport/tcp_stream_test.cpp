@@ -328,6 +328,20 @@ TEST_CASE("tcp_stream: try_read and try_write never wait") {
   CHECK(taken > 0);
 }
 
+TEST_CASE("tcp_stream: who waited for it to be readable may read in the same expression") {
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  connection c = must(rt.block_on(make_connection()));
+  CHECK(must(c.client.try_write(bytes_of("four"))) == 4);
+  const result<std::size_t> got = rt.block_on([](tcp_stream& s) -> task<std::size_t> {
+    std::byte chunk[8];
+    const auto read_after = [&](result<void> readable) {
+      return must(readable), must(s.try_read(chunk)).value_or(0);
+    };
+    co_return read_after(co_await s.wait_readable());
+  }(c.server));
+  CHECK(got == 4);
+}
+
 TEST_CASE("tcp_stream: endpoints name both sides, options can be changed") {
   runtime rt({.workers = 1});
   connection c = must(rt.block_on(make_connection()));

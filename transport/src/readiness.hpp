@@ -32,8 +32,10 @@ class [[nodiscard]] readiness final : public leaf {
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <troupe_promise P>
   bool await_suspend(std::coroutine_handle<P> h) {
-    return !begin(h.promise()) || start();
+    return suspend(h.promise());
   }
+  /// False: `p` goes on at once.
+  bool suspend(promise_base& p) { return !begin(p) || start(); }
   std::error_code await_resume() const noexcept { return why_; }
 
  private:

@@ -103,15 +103,6 @@ task<result<std::size_t>> read_on(socket_ref s, std::span<std::byte> into) {
   co_return read_outcome(s, got, why);
 }
 
-task<result<void>> readable_on(socket_ref s) {
-  const operation mine(s.get(), direction::read);
-  std::error_code why = refusal(s, mine);
-  if (!why) {
-    why = co_await readiness(*s, direction::read, deadline_in(s->options.read_deadline));
-  }
-  co_return outcome(s, reading, why);
-}
-
 template <class Bytes>
 task<result<void>> write_on(socket_ref s, Bytes bytes) {
   const operation mine(s.get(), direction::write);
@@ -155,9 +146,6 @@ task<result<void>> stream_socket::write_pieces(std::span<const const_buffer> pie
   many_pieces bytes{pieces};
   bytes.drop_sent();
   return write_on(socket_, bytes);
-}
-task<result<void>> stream_socket::wait_readable() {
-  return readable_on(socket_);
 }
 
 result<std::optional<std::size_t>> stream_socket::try_read(std::span<std::byte> into) {

@@ -16,6 +16,7 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/transport/const_buffer.hpp>
+#include <troupe/transport/readable_wait.hpp>
 #include <troupe/transport/socket_ref.hpp>
 #include <utility>
 
@@ -60,7 +61,8 @@ class stream_socket {
 
   /// Waits until a read would not wait, without holding a buffer; now and then
   /// it is wrong, so follow with try_read(). Same deadline as read_some().
-  [[nodiscard]] task<result<void>> wait_readable();
+  /// Awaited where it is called, or put into with_timeout() and its like: a result<void>.
+  [[nodiscard]] readable_wait wait_readable() const noexcept { return readable_wait(socket_); }
 
   /// Reads without waiting: nothing now (nullopt), or as read_some().
   [[nodiscard]] result<std::optional<std::size_t>> try_read(std::span<std::byte> into);
