@@ -1,0 +1,71 @@
+// Connections that have been used once and then are silent: what each of them keeps of the server's memory,
+// and what all of them together take of its time.
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "load.hpp"
+#include "pattern.hpp"
+#include "server_process.hpp"
+#include "sockets.hpp"
+
+namespace netload {
+
+namespace {
+
+constexpr unsigned first = 64;  // so that what the first connections bring in is not counted
+
+// One message there and back, so that the connection is served, and has had what it needs for that.
+void echo_once(const socket_fd& s, const pattern& text, std::size_t size) {
+  std::vector<char> got(size);
+  if (::send(s.get(), text.from(0), size, MSG_NOSIGNAL) != static_cast<ssize_t>(size))
+    throw failed("send: no room");
+  for (std::size_t n = 0; n < size;) {
+    pollfd p{.fd = s.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&p, 1, 5000) <= 0) throw failed("the server does not echo");
+    const ssize_t more = ::recv(s.get(), got.data() + n, size - n, 0);
+    if (more <= 0) throw failed("the server closed a connection");
+    n += static_cast<std::size_t>(more);
+  }
+  if (!text.matches(got.data(), size, 0)) throw failed("the server sent back other bytes");
+}
+
+void pause() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+}
+
+}  // namespace
+
+std::string run_idle(const options& o) {
+  const pattern text(o.size);
+  std::vector<socket_fd> sockets;
+  const auto open = [&](unsigned n) {
+    for (unsigned i = 0; i < n; ++i) {
+      sockets.push_back(connect_tcp(o.port));
+      echo_once(sockets.back(), text, o.size);
+    }
+    pause();
+  };
+  open(first);
+  const std::uint64_t before = resident_bytes(o.server);
+  open(o.connections);
+  const std::uint64_t after = resident_bytes(o.server);
+
+  const std::uint64_t cpu_before = cpu_ns(o.server);
+  const std::uint64_t began = now_ns();
+  std::this_thread::sleep_for(std::chrono::duration<double>(o.seconds));
+  const auto cpu = static_cast<double>(cpu_ns(o.server) - cpu_before);
+  const auto elapsed = static_cast<double>(now_ns() - began);
+
+  const double grown = after > before ? static_cast<double>(after - before) : 0;
+  char fields[120];
+  std::snprintf(fields, sizeof fields, "\"bytes_per_connection\":%.0f,\"cpu_percent\":%.3f",
+                grown / o.connections, 100 * cpu / elapsed);
+  return fields;
+}
+
+}  // namespace netload

@@ -1,0 +1,37 @@
+// The clock of one run: when the warm-up is over, when the end has come, and what the server used in between.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "histogram.hpp"
+#include "load.hpp"
+
+namespace netload {
+
+class measurement {
+ public:
+  explicit measurement(const options& o);
+  /// True when the run is over.
+  [[nodiscard]] bool over(std::uint64_t now);
+  /// One message came back that was sent at `sent`.
+  void note(std::uint64_t sent, std::uint64_t now) noexcept {
+    if (measuring_) latencies_.note(now - sent);
+  }
+  [[nodiscard]] bool measuring() const noexcept { return measuring_; }
+  /// The figures as JSON fields. Throws `failed` when nothing was echoed.
+  [[nodiscard]] std::string fields() const;
+
+ private:
+  const options& options_;
+  std::uint64_t begins_;
+  std::uint64_t ends_;
+  bool measuring_ = false;
+  std::uint64_t began_ = 0;
+  std::uint64_t ended_ = 0;
+  std::uint64_t cpu_then_ = 0;
+  std::uint64_t cpu_now_ = 0;
+  histogram latencies_;
+};
+
+}  // namespace netload

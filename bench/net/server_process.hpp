@@ -1,0 +1,17 @@
+// The server as /proc shows it: what it costs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace netload {
+
+/// CPU time of all live threads of a process in nanoseconds, user and kernel, as the scheduler accounts it;
+/// 0 for pid 0. Throws `failed` when there is no such process.
+[[nodiscard]] std::uint64_t cpu_ns(pid_t pid);
+
+/// Resident memory of a process in bytes, exactly and not as of the last batch update; 0 for pid 0.
+[[nodiscard]] std::uint64_t resident_bytes(pid_t pid);
+
+}  // namespace netload
