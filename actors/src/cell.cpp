@@ -11,7 +11,8 @@
 namespace troupe::detail {
 
 cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o, bool usual)
-    : strand(sys.home(), &run_slice, type_of, parent != nullptr ? 3 : 2),
+    : strand(sys.home(), &run_slice, type_of, parent != nullptr ? parent->place() : sys.place(),
+             parent != nullptr ? 3 : 2),
       behaviour_(&b),
       capacity_(o.mailbox.capacity),
       restart_(b.restartable ? o.restart : restart::temporary),

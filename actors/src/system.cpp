@@ -31,7 +31,7 @@ struct system::impl {
       throw troupe_error(error(make_error_code(errc::invalid_argument),
                                "system_options.shutdown must be a positive duration"));
     }
-    core = std::make_unique<detail::system_core>(self, on.engine(), options.shutdown);
+    core = std::make_unique<detail::system_core>(self, on.engine(), on.place(), options.shutdown);
   }
 
   system_options options;

@@ -30,7 +30,8 @@ constexpr behaviour root_behaviour{
                            std::string("no handler for ") + kind_of(m).name, c.path()));
 }
 
-system_core::system_core(system& owner, engine& e, duration shutdown) : owner_(owner), engine_(&e) {
+system_core::system_core(system& owner, engine& e, std::uint16_t place, duration shutdown)
+    : owner_(owner), engine_(&e), place_(place) {
   spawn_options o;
   o.stop_children = stop_order::parallel;
   o.shutdown = shutdown;

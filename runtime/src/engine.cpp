@@ -264,14 +264,27 @@ bool engine::sim_step() noexcept {
 
 bool engine::sim_advance(std::int64_t limit) noexcept {
   timer_service& timers = first_worker().timers;
-  const auto next = timers.next_deadline();
-  if (!next || *next > limit) {
+  sim_surroundings* const around = sim_->surroundings.get();
+  const auto timer = timers.next_deadline();
+  const auto event = around != nullptr ? around->next() : std::nullopt;
+  if (!timer && !event) {
     if (limit != INT64_MAX && limit > sim_->now) sim_->now = limit;
     return false;
   }
-  if (*next > sim_->now) sim_->now = *next;
+  const std::int64_t next = std::min(timer.value_or(INT64_MAX), event.value_or(INT64_MAX));
+  if (next > limit) {
+    if (limit > sim_->now) sim_->now = limit;
+    return false;
+  }
+  if (next > sim_->now) sim_->now = next;
   timers.fire_due(sim_->now);
+  if (event && *event <= sim_->now) around->happen(sim_->now);
   return true;
+}
+
+bool engine::sim_over() noexcept {
+  return sim_->ready.empty() && first_worker().timers.empty() &&
+         (!sim_->surroundings || !sim_->surroundings->next());
 }
 
 }  // namespace troupe::detail

@@ -4,7 +4,7 @@
 
 namespace troupe::detail {
 
-root_task::root_task(engine& e, task<void> t) : strand(e, &run_slice, type_of) {
+root_task::root_task(engine& e, task<void> t, std::uint16_t place) : strand(e, &run_slice, type_of, place) {
   auto h = t.release();
   root_ = &h.promise();
   root_->finished = &finished;
@@ -84,8 +84,8 @@ root_task_ref::~root_task_ref() {
   if (task != nullptr) task->release();
 }
 
-root_task_ref start_root(engine& e, task<void> t) {
-  auto* const root = slab_new<root_task>(e, std::move(t));
+root_task_ref start_root(engine& e, task<void> t, std::uint16_t place) {
+  auto* const root = slab_new<root_task>(e, std::move(t), place);
   {
     const std::scoped_lock guard(e.roots_lock);
     e.roots.push_back(root);

@@ -9,13 +9,13 @@ namespace troupe::detail {
 /// Owned jointly by the runtime, while the task runs, and by a waiter.
 class root_task final : public strand {
  public:
-  root_task(engine& e, task<void> t);
+  root_task(engine& e, task<void> t, std::uint16_t place);
 
   void stop() noexcept;
 
  private:
   friend struct root_task_ref;
-  friend root_task_ref start_root(engine& e, task<void> t);
+  friend root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
   friend result<outcome> wait_root(engine& e, root_task& t);
 
   // What starts and stops the task; both live as long as the strand.

@@ -18,7 +18,11 @@ runtime::runtime(runtime_options options, simulated how)
     : engine_(std::make_shared<detail::engine>(
           std::move(options), std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
 
+runtime::runtime(const runtime& whole, std::uint16_t place)
+    : engine_(whole.engine_), place_(place), whole_(false) {}
+
 runtime::~runtime() {
+  if (!whole_) return;
   // Stopping posts mail, and so must not hold the lock that the end of a task takes.
   for (;;) {
     detail::root_task* root = nullptr;
@@ -40,17 +44,24 @@ runtime::~runtime() {
   }
 }
 
+void runtime::stop_all() noexcept {
+  const std::scoped_lock guard(engine_->roots_lock);
+  for (detail::root_task* const root : engine_->roots) {
+    if (root->place() == place_) root->stop();
+  }
+}
+
 result<detail::outcome> runtime::wait(task<void> t) {
   if (detail::this_worker() != nullptr) {
     return std::unexpected(error(make_error_code(errc::on_worker),
                                  "block_on would block a worker thread: co_await the task instead"));
   }
-  const detail::root_task_ref root = detail::start_root(*engine_, std::move(t));
+  const detail::root_task_ref root = detail::start_root(*engine_, std::move(t), place_);
   return detail::wait_root(*engine_, *root.task);
 }
 
 void runtime::spawn(task<void> t) {
-  detail::start_root(*engine_, std::move(t));
+  detail::start_root(*engine_, std::move(t), place_);
 }
 
 time_point runtime::now() const noexcept {

@@ -37,7 +37,7 @@ bool runtime::run_to_end(duration limit) {
   const std::int64_t until = detail::deadline_after(engine().now(), limit);
   for (;;) {
     run_until_idle();
-    if (engine().first_worker().timers.empty()) return true;
+    if (engine().sim_over()) return true;
     if (!engine().sim_advance(until)) return false;
   }
 }

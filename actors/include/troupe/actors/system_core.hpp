@@ -24,13 +24,15 @@ struct spawn_hooks {
 
 class system_core {
  public:
-  explicit system_core(system& owner, engine& e, duration shutdown);
+  system_core(system& owner, engine& e, std::uint16_t place, duration shutdown);
   ~system_core();
   system_core(const system_core&) = delete;
   system_core& operator=(const system_core&) = delete;
 
   [[nodiscard]] system& owner() const noexcept { return owner_; }
   [[nodiscard]] engine& home() const noexcept { return *engine_; }
+  /// The host of a simulated network that the actors run on; else 0.
+  [[nodiscard]] std::uint16_t place() const noexcept { return place_; }
   [[nodiscard]] cell& root() const noexcept { return *root_; }
   /// Null but in tests; set before anything is spawned.
   [[nodiscard]] spawn_hooks* hooks() const noexcept { return hooks_; }
@@ -62,6 +64,7 @@ class system_core {
  private:
   system& owner_;
   engine* engine_;
+  std::uint16_t place_;
   cell* root_;
   spawn_hooks* hooks_ = nullptr;
   std::mutex lock_;

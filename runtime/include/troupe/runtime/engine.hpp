@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/worker.hpp>
@@ -20,16 +21,38 @@ class overflow_list;
 class watchdog;
 struct inject_queue;
 
+/// What happens in a simulated world by itself, besides timers: a network.
+class sim_surroundings {
+ public:
+  sim_surroundings() = default;
+  sim_surroundings(const sim_surroundings&) = delete;
+  sim_surroundings& operator=(const sim_surroundings&) = delete;
+  virtual ~sim_surroundings() = default;
+  /// When something happens next, if ever.
+  [[nodiscard]] virtual std::optional<std::int64_t> next() const noexcept = 0;
+  /// Lets everything happen that is due; may post mail.
+  virtual void happen(std::int64_t now) noexcept = 0;
+  /// The simulation ends; others may still refer to this.
+  virtual void end() noexcept = 0;
+};
+
 /// What the simulated runtime puts in place of threads and the clock.
 struct simulation {
   simulation(std::uint64_t s, duration slowest) noexcept
       : seed(s), slowest_slice(slowest.count()), state(s * 0x9e3779b97f4a7c15ULL + 0x1234567) {}
+  ~simulation() {
+    if (surroundings) surroundings->end();
+  }
+  simulation(const simulation&) = delete;
+  simulation& operator=(const simulation&) = delete;
   const std::uint64_t seed;
   const std::int64_t slowest_slice;
   std::vector<runnable*> ready;
   std::int64_t now = 1'000'000'000;  // an arbitrary epoch, not 0, so that a forgotten time shows
   std::uint64_t state;
   std::uint64_t steps = 0;
+  /// Made by the network when it is first used.
+  std::shared_ptr<sim_surroundings> surroundings;
   std::uint64_t next() noexcept;
 };
 
@@ -53,9 +76,11 @@ class engine : public std::enable_shared_from_this<engine> {
   [[nodiscard]] simulation& sim() noexcept { return *sim_; }
   /// Runs one ready runnable of the simulation; false when none is ready.
   bool sim_step() noexcept;
-  /// Moves the virtual clock to the next timer, not beyond `limit`; false when
-  /// there is none.
+  /// Moves the virtual clock to the next timer or event of the surroundings, not
+  /// beyond `limit`; false when there is none.
   bool sim_advance(std::int64_t limit) noexcept;
+  /// Nothing is ready, and nothing will ever be by itself.
+  [[nodiscard]] bool sim_over() noexcept;
 
   [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
   [[nodiscard]] std::vector<std::unique_ptr<worker>>& workers() noexcept { return workers_; }

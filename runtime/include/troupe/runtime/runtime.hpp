@@ -4,6 +4,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <troupe/runtime/counters.hpp>
@@ -47,7 +48,7 @@ struct root_task_ref {
 };
 
 /// Starts `t` as a root on a strand of its own.
-root_task_ref start_root(engine& e, task<void> t);
+root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
 /// Asks the task to stop; harmless when it has ended.
 void stop_root(root_task& t) noexcept;
 /// How the task ended. Blocks the calling thread, which is no worker; on the
@@ -119,6 +120,8 @@ class runtime {
   [[nodiscard]] unsigned workers() const noexcept;
   [[nodiscard]] runtime_counters counters() const;
   [[nodiscard]] detail::engine& engine() const noexcept { return *engine_; }
+  /// The host of a simulated network that what this starts runs on; else 0.
+  [[nodiscard]] std::uint16_t place() const noexcept { return place_; }
 
  protected:
   struct simulated {
@@ -126,10 +129,16 @@ class runtime {
     duration slowest_slice;
   };
   runtime(runtime_options options, simulated how);
+  /// The same runtime, seen from one host of its simulated network.
+  runtime(const runtime& whole, std::uint16_t place);
+  /// Asks all root tasks of this place to stop.
+  void stop_all() noexcept;
 
  private:
   result<detail::outcome> wait(task<void> t);
   std::shared_ptr<detail::engine> engine_;
+  std::uint16_t place_ = 0;
+  bool whole_ = true;  // ends the engine with itself
 };
 
 }  // namespace troupe

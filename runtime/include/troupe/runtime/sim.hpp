@@ -27,8 +27,9 @@ class runtime final : public troupe::runtime {
   std::uint64_t run_until_idle();
   /// Runs, and moves the clock through every timer, to `d` from now.
   void advance(duration d);
-  /// Runs, and moves the clock, until nothing is ready and no timer is armed, or
-  /// `limit` of virtual time has passed; false in the second case.
+  /// Runs, and moves the clock, until nothing is ready, no timer is armed and no
+  /// packet is under way, or `limit` of virtual time has passed; false in the
+  /// second case.
   bool run_to_end(duration limit = std::chrono::hours(24 * 365));
   /// Runs a single slice; false when nothing is ready.
   bool step();

@@ -85,6 +85,8 @@ class strand : public runnable {
   strand& operator=(const strand&) = delete;
 
   [[nodiscard]] engine& home() const noexcept { return *home_; }
+  /// The host of a simulated network that this runs on; 0 everywhere else.
+  [[nodiscard]] std::uint16_t place() const noexcept { return place_; }
   /// What this is, for reports. Called by the watchdog while the strand runs.
   [[nodiscard]] std::string describe() const { return type_->describe(*this); }
 
@@ -135,8 +137,8 @@ class strand : public runnable {
   };
   /// Starts with two shares, the strand's own, until it is dead, and its owner's,
   /// or with more for whoever else gets one at once.
-  strand(engine& home, run_fn f, const type& t, std::uint32_t shares = 2) noexcept
-      : runnable(f), home_(&home), type_(&t), shares_(shares) {}
+  strand(engine& home, run_fn f, const type& t, std::uint16_t place, std::uint32_t shares = 2) noexcept
+      : runnable(f), home_(&home), type_(&t), shares_(shares), place_(place) {}
   ~strand() = default;
 
   /// Resumes what yielded, or what the last slice's hop budget cut off.
@@ -158,6 +160,7 @@ class strand : public runnable {
   // before the free; the acquire half makes the last one see them all. Broken
   // by: any test under ASan or TSan.
   atomic<std::uint32_t> shares_;
+  const std::uint16_t place_;
   bool cancelled_ = false;
 };
 
