@@ -8,6 +8,7 @@
 #include "sockaddr.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 
 namespace troupe::detail {
 
@@ -51,7 +52,7 @@ result<socket_ref> accept_one(socket_state& s) {
   s.take_ready(direction::read);
   for (;;) {
     socket_address peer;
-    const int fd = ::accept4(s.fd(), peer.get(), peer.size(), SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = sys::accept4(s.fd(), peer.get(), peer.size(), SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       s.give_ready(direction::read);  // there may be more
       return accepted(s, fd, peer);
@@ -68,9 +69,6 @@ result<socket_ref> accept_one(socket_state& s) {
 
 task<result<socket_ref>> accept_on(socket_ref s) {
   if (!s || !s->is_open()) co_return std::unexpected(closed_error("accept"));
-  if (const std::error_code refused = refuse_simulated()) {
-    co_return std::unexpected(socket_error(refused, "accept at", s->name()));
-  }
   const operation mine(s.get(), direction::read);
   if (!mine) co_return std::unexpected(busy_error("accept at", s->name()));
   for (;;) {

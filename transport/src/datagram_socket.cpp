@@ -6,6 +6,7 @@
 #include <troupe/transport/datagram_socket.hpp>
 
 #include "datagram_io.hpp"
+#include "sys.hpp"
 
 namespace troupe::detail {
 
@@ -15,7 +16,7 @@ std::error_code receive_datagram(socket_state& s, std::span<std::byte> into, soc
   for (;;) {
     from.expect();
     // With MSG_TRUNC the kernel says how long the datagram was, not how much of it fitted.
-    const ssize_t n = ::recvfrom(s.fd(), into.data(), into.size(), MSG_TRUNC, from.get(), from.size());
+    const ssize_t n = sys::recvfrom(s.fd(), into.data(), into.size(), MSG_TRUNC, from.get(), from.size());
     if (n >= 0) {
       read = {std::min(static_cast<std::size_t>(n), into.size()), static_cast<std::size_t>(n), true};
       s.give_ready(direction::read);
@@ -34,8 +35,8 @@ bool send_datagram(socket_state& s, std::span<const std::byte> bytes, const sock
                    std::error_code& why) noexcept {
   s.take_ready(direction::write);
   for (;;) {
-    const ssize_t n = ::sendto(s.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL,
-                               to != nullptr ? to->get() : nullptr, to != nullptr ? to->length() : 0);
+    const ssize_t n = sys::sendto(s.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL,
+                                  to != nullptr ? to->get() : nullptr, to != nullptr ? to->length() : 0);
     if (n >= 0) {
       s.give_ready(direction::write);
       return true;
@@ -84,7 +85,7 @@ result<std::uint32_t> datagram_socket::kernel_drops() const {
   if (!is_open()) return std::unexpected(closed_error("kernel_drops"));
   std::array<std::uint32_t, SK_MEMINFO_VARS> info{};
   socklen_t size = sizeof info;
-  if (::getsockopt(socket_->fd(), SOL_SOCKET, SO_MEMINFO, info.data(), &size) != 0) {
+  if (sys::getsockopt(socket_->fd(), SOL_SOCKET, SO_MEMINFO, info.data(), &size) != 0) {
     return std::unexpected(
         socket_error({errno, std::generic_category()}, "count what is dropped at", socket_->name()));
   }

@@ -9,6 +9,7 @@
 #include "sockaddr.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 
 namespace troupe {
 
@@ -26,7 +27,7 @@ result<int> index_of(std::string_view interface) {
 
 template <class Request>
 std::error_code request(int fd, int level, int name, const Request& r) noexcept {
-  if (::setsockopt(fd, level, name, &r, sizeof r) == 0) return {};
+  if (detail::sys::setsockopt(fd, level, name, &r, sizeof r) == 0) return {};
   return {errno, std::generic_category()};
 }
 

@@ -7,11 +7,12 @@
 #include <chrono>
 
 #include "sockaddr.hpp"
+#include "sys.hpp"
 
 namespace troupe::detail {
 
 int open_socket(int family, int type, std::error_code& failed) noexcept {
-  const int fd = ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = sys::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   failed = fd < 0 ? std::error_code(errno, std::generic_category()) : std::error_code();
   return fd;
 }
@@ -21,7 +22,7 @@ int open_tcp(const ip_endpoint& e, std::error_code& failed) noexcept {
 }
 
 std::error_code set_flag(int fd, int level, int name, int value) noexcept {
-  if (::setsockopt(fd, level, name, &value, sizeof value) == 0) return {};
+  if (sys::setsockopt(fd, level, name, &value, sizeof value) == 0) return {};
   return {errno, std::generic_category()};
 }
 
@@ -55,7 +56,7 @@ std::error_code apply(int fd, const tcp_options& o) noexcept {
 
 ip_endpoint bound_to(int fd) noexcept {
   socket_address a;
-  ::getsockname(fd, a.get(), a.size());
+  sys::getsockname(fd, a.get(), a.size());
   return a.endpoint();
 }
 

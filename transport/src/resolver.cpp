@@ -15,7 +15,7 @@
 
 #include "readiness.hpp"
 #include "sockaddr.hpp"
-#include "socket_error.hpp"
+#include "sys.hpp"
 
 namespace troupe {
 
@@ -55,11 +55,11 @@ bool is_localhost(std::string_view host) noexcept {
 }
 
 bool has_v6_loopback() noexcept {
-  const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int fd = detail::sys::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const detail::socket_address a(ip_endpoint::loopback_v6());
-  const bool bound = ::bind(fd, a.get(), a.length()) == 0;
-  ::close(fd);
+  const bool bound = detail::sys::bind(fd, a.get(), a.length()) == 0;
+  detail::sys::close(fd);
   return bound;
 }
 
@@ -154,14 +154,24 @@ error why_not(const name_query& q, const answer& a) {
   }
 }
 
+// The hosts of a simulated network know each other by their names.
+TROUPE_NOINLINE result<endpoints> simulated_answer(const name_query& q) {
+  endpoints all;
+  for (const ip_endpoint& e : detail::simnet::addresses_of(q.host)) {
+    if (fits(q.family, e)) all.push_back(e.with_port(q.port));
+  }
+  if (!all.empty()) return all;
+  return std::unexpected(refuse(make_error_code(errc::not_found), q.host,
+                                std::string("no host of the simulated network has this name and ") +
+                                    in_words(q.family) +
+                                    " address; make it with sim::host, or name a table_resolver in "
+                                    "resolve_options::names"));
+}
+
 class system_names final : public resolver {
  public:
   task<result<endpoints>> look_up(name_query query) override {
-    if (detail::refuse_simulated()) {
-      co_return std::unexpected(refuse(std::make_error_code(std::errc::operation_not_supported), query.host,
-                                       "the simulated runtime asks no name server; name a table_resolver in "
-                                       "resolve_options::names"));
-    }
+    if (detail::simnet::is_here()) co_return simulated_answer(query);
     answer a = co_await blocking([q = query](std::stop_token gone) {
       return gone.stop_requested() ? answer() : ask_system(q);  // nobody waits for it any more
     });

@@ -2,8 +2,6 @@
 
 #include <cerrno>
 #include <string>
-#include <troupe/runtime/engine.hpp>
-#include <troupe/runtime/strand.hpp>
 
 namespace troupe::detail {
 
@@ -27,7 +25,15 @@ const char* advice(const std::error_code& code) noexcept {
     case EMSGSIZE:
       return "; send less at once: a UDP datagram holds up to 65507 bytes over IPv4";
     case EOPNOTSUPP:
-      return "; the simulated runtime has no sockets: use the real runtime";
+      return "; a socket belongs to the runtime it was opened on: the simulated runtime awaits none of the "
+             "kernel's,"
+             " nor another's (open it in a task, or during a sim::host::visit)";
+    case EAFNOSUPPORT:
+      return "; the simulated network has IPv4 and IPv6 only";
+    case ESHUTDOWN:
+      return "; the simulated host is down";
+    case EHOSTUNREACH:
+      return "; no host has this address, or the way to it is cut";
     default:
       return "";
   }
@@ -56,12 +62,6 @@ error busy_error(std::string_view what, std::string_view where) {
   return {make_error_code(errc::invalid_argument),
           std::string(what).append(" ").append(where).append(
               ": another one is under way on this socket; await it first")};
-}
-
-std::error_code refuse_simulated() noexcept {
-  const strand* const s = current_strand();
-  if (s == nullptr || !s->home().simulated()) return {};
-  return {EOPNOTSUPP, std::generic_category()};
 }
 
 }  // namespace troupe::detail

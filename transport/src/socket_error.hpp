@@ -18,7 +18,5 @@ namespace troupe::detail {
 [[nodiscard]] error closed_error(std::string_view what);
 /// A second operation of a kind on one socket.
 [[nodiscard]] error busy_error(std::string_view what, std::string_view where);
-/// On the simulated runtime; success elsewhere, also off the workers.
-[[nodiscard]] std::error_code refuse_simulated() noexcept;
 
 }  // namespace troupe::detail

@@ -1,9 +1,9 @@
 #include "socket_state.hpp"
+#include "sys.hpp"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -24,7 +24,7 @@ socket_ref socket_state::make(int fd, const ip_endpoint& where, const tcp_option
   try {
     return socket_ref(slab_new<socket_state>(fd, where, o));
   } catch (...) {
-    ::close(fd);
+    sys::close(fd);
     throw;
   }
 }
@@ -32,7 +32,7 @@ socket_ref socket_state::make(int fd, const ip_endpoint& where, const tcp_option
 void socket_state::release() noexcept {
   if (shares_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   close();
-  if (reactor_ != nullptr) {
+  if (reactor_ != nullptr && !simulated_) {
     reactor_->retire(*this);
   } else {
     slab_delete(this);
@@ -41,8 +41,8 @@ void socket_state::release() noexcept {
 
 void socket_state::close() noexcept {
   if (fd_ < 0) return;
-  if (reactor_ != nullptr) reactor_->detach(fd_);
-  ::close(fd_);
+  if (reactor_ != nullptr && !simulated_) reactor_->detach(fd_);
+  sys::close(fd_);
   fd_ = -1;
   for (const direction d : {direction::read, direction::write}) {
     if (socket_wake* const w = wake_in(state_of(d).exchange(closed, std::memory_order_acq_rel))) {
@@ -53,14 +53,14 @@ void socket_state::close() noexcept {
 
 void socket_state::reset_at_close() noexcept {
   const linger reset{.l_onoff = 1, .l_linger = 0};
-  ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  sys::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 void socket_state::cut() noexcept {
   reset_at_close();
   // Not close(): another coroutine may be reading, and must find out in its own
   // time. The reset goes out when the owner closes.
-  ::shutdown(fd_, SHUT_RDWR);
+  sys::shutdown(fd_, SHUT_RDWR);
   cut_ = true;
   ended_by = ending::failed;
 }
@@ -85,7 +85,7 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
   got.reset();
   take_ready(direction::read);
   for (;;) {
-    const ssize_t n = ::recv(fd_, into.data(), into.size(), 0);
+    const ssize_t n = sys::recv(fd_, into.data(), into.size(), 0);
     if (n >= 0) {
       if (n == 0 && cut_) return {ECONNABORTED, std::generic_category()};
       if (n == 0) ended_by = ending::peer;
@@ -123,7 +123,8 @@ ssize_t uninterrupted(Attempt attempt) noexcept {
 
 std::error_code socket_state::send(std::span<const std::byte> bytes, std::size_t& sent) noexcept {
   take_ready(direction::write);
-  return sent_by(uninterrupted([&] { return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }), sent);
+  return sent_by(uninterrupted([&] { return sys::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }),
+                 sent);
 }
 
 std::error_code socket_state::send(std::span<const const_buffer> pieces, std::size_t skip,
@@ -141,7 +142,7 @@ std::error_code socket_state::send(std::span<const const_buffer> pieces, std::si
   all.msg_iovlen = n;
   take_ready(direction::write);
   const std::error_code failed =
-      sent_by(uninterrupted([&] { return ::sendmsg(fd_, &all, MSG_NOSIGNAL); }), sent);
+      sent_by(uninterrupted([&] { return sys::sendmsg(fd_, &all, MSG_NOSIGNAL); }), sent);
   if (sent == total) give_ready(direction::write);  // the kernel may have room for the next pieces
   return failed;
 }
@@ -164,10 +165,10 @@ socket_wake* socket_state::wake_in(word w) noexcept {
 
 std::error_code socket_state::attach(worker& w) noexcept {
   if (reactor_ != nullptr) return {};
-  if (w.home().simulated()) return {EOPNOTSUPP, std::generic_category()};
+  if (w.home().simulated() != simulated_) return {EOPNOTSUPP, std::generic_category()};
   // Set first: the first event may come before attach() returns.
   reactor_ = &w.io;
-  const std::error_code failed = w.io.attach(*this, fd_);
+  const std::error_code failed = simulated_ ? simnet::attach(fd_, *this, w.home()) : w.io.attach(*this, fd_);
   if (failed) reactor_ = nullptr;
   return failed;
 }

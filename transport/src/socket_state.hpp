@@ -35,6 +35,7 @@
 #include <troupe/transport/tcp_options.hpp>
 
 #include "endpoint_meter.hpp"
+#include "sys.hpp"
 
 namespace troupe::detail {
 
@@ -56,7 +57,7 @@ class socket_state final : private io_source {
  public:
   /// Takes over `fd`, which must be non-blocking.
   socket_state(int fd, const ip_endpoint& where, const tcp_options& o) noexcept
-      : options(o), where_(where), fd_(fd) {}
+      : options(o), where_(where), fd_(fd), simulated_(sys::is_simulated(fd)) {}
   ~socket_state() {  // by release() and dispose() only
     if (meter_ != nullptr) meter_->release();
   }
@@ -156,6 +157,7 @@ class socket_state final : private io_source {
   std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
   int fd_;
   bool cut_ = false;
+  const bool simulated_;  // then reactor_ only says that it is attached
   reactor* reactor_ = nullptr;
   endpoint_meter* meter_ = nullptr;
 };

@@ -10,6 +10,7 @@
 #include "readiness.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 
 namespace troupe::detail {
 
@@ -170,13 +171,13 @@ bool stream_socket::is_quiet() const noexcept {
   if (!is_open()) return false;
   // Takes nothing, and so says nothing about readiness.
   std::byte next{};
-  const ssize_t n = ::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t n = sys::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 result<void> stream_socket::shutdown_write() {
   if (!is_open()) return std::unexpected(closed_error("shutdown_write"));
-  if (::shutdown(socket_->fd(), SHUT_WR) == 0) return {};
+  if (sys::shutdown(socket_->fd(), SHUT_WR) == 0) return {};
   return std::unexpected(
       socket_error({errno, std::generic_category()}, "shut down the connection to", socket_->name()));
 }

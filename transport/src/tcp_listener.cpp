@@ -6,6 +6,7 @@
 #include "sockaddr.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 
 namespace troupe {
 
@@ -21,14 +22,14 @@ tcp_listener& tcp_listener::operator=(tcp_listener&& other) noexcept {
 }
 
 result<tcp_listener> tcp_listener::bind(ip_endpoint at, listen_options options) {
-  std::error_code failed = detail::refuse_simulated();
+  std::error_code failed;
   const auto refuse = [&] { return std::unexpected(detail::socket_error(failed, "cannot listen at", at)); };
   if (options.dual_stack && !at.is_v6()) {
     return std::unexpected(error(make_error_code(errc::invalid_argument),
                                  "cannot listen at " + at.to_string() +
                                      ": dual_stack needs an IPv6 address, as ip_endpoint::any_v6(port)"));
   }
-  const int fd = failed ? -1 : detail::open_tcp(at, failed);
+  const int fd = detail::open_tcp(at, failed);
   if (fd < 0) return refuse();
   const socket_ref s = socket_state::make(fd, at, options.accepted);
   if (options.reuse_address) failed = detail::set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -39,7 +40,8 @@ result<tcp_listener> tcp_listener::bind(ip_endpoint at, listen_options options) 
   // Buffer sizes must be known before the first handshake, which agrees on a window scale.
   if (!failed) failed = detail::apply(fd, options.accepted);
   detail::socket_address address(at);
-  if (!failed && (::bind(fd, address.get(), *address.size()) != 0 || ::listen(fd, options.backlog) != 0)) {
+  if (!failed && (detail::sys::bind(fd, address.get(), *address.size()) != 0 ||
+                  detail::sys::listen(fd, options.backlog) != 0)) {
     failed = {errno, std::generic_category()};
   }
   if (failed) return refuse();

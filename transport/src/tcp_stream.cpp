@@ -9,6 +9,7 @@
 #include "sockaddr.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 #include "tcp_connect.hpp"
 
 namespace troupe {
@@ -24,12 +25,12 @@ namespace {
 std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
   int failed = 0;
   socklen_t size = sizeof failed;
-  ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size);
+  detail::sys::getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size);
   if (failed != 0) return {failed, std::generic_category()};
   detail::socket_address address(to);
   int status = 0;
   do {
-    status = ::connect(fd, address.get(), *address.size());
+    status = detail::sys::connect(fd, address.get(), *address.size());
   } while (status != 0 && errno == EINTR);
   if (status == 0 || errno == EISCONN) {
     // A port of this machine's own range that nobody listens on can be given to
@@ -44,8 +45,8 @@ std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
 
 task<result<socket_ref>> detail::connect_to(ip_endpoint to, std::int64_t deadline, tcp_options options) {
   constexpr const char* connecting = "connect to";
-  std::error_code failed = detail::refuse_simulated();
-  const int fd = failed ? -1 : detail::open_tcp(to, failed);
+  std::error_code failed;
+  const int fd = detail::open_tcp(to, failed);
   if (fd < 0) co_return std::unexpected(detail::socket_error(failed, connecting, to));
   const socket_ref s = socket_state::make(fd, to, options);
   failed = detail::apply(fd, options);

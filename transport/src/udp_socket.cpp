@@ -6,6 +6,7 @@
 #include "batch_memory.hpp"
 #include "datagram_io.hpp"
 #include "open_socket.hpp"
+#include "sys.hpp"
 
 namespace troupe {
 
@@ -124,8 +125,8 @@ result<socket_ref> open_udp(const ip_endpoint& e, const udp_options& o, const ch
                                  std::string(what) + " " + e.to_string() +
                                      ": dual_stack needs an IPv6 address, as ip_endpoint::any_v6(port)"));
   }
-  std::error_code failed = detail::refuse_simulated();
-  const int fd = failed ? -1 : detail::open_socket(e.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM, failed);
+  std::error_code failed;
+  const int fd = detail::open_socket(e.is_v6() ? AF_INET6 : AF_INET, SOCK_DGRAM, failed);
   if (fd < 0) return refuse(failed);
   socket_ref s =
       socket_state::make(fd, e, {.read_deadline = o.read_deadline, .write_deadline = o.write_deadline});
@@ -140,7 +141,7 @@ result<udp_socket> udp_socket::bind(ip_endpoint at, udp_options options) {
   constexpr const char* binding = "cannot receive at";
   result<socket_ref> s = open_udp(at, options, binding);
   if (!s) return std::unexpected(std::move(s.error()));
-  if (const std::error_code failed = assign((*s)->fd(), at, &::bind)) {
+  if (const std::error_code failed = assign((*s)->fd(), at, &detail::sys::bind)) {
     return std::unexpected(detail::socket_error(failed, binding, at));
   }
   return udp_socket(std::move(*s));
@@ -151,11 +152,11 @@ result<udp_socket> udp_socket::connect(ip_endpoint to, udp_options options) {
   result<socket_ref> s = open_udp(to, options, connecting);
   if (!s) return std::unexpected(std::move(s.error()));
   if (options.from != ip_endpoint()) {
-    if (const std::error_code failed = assign((*s)->fd(), options.from, &::bind)) {
+    if (const std::error_code failed = assign((*s)->fd(), options.from, &detail::sys::bind)) {
       return std::unexpected(detail::socket_error(failed, "send from", options.from));
     }
   }
-  if (const std::error_code failed = assign((*s)->fd(), to, &::connect)) {
+  if (const std::error_code failed = assign((*s)->fd(), to, &detail::sys::connect)) {
     return std::unexpected(detail::socket_error(failed, connecting, to));
   }
   return udp_socket(std::move(*s));
@@ -199,7 +200,7 @@ result<ip_endpoint> udp_socket::local_endpoint() const {
 result<ip_endpoint> udp_socket::remote_endpoint() const {
   if (!is_open()) return std::unexpected(detail::closed_error("remote_endpoint"));
   socket_address peer;
-  if (::getpeername(socket()->fd(), peer.get(), peer.size()) == 0) return peer.endpoint();
+  if (detail::sys::getpeername(socket()->fd(), peer.get(), peer.size()) == 0) return peer.endpoint();
   return std::unexpected(
       detail::socket_error({errno, std::generic_category()}, "remote_endpoint of", socket()->name()));
 }

@@ -12,6 +12,7 @@
 #include "open_socket.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 
 namespace troupe::detail {
 
@@ -53,8 +54,8 @@ bool is_served(const socket_address& a, int type) noexcept {
   std::error_code failed;
   const int fd = open_socket(AF_UNIX, type, failed);
   if (fd < 0) return true;  // cannot tell: leave it alone
-  const bool refused = ::connect(fd, a.get(), a.length()) != 0 && errno == ECONNREFUSED;
-  ::close(fd);
+  const bool refused = sys::connect(fd, a.get(), a.length()) != 0 && errno == ECONNREFUSED;
+  sys::close(fd);
   return !refused;
 }
 
@@ -140,8 +141,8 @@ std::string name_of(const socket_address& a) {
 
 result<socket_ref> open_unix(int type, std::string_view what, const std::string& path,
                              const unix_options& o) {
-  std::error_code failed = refuse_simulated();
-  const int fd = failed ? -1 : open_socket(AF_UNIX, type, failed);
+  std::error_code failed;
+  const int fd = open_socket(AF_UNIX, type, failed);
   if (fd < 0) return std::unexpected(unix_error(failed, what, path));
   socket_ref s = make_unix(fd, path, o);
   if ((failed = apply(fd, o))) return std::unexpected(unix_error(failed, what, path));
@@ -152,8 +153,8 @@ result<std::pair<socket_ref, socket_ref>> open_unix_pair(int type, const unix_op
   const std::string name = "the other end of a pair";
   constexpr const char* what = "open";
   int fds[2] = {-1, -1};
-  std::error_code failed = refuse_simulated();
-  if (!failed && ::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) {
+  std::error_code failed;
+  if (sys::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) {
     failed = last_error();
   }
   if (failed) return std::unexpected(unix_error(failed, what, name));
@@ -161,7 +162,7 @@ result<std::pair<socket_ref, socket_ref>> open_unix_pair(int type, const unix_op
   try {
     first = make_unix(fds[0], name, o);
   } catch (...) {
-    ::close(fds[1]);
+    sys::close(fds[1]);
     throw;
   }
   std::pair both(std::move(first), make_unix(fds[1], name, o));
@@ -177,10 +178,10 @@ result<bound_file> bind_unix(int fd, int type, const std::string& path, unsigned
   if (std::optional<error> refused = to_address(path, what, a)) return std::unexpected(std::move(*refused));
   const bool file = !is_abstract(path);
   std::error_code failed;
-  if (::bind(fd, a.get(), a.length()) != 0) {
+  if (sys::bind(fd, a.get(), a.length()) != 0) {
     failed = last_error();
     if (file && failed == std::errc::address_in_use && !(failed = remove_stale(a, type, path))) {
-      if (::bind(fd, a.get(), a.length()) != 0) failed = last_error();
+      if (sys::bind(fd, a.get(), a.length()) != 0) failed = last_error();
     }
   }
   if (failed) return std::unexpected(unix_error(failed, what, path));

@@ -6,6 +6,7 @@
 
 #include "datagram_io.hpp"
 #include "retry_pause.hpp"
+#include "sys.hpp"
 #include "unix_address.hpp"
 
 namespace troupe {
@@ -115,7 +116,7 @@ result<unix_datagram> unix_datagram::connect(const std::string& to, std::string 
     if (!s) return std::unexpected(std::move(s.error()));
     d = unix_datagram(std::move(*s));
   }
-  if (::connect(d.native_handle(), a.get(), a.length()) == 0) return d;
+  if (detail::sys::connect(d.native_handle(), a.get(), a.length()) == 0) return d;
   return std::unexpected(detail::unix_error({errno, std::generic_category()}, connecting, to));
 }
 

@@ -11,6 +11,7 @@
 #include "retry_pause.hpp"
 #include "socket_error.hpp"
 #include "socket_state.hpp"
+#include "sys.hpp"
 #include "unix_address.hpp"
 
 namespace troupe {
@@ -28,7 +29,7 @@ TROUPE_NOINLINE std::error_code connect_once(int fd, const std::string& path) no
   detail::socket_address a;
   if (detail::to_address(path, connecting, a)) return make_error_code(errc::invalid_argument);
   for (;;) {
-    if (::connect(fd, a.get(), a.length()) == 0) return {};
+    if (detail::sys::connect(fd, a.get(), a.length()) == 0) return {};
     if (errno != EINTR) return {errno, std::generic_category()};
   }
 }
@@ -83,7 +84,7 @@ result<unix_stream::credentials> unix_stream::peer() const {
   if (!is_open()) return std::unexpected(detail::closed_error("peer"));
   ucred c{};
   socklen_t size = sizeof c;
-  if (::getsockopt(socket()->fd(), SOL_SOCKET, SO_PEERCRED, &c, &size) == 0) {
+  if (detail::sys::getsockopt(socket()->fd(), SOL_SOCKET, SO_PEERCRED, &c, &size) == 0) {
     return credentials{c.pid, c.uid, c.gid};
   }
   return std::unexpected(
@@ -113,7 +114,7 @@ result<unix_listener> unix_listener::bind(std::string path, unix_listen_options 
   unix_listener l(std::move(*s), std::move(path));
   l.device_ = file->device;
   l.inode_ = file->inode;
-  if (::listen(fd, options.backlog) == 0) return l;
+  if (detail::sys::listen(fd, options.backlog) == 0) return l;
   return std::unexpected(detail::unix_error({errno, std::generic_category()}, listening, l.path_));
 }
 

@@ -19,6 +19,7 @@
 #include <troupe/transport/line_codec.hpp>
 #include <troupe/transport/read_buffer.hpp>
 #include <troupe/transport/resolver.hpp>
+#include <troupe/transport/sim_network.hpp>
 #include <troupe/transport/split.hpp>
 #include <troupe/transport/stream_ops.hpp>
 #include <troupe/transport/stream_socket.hpp>

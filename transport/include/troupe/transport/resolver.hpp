@@ -46,7 +46,7 @@ class resolver {
 /// and keeps its place in the pool; the end of the runtime waits for it. While
 /// all threads of the pool are taken (runtime_options::blocking_threads), the
 /// next question waits in line, and one whose asker has gone is not asked.
-/// Refused on the simulated runtime: give that a table.
+/// On a simulated runtime it knows the hosts of its network (sim_network.hpp).
 [[nodiscard]] resolver& system_resolver() noexcept;
 
 /// Names in a table, for tests and for simulated runs. Thread-safe.

@@ -12,8 +12,8 @@
 
 namespace troupe {
 
-/// Move-only; closes in its destructor. Not thread-safe. Not available on the
-/// simulated runtime.
+/// Move-only; closes in its destructor. Not thread-safe. On a simulated runtime
+/// it is one of its network's (sim_network.hpp).
 class tcp_stream : public detail::stream_socket {
  public:
   /// No connection: every operation yields errc::closed.
