@@ -16,10 +16,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
-
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
+#include "support/sanitized.hpp"
 
 namespace conformance {
 
@@ -31,16 +28,9 @@ using troupe::send_result;
 using troupe::testkit::probe;
 using lines = std::vector<std::string>;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer)
-constexpr unsigned seeds = 30;
-constexpr unsigned rounds = 3;
-constexpr int crowd = 1'000;
-#else
-constexpr unsigned seeds = 1'000;
-constexpr unsigned rounds = 5;
-constexpr int crowd = 10'000;
-#endif
+constexpr unsigned seeds = troupe_test::sanitized ? 30 : 1'000;
+constexpr unsigned rounds = troupe_test::sanitized ? 3 : 5;
+constexpr int crowd = troupe_test::sanitized ? 1'000 : 10'000;
 
 /// What happened, as the actors wrote it down. Thread-safe.
 class record {

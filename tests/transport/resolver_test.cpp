@@ -173,15 +173,20 @@ TEST_CASE("resolve: a name that does not exist is a clear error of the system's 
              Contains("resolve 'no-such-host.invalid'") && Contains("resolv.conf"));
 }
 
-TEST_CASE("resolve: the simulated runtime asks the table it is given, and no name server") {
+TEST_CASE("resolve: the simulated runtime asks the table it is given, or its own hosts, and no name server") {
   sim::runtime rt;
   table_resolver names;
   names.set("db.test", {local(1)});
   names.set_delay(3s);
   CHECK(must(rt.block_on(resolve("db.test", 80, 5s, {.names = &names}))) == endpoints{local(1, 80)});
   CHECK(rt.block_on(resolve("db.test", 80, 2s, {.names = &names})).error() == errc::timeout);
-  CHECK(rt.block_on(resolve("example.com", 80)).error() ==
-        std::make_error_code(std::errc::operation_not_supported));
+  const auto unknown = rt.block_on(resolve("example.com", 80));
+  REQUIRE(!unknown);
+  CHECK(unknown.error() == errc::not_found);
+  CHECK_THAT(std::string(unknown.error().text()), Catch::Contains("no host of the simulated network"));
+  sim::network net(rt);
+  const sim::host example(net, "example.com");
+  CHECK(must(rt.block_on(resolve("example.com", 80))) == endpoints{example.at(80), example.at_v6(80)});
   CHECK(rt.block_on(resolve("127.0.0.1", 80)));
 }
 

@@ -5,7 +5,7 @@
 #include <atomic>
 
 #include "support/catch.hpp"
-#include "transport/loopback.hpp"
+#include "transport/backend.hpp"
 
 using namespace troupe;
 using namespace troupe_test;
@@ -47,9 +47,9 @@ TEST_CASE("tcp_listener: an address of another machine is refused with the reaso
 }
 
 TEST_CASE("tcp_listener: IPv6 connections know their endpoints") {
+  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   result<tcp_listener> l = tcp_listener::bind(ip_endpoint::loopback_v6());
   if (!l) return;  // a machine without IPv6
-  runtime rt({.workers = 1});
   tcp_stream client = must(rt.block_on(tcp_stream::connect(must(l->local_endpoint()))));
   tcp_stream server = must(rt.block_on(l->accept()));
   CHECK(must(server.remote_endpoint()) == must(client.local_endpoint()));
@@ -57,7 +57,7 @@ TEST_CASE("tcp_listener: IPv6 connections know their endpoints") {
 }
 
 TEST_CASE("tcp_listener: an accept that waits ends when its owner stops, is timed out, or closes") {
-  runtime rt({.workers = 1});
+  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   tcp_listener l = listen_on_loopback();
   const auto timed = [](tcp_listener& from) -> task<error> {
     const auto r = co_await with_timeout(from.accept(), 5ms);
@@ -112,9 +112,10 @@ TEST_CASE("tcp_listener: 500 connections at once are each echoed their own bytes
   constexpr int rounds = 10;
   std::atomic<int> ended{0};
   std::atomic<int> correct{0};
-  tcp_listener l = listen_on_loopback();
+  tcp_listener l;
+  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = workers});
+  l = listen_on_loopback();
   const ip_endpoint at = must(l.local_endpoint());
-  runtime rt({.workers = workers});
   rt.spawn(serve(rt, l, ended));
   const auto client = [](ip_endpoint to, int number, std::atomic<int>& right) -> task<void> {
     tcp_stream s = must(co_await tcp_stream::connect(to));
