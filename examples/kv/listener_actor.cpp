@@ -27,7 +27,7 @@ void listener_actor::started(troupe::context& ctx) {
   shards_ = std::move(found);
   connections_ = ctx.sys().supervisor_at("/kv/connections").value();
   if (ctx.self<listener_actor>().tell(accept_clients{}) != troupe::send_result::ok) return;
-  if (ctx.epoch() == 0) {
+  if (ctx.epoch() == 0 && !server_->options.quiet) {
     std::printf("READY port=%u\n", unsigned{server_->port});
     std::fflush(stdout);
   }
@@ -44,7 +44,7 @@ troupe::task<void> listener_actor::handle(accept_clients, troupe::context& ctx) 
       continue;
     }
     if (client.error() == troupe::errc::cancelled) break;
-    if (!std::exchange(failing, true)) {
+    if (!std::exchange(failing, true) && !server_->options.quiet) {
       std::fprintf(stderr, "troupe-kv: %s; trying again\n", client.error().to_string().c_str());
     }
     if (!co_await troupe::until_stopped(ctx, troupe::sleep_for(pause_after_failure))) break;
@@ -66,7 +66,7 @@ troupe::task<void> listener_actor::welcome(troupe::tcp_stream stream) {
       std::move(stream), server_, shards_);
   if (connection) {
     (void)connection->tell(connection_actor::serve{});
-  } else {
+  } else if (!server_->options.quiet) {
     std::fprintf(stderr, "troupe-kv: %s; the client is turned away\n",
                  connection.error().to_string().c_str());
   }

@@ -27,6 +27,7 @@ struct server_options {
   std::chrono::seconds write_deadline{10};  ///< for a client that does not read its replies
   std::size_t max_pipeline = 256;           ///< commands of one client that are under way at a time
   parser_limits limits;
+  bool quiet = false;  ///< says nothing on stdout and stderr: for a server inside of a test
 };
 
 /// The figures of one shard, written by its actor only. Relaxed throughout: each is a snapshot of its own,

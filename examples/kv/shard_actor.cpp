@@ -146,7 +146,8 @@ void shard_actor::fail_waiting(std::string_view why) {
 // What was executed and not written stays in memory and goes first once writing works again, so the store is
 // right; but nobody may be told that it is safe.
 void shard_actor::note_failure(const journal_error& e) {
-  if (!server_->figures[index_].failing.exchange(true, std::memory_order_relaxed)) {
+  if (!server_->figures[index_].failing.exchange(true, std::memory_order_relaxed) &&
+      !server_->options.quiet) {
     std::fprintf(stderr, "troupe-kv: %s: %s\n", path_.c_str(), e.text.c_str());
   }
   fail_waiting(journal_failing_error);

@@ -14,7 +14,7 @@ std::expected<loaded_shard, journal_error> load_shard(const shard_options& o, st
   loaded_shard s;
   s.data = std::make_unique<store>(store::options{.seed = o.seed, .max_value = o.max_value});
   auto opened =
-      journal::open(posix_files(), journal_options(o, shard), [&](const effect& e) { s.data->apply(e); });
+      journal::open(*o.files, journal_options(o, shard), [&](const effect& e) { s.data->apply(e); });
   if (!opened) return std::unexpected(std::move(opened.error()));
   s.log = std::move(*opened);
   return s;
@@ -52,7 +52,7 @@ std::expected<void, journal_error> load_shards(const shard_options& o, std::vect
 std::expected<std::vector<std::string>, journal_error> repair_shards(const shard_options& o) {
   std::vector<std::string> done;
   for (std::size_t shard = 0; shard < o.count; ++shard) {
-    const auto report = repair_journal(posix_files(), journal_options(o, shard));
+    const auto report = repair_journal(*o.files, journal_options(o, shard));
     if (!report) return std::unexpected(report.error());
     if (!report->damaged) continue;
     done.push_back(journal_path(o.directory, shard).string() + ": repaired; kept " +

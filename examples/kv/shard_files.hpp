@@ -32,6 +32,7 @@ struct shard_options {
   fsync_policy fsync = fsync_policy::everysec;
   std::uint64_t seed = 0;  ///< of the hash tables; random, the same for the life of the process
   std::size_t max_value = std::size_t{64} << 20;
+  file_system* files = &posix_files();
 };
 
 struct loaded_shard {

@@ -17,8 +17,17 @@ using contents = std::map<std::string, std::shared_ptr<std::string>>;
 class memory_files final : public kv::file_system {
  public:
   memory_files() = default;
+  /// Begins with files that were there before: no crash takes anything from these.
   explicit memory_files(const contents& state) {
-    for (const auto& [name, bytes] : state) files_[name] = std::make_shared<std::string>(*bytes);
+    for (const auto& [name, bytes] : state) {
+      files_[name] = std::make_shared<std::string>(*bytes);
+      ids_[files_[name].get()] = opened_++;
+      log({0, [name, text = *bytes](contents& s, copies_list& copies, std::size_t) {
+             copies.push_back(std::make_shared<std::string>(text));
+             s[name] = copies.back();
+             return std::size_t{0};
+           }});
+    }
   }
 
   /// How many of `size` bytes the next write takes; 0 makes it fail with ENOSPC. Unset: all.
@@ -35,12 +44,16 @@ class memory_files final : public kv::file_system {
   /// The number of crash points so far: one behind every change, and one behind every byte of a write.
   std::size_t crash_points() const { return points_; }
 
+  /// The crash point of the last sync: a machine that loses its power keeps all up to here, and
+  /// what more it likes.
+  std::size_t synced_point() const { return synced_; }
+
   /// The files as a crash at that point leaves them.
   contents after_crash(std::size_t point) const {
     contents state;
     std::vector<std::shared_ptr<std::string>> copies;
     for (const change& c : log_) {
-      if (point == 0) break;
+      if (point == 0 && c.points != 0) break;
       point -= c.apply(state, copies, point);
     }
     return state;
@@ -119,10 +132,18 @@ class memory_files final : public kv::file_system {
     std::expected<std::uint64_t, std::error_code> size() override { return bytes_->size(); }
     std::error_code truncate(std::uint64_t size) override {
       bytes_->resize(size);
+      const auto id = owner_.ids_.find(bytes_.get());
+      if (id != owner_.ids_.end()) {
+        owner_.log({1, [n = id->second, size](contents&, copies_list& copies, std::size_t) {
+                      copies[n]->resize(size);
+                      return std::size_t{1};
+                    }});
+      }
       return {};
     }
     std::error_code sync() override {
       ++owner_.syncs;
+      if (!owner_.fail_sync) owner_.synced_ = owner_.points_;
       return owner_.fail_sync ? std::make_error_code(std::errc::io_error) : std::error_code{};
     }
 
@@ -159,6 +180,7 @@ class memory_files final : public kv::file_system {
   std::size_t opened_ = 0;
   std::vector<change> log_;
   std::size_t points_ = 0;
+  std::size_t synced_ = 0;
 };
 
 }  // namespace kv_test
