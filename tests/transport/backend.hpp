@@ -13,15 +13,15 @@ namespace troupe_test {
 
 enum class backend { kernel, simulated };
 
-/// The runtime of such a test. `either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});`
-class either {
+/// The runtime of such a test. `on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});`
+class on_either {
  public:
   // A loopback such as a kernel's: without delay, and a read gets all there is.
   static constexpr troupe::sim::network_options as_a_kernel{
       .loopback = {.latency = troupe::duration::zero(), .jitter = troupe::duration::zero()}, .split = 0};
 
-  explicit either(backend where, troupe::runtime_options o = {},
-                  const troupe::sim::network_options& n = as_a_kernel) {
+  explicit on_either(backend where, troupe::runtime_options o = {},
+                     const troupe::sim::network_options& n = as_a_kernel) {
     if (where == backend::kernel) {
       real_.emplace(std::move(o));
       return;

@@ -9,7 +9,7 @@ using namespace troupe;
 using namespace troupe_test;
 
 TEST_CASE("feed: hands over whole lines, whatever pieces they come in") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<std::pair<std::vector<std::string>, std::string>> {
     std::vector<std::string> lines;
     read_buffer buffer(1024);
@@ -33,7 +33,7 @@ TEST_CASE("feed: hands over whole lines, whatever pieces they come in") {
 }
 
 TEST_CASE("feed: a message beyond the buffer's limit is an error") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<result<void>> {
     read_buffer buffer(100);
     must(co_await c.client.write_all(bytes_of(std::string(200, 'x'))));
@@ -47,7 +47,7 @@ TEST_CASE("feed: a message beyond the buffer's limit is an error") {
 }
 
 TEST_CASE("feed: the consumer's error ends it") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<result<void>> {
     read_buffer buffer(100);
     must(co_await c.client.write_all(bytes_of("bad")));
@@ -113,7 +113,7 @@ TEST_CASE(
   };
 
   // Last, so that it ends before what its tasks refer to. They copy and compare much in one slice.
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 2, .long_handler = 1s});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 2, .long_handler = 1s});
   c = must(rt.block_on(
       make_connection({.receive_buffer = 32 * 1024}, {.send_buffer = 32 * 1024, .write_deadline = 60s})));
   rt.spawn(sender(std::move(c.client), sent));

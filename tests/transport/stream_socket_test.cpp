@@ -32,7 +32,7 @@ task<std::string> connect_and_meet(tcp_listener& l, ip_endpoint to) {
 }  // namespace
 
 TEST_CASE("stream_socket: pieces are written as if they were joined, however many there are") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const std::size_t count = GENERATE(0U, 1U, 63U, 64U, 65U, 128U, 1000U);
   std::mt19937 random(static_cast<unsigned>(count));
   std::string all;
@@ -50,7 +50,7 @@ TEST_CASE("stream_socket: pieces are written as if they were joined, however man
 }
 
 TEST_CASE("stream_socket: more pieces than one system call takes do not wait for a peer that has room") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection({}, {.write_deadline = 5s})));
   const std::vector<const_buffer> pieces(200, bytes_of("x"));
   must(rt.block_on(c.client.write_all(pieces)));  // nobody reads, and nobody needs to
@@ -58,7 +58,7 @@ TEST_CASE("stream_socket: more pieces than one system call takes do not wait for
 }
 
 TEST_CASE("stream_socket: a vectored write that nobody reads is cut at write_deadline") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection({.write_deadline = 50ms})));
   const std::string much(1024 * 1024, 'm');
   const std::vector<const_buffer> pieces(16, bytes_of(much));
@@ -70,7 +70,7 @@ TEST_CASE("stream_socket: a vectored write that nobody reads is cut at write_dea
 }
 
 TEST_CASE("stream_socket: after reset() the peer sees a reset, also with data on its way") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   c.server.reset();
   CHECK(!c.server.is_open());
@@ -82,7 +82,7 @@ TEST_CASE("stream_socket: after reset() the peer sees a reset, also with data on
 }
 
 TEST_CASE("stream_socket: a moved-out stream is the same stream under its base") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   detail::stream_socket base = std::move(c.client);
   must(rt.block_on(base.write_all(bytes_of("hello"))));
@@ -112,7 +112,7 @@ TEST_CASE("tcp_options: what is asked for is what the kernel says") {
 }
 
 TEST_CASE("tcp_listener: a dual-stack listener takes both, and shows IPv4 peers as such") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   tcp_listener l = must(tcp_listener::bind(ip_endpoint::any_v6(0), {.dual_stack = true}));
   const std::uint16_t port = must(l.local_endpoint()).port();
   CHECK(must(rt.block_on(connect_and_meet(l, ip_endpoint::loopback(port)))) == "127.0.0.1");
@@ -123,7 +123,7 @@ TEST_CASE("tcp_listener: a dual-stack listener takes both, and shows IPv4 peers 
 }
 
 TEST_CASE("tcp_listener: an IPv6 listener takes IPv6 only, unless told otherwise") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const tcp_listener l = must(tcp_listener::bind(ip_endpoint::any_v6(0)));
   const auto c = rt.block_on(tcp_stream::connect(ip_endpoint::loopback(must(l.local_endpoint()).port()), 5s));
   REQUIRE(!c);

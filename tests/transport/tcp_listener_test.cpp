@@ -47,7 +47,7 @@ TEST_CASE("tcp_listener: an address of another machine is refused with the reaso
 }
 
 TEST_CASE("tcp_listener: IPv6 connections know their endpoints") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   result<tcp_listener> l = tcp_listener::bind(ip_endpoint::loopback_v6());
   if (!l) return;  // a machine without IPv6
   tcp_stream client = must(rt.block_on(tcp_stream::connect(must(l->local_endpoint()))));
@@ -57,7 +57,7 @@ TEST_CASE("tcp_listener: IPv6 connections know their endpoints") {
 }
 
 TEST_CASE("tcp_listener: an accept that waits ends when its owner stops, is timed out, or closes") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   tcp_listener l = listen_on_loopback();
   const auto timed = [](tcp_listener& from) -> task<error> {
     const auto r = co_await with_timeout(from.accept(), 5ms);
@@ -113,7 +113,7 @@ TEST_CASE("tcp_listener: 500 connections at once are each echoed their own bytes
   std::atomic<int> ended{0};
   std::atomic<int> correct{0};
   tcp_listener l;
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = workers});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = workers});
   l = listen_on_loopback();
   const ip_endpoint at = must(l.local_endpoint());
   rt.spawn(serve(rt, l, ended));

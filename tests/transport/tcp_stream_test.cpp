@@ -49,7 +49,7 @@ std::vector<std::byte> noise(std::size_t n) {
 
 TEST_CASE("tcp_stream: 1 MiB sent in random pieces comes back from an echo as it was") {
   const unsigned workers = GENERATE(1U, 2U);
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = workers});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = workers});
   const std::vector<std::byte> sent = noise(1024 * 1024);
   connection c = must(rt.block_on(make_connection()));
   rt.spawn(echo(std::move(c.server)));
@@ -61,7 +61,7 @@ TEST_CASE("tcp_stream: 1 MiB sent in random pieces comes back from an echo as it
 }
 
 TEST_CASE("tcp_stream: the end of the stream reads as 0 bytes, again and again") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<std::vector<std::size_t>> {
     must(co_await c.client.write_all(bytes_of("last words")));
     c.client.close();
@@ -100,7 +100,7 @@ TEST_CASE("tcp_stream: data and the end of the stream that arrive together are b
 }
 
 TEST_CASE("tcp_stream: after shutdown_write the peer sees the end and can still answer") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<std::pair<std::string, std::string>> {
     must(co_await c.client.write_all(bytes_of("question")));
     must(c.client.shutdown_write());
@@ -138,7 +138,7 @@ TEST_CASE("tcp_stream: a reset in the middle of a write is an error, not a signa
 }
 
 TEST_CASE("tcp_stream: connecting where nobody listens is refused, and the error says where") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   ip_endpoint free;
   {
     const tcp_listener l = listen_on_loopback();
@@ -153,7 +153,7 @@ TEST_CASE("tcp_stream: connecting where nobody listens is refused, and the error
 
 TEST_CASE("tcp_stream: connecting to a host that does not answer ends at the deadline") {
   // A listener whose queue is full drops handshakes, as a dead host does.
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const tcp_listener l = listen_on_loopback({.backlog = 0});
   const ip_endpoint at = must(l.local_endpoint());
   std::vector<tcp_stream> in_the_queue;
@@ -171,7 +171,7 @@ TEST_CASE("tcp_stream: connecting to a host that does not answer ends at the dea
 }
 
 TEST_CASE("tcp_stream: a read that waits longer than read_deadline times out, and the stream lives on") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<std::pair<error, std::string>> {
     std::byte chunk[16];
     const result<std::size_t> idle = co_await c.server.read_some(chunk);
@@ -186,7 +186,7 @@ TEST_CASE("tcp_stream: a read that waits longer than read_deadline times out, an
 }
 
 TEST_CASE("tcp_stream: a peer that does not read is cut at write_deadline") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection({.write_deadline = 50ms})));
   const std::vector<std::byte> much = noise(16 * 1024 * 1024);
   const result<void> written = rt.block_on(c.server.write_all(much));
@@ -211,7 +211,7 @@ TEST_CASE("tcp_stream: a peer that does not read is cut at write_deadline") {
 }
 
 TEST_CASE("tcp_stream: a second read at the same time is refused, and the first goes on") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   result<std::size_t> first = std::unexpected(error(errc::not_found));
   const auto reader = [](tcp_stream& s, result<std::size_t>& got) -> task<void> {
@@ -236,7 +236,7 @@ TEST_CASE("tcp_stream: a second read at the same time is refused, and the first 
 }
 
 TEST_CASE("tcp_stream: closing while a read waits ends that read with errc::closed") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   result<std::size_t> got = 0;
   const auto reader = [](tcp_stream& s, result<std::size_t>& to) -> task<void> {
@@ -255,7 +255,7 @@ TEST_CASE("tcp_stream: closing while a read waits ends that read with errc::clos
 }
 
 TEST_CASE("tcp_stream: a stream may be destroyed while a read waits") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   result<std::size_t> got = 0;
   connection c = must(rt.block_on(make_connection()));
   auto* const s = new tcp_stream(std::move(c.server));
@@ -275,7 +275,7 @@ TEST_CASE("tcp_stream: a stream may be destroyed while a read waits") {
 }
 
 TEST_CASE("tcp_stream: with_timeout takes a waiting read back without losing a byte") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<std::pair<int, std::string>> {
     int timeouts = 0;
     std::byte chunk[16];
@@ -311,7 +311,7 @@ TEST_CASE("tcp_stream: the end of the runtime stops reads and writes that wait")
 }
 
 TEST_CASE("tcp_stream: try_read and try_write never wait") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   std::byte chunk[8];
   const auto nothing = c.server.try_read(chunk);
@@ -343,7 +343,7 @@ TEST_CASE("tcp_stream: who waited for it to be readable may read in the same exp
 }
 
 TEST_CASE("tcp_stream: endpoints name both sides, options can be changed") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   CHECK(must(c.client.remote_endpoint()) == must(c.server.local_endpoint()));
   CHECK(must(c.server.remote_endpoint()) == must(c.client.local_endpoint()));
@@ -353,7 +353,7 @@ TEST_CASE("tcp_stream: endpoints name both sides, options can be changed") {
 }
 
 TEST_CASE("tcp_stream: a stream that is not open says so to every operation") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   tcp_stream s;
   std::byte chunk[8];
   CHECK(!s.is_open());
@@ -368,7 +368,7 @@ TEST_CASE("tcp_stream: a stream that is not open says so to every operation") {
 }
 
 TEST_CASE("tcp_stream: reading into nothing is an error, writing nothing is done") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   CHECK(rt.block_on(c.server.read_some({})).error() == errc::invalid_argument);
   CHECK(rt.block_on(c.server.write_all({})));

@@ -38,7 +38,7 @@ ip_endpoint nobody() {
 }  // namespace
 
 TEST_CASE("udp_socket: a datagram arrives whole, with who sent it, and can be answered") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = GENERATE(1U, 2U)});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = GENERATE(1U, 2U)});
   const auto test = [](udp_socket& a, udp_socket& b) -> task<std::string> {
     must(co_await a.send_to(bytes_of("ping"), at(b)));
     const auto [text, from] = co_await next_of(b);
@@ -54,7 +54,7 @@ TEST_CASE("udp_socket: a datagram arrives whole, with who sent it, and can be an
 TEST_CASE("udp_socket: datagrams that wait are received one by one, and then the next is waited for") {
   udp_socket a;
   udp_socket b;
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   a = bound();
   b = bound();
   const auto send_three = [](udp_socket& from, ip_endpoint to) -> task<void> {
@@ -75,7 +75,7 @@ TEST_CASE("udp_socket: datagrams that wait are received one by one, and then the
 }
 
 TEST_CASE("udp_socket: a datagram without bytes is a datagram") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket a = bound();
   udp_socket b = bound();
   must(rt.block_on(a.send_to({}, at(b))));
@@ -90,7 +90,7 @@ TEST_CASE("udp_socket: a datagram without bytes is a datagram") {
 }
 
 TEST_CASE("udp_socket: a datagram longer than the buffer is flagged, with its length") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket a = bound();
   udp_socket b = bound();
   must(rt.block_on(a.send_to(bytes_of("0123456789"), at(b))));
@@ -105,7 +105,7 @@ TEST_CASE("udp_socket: a datagram longer than the buffer is flagged, with its le
 }
 
 TEST_CASE("udp_socket: the longest datagram passes; a longer one is refused and the socket lives on") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket a = bound({.send_buffer = 300'000});
   udp_socket b = bound({.receive_buffer = 300'000});
   const std::string longest(65507, 'L');
@@ -123,7 +123,7 @@ TEST_CASE("udp_socket: the longest datagram passes; a longer one is refused and 
 }
 
 TEST_CASE("udp_socket: a connected socket hears only its peer") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket peer = bound();
   udp_socket stranger = bound();
   udp_socket s = must(udp_socket::connect(at(peer), {.read_deadline = 5s}));
@@ -138,7 +138,7 @@ TEST_CASE("udp_socket: a connected socket hears only its peer") {
 }
 
 TEST_CASE("udp_socket: a connected socket can choose where it sends from") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket peer = bound();
   const ip_endpoint from = nobody();
   udp_socket s = must(udp_socket::connect(at(peer), {.from = from}));
@@ -147,7 +147,7 @@ TEST_CASE("udp_socket: a connected socket can choose where it sends from") {
 }
 
 TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the end of the socket") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const ip_endpoint to = nobody();
   udp_socket s = must(udp_socket::connect(to, {.read_deadline = 5s}));
   for (int i = 0; i < 3; ++i) {
@@ -168,7 +168,7 @@ TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the en
 }
 
 TEST_CASE("udp_socket: sending to a port nobody has does not disturb a socket without a peer") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket s = bound();
   udp_socket other = bound();
   must(rt.block_on(s.send_to(bytes_of("lost"), nobody())));
@@ -177,7 +177,7 @@ TEST_CASE("udp_socket: sending to a port nobody has does not disturb a socket wi
 }
 
 TEST_CASE("udp_socket: a batch takes what is there, each with its sender and length") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket a = bound();
   udp_socket b = bound();
   udp_socket to = bound();
@@ -208,7 +208,7 @@ TEST_CASE("udp_socket: what exceeds a batch waits for the next, and none is lost
   const int count = 500;
   udp_socket to;
   udp_socket from;
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = GENERATE(1U, 2U)});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = GENERATE(1U, 2U)});
   to = bound({.receive_buffer = 4 * 1024 * 1024});
   from = bound();
   const auto send_all = [](udp_socket* s, ip_endpoint dest, int n) -> task<void> {
@@ -238,7 +238,7 @@ TEST_CASE("udp_socket: what exceeds a batch waits for the next, and none is lost
 }
 
 TEST_CASE("udp_socket: an echo of batches answers everybody, in other words if it likes") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket server = bound();
   std::vector<udp_socket> clients;
   for (int i = 0; i < 10; ++i) clients.push_back(bound());
@@ -264,7 +264,7 @@ TEST_CASE("udp_socket: an echo of batches answers everybody, in other words if i
 }
 
 TEST_CASE("udp_socket: one datagram that the kernel refuses does not keep the others of its batch") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket from = bound();
   udp_socket to = bound();
   datagram_batch batch(4, 65535);
@@ -292,7 +292,7 @@ TEST_CASE("udp_socket: a full batch takes no more, and none that is too long") {
 }
 
 TEST_CASE("udp_socket: a dual-stack socket talks to both, and shows IPv4 peers as such") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket both = must(udp_socket::bind(ip_endpoint::any_v6(0), {.dual_stack = true, .read_deadline = 5s}));
   const std::uint16_t port = at(both).port();
   udp_socket four = bound();
@@ -329,7 +329,7 @@ TEST_CASE("udp_socket: a port in use is a clear error, and two may share one") {
 }
 
 TEST_CASE("udp_socket: a group receives what is sent to it, until it is left") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   // No other socket of the tests has this group on the loopback interface and this port.
   const ip_endpoint group = must(ip_endpoint::parse("239.255.77.1:1"));
   const auto member = [&](ip_endpoint where) {
@@ -374,7 +374,7 @@ TEST_CASE("udp_socket: what is no group, and an interface that is not there, are
 }
 
 TEST_CASE("udp_socket: what does not fit the kernel's buffer is dropped and counted") {
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket to = bound({.receive_buffer = 4096});
   udp_socket from = bound();
   const auto flood = [](udp_socket& s, ip_endpoint dest) -> task<void> {
@@ -393,7 +393,7 @@ TEST_CASE("udp_socket: what does not fit the kernel's buffer is dropped and coun
 TEST_CASE("udp_socket: deadlines, a second receive, closing and stopping end a receive as they should") {
   udp_socket s;
   result<udp_socket::datagram> first;
-  either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   s = must(udp_socket::bind(ip_endpoint::loopback(), {.read_deadline = 10ms}));
   std::byte room[8];
   CHECK(rt.block_on(s.receive_from(room)).error() == errc::timeout);
