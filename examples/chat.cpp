@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 /// To a member: something to show.
 struct line {
   std::string text;
+  bool last = false;  // from the member itself: its client says no more
 };
 using member_ref = troupe::ref<line>;
 
@@ -131,7 +132,7 @@ class member {
     const auto rooms = ctx.sys().at<lobby::enter>("/app/rooms");
     if (!rooms) co_return;
     say("welcome: /nick NAME, /join ROOM, /who, /quit, and everything else is said", in);
-    co_await troupe::either(read(peer, in, *rooms), write(peer, in));
+    co_await troupe::either(read_and_linger(peer, in, *rooms), write(peer, in));
     if (room_) (void)room_.tell(room::leave{in.self()});
     (void)peer.shutdown_write();
   }
@@ -140,10 +141,19 @@ class member {
   static troupe::task<void> write(troupe::tcp_stream& peer, troupe::inbox<line> in) {
     for (;;) {
       auto m = co_await in.receive();
+      if (std::get<line>(m).last) co_return;
       std::string& text = std::get<line>(m).text;
       text += '\n';
       if (!co_await peer.write_all(std::as_bytes(std::span(text)))) co_return;
     }
+  }
+
+  /// A client that says no more still hears the answers to what it said, unless it is too slow for that.
+  troupe::task<void> read_and_linger(troupe::tcp_stream& peer, troupe::inbox<line> in,
+                                     troupe::ref<lobby::enter> rooms) {
+    co_await read(peer, in, std::move(rooms));
+    (void)co_await in.self().send(line{.text = {}, .last = true});
+    co_await troupe::sleep_for(5s);  // write() ends before
   }
 
   troupe::task<void> read(troupe::tcp_stream& peer, troupe::inbox<line> in, troupe::ref<lobby::enter> rooms) {
