@@ -11,23 +11,14 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/sanitized.hpp"
 
 using namespace std::chrono_literals;
 using troupe::send_result;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned leaves = 10;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr unsigned leaves = 10;
-#else
-constexpr unsigned leaves = 100;
-#endif
-#else
-constexpr unsigned leaves = 100;
-#endif
+constexpr unsigned leaves = troupe_test::sanitized ? 10 : 100;
 // 1 top, 5 regions, 20 zones, 100 blocks, 10 000 leaves.
 constexpr unsigned regions = 5;
 constexpr unsigned zones = 4;

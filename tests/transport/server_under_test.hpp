@@ -1,27 +1,30 @@
 // A system with one tcp_server in it, for the tests of servers.
 #pragma once
 
+#include <array>
 #include <chrono>
-#include <functional>
-#include <thread>
+#include <troupe/actors.hpp>
 #include <troupe/actors/testkit.hpp>
 #include <troupe/transport.hpp>
 
-#include <troupe/actors.hpp>
+#include "support/becomes_true.hpp"
 #include "support/blocking_client.hpp"
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
 namespace troupe_test {
 
-/// Waits until `holds`, which must come to hold; a minute is long for any machine.
-inline bool becomes_true(const std::function<bool()>& holds) {
-  for (int i = 0; i < 60'000; ++i) {
-    if (holds()) return true;
-    std::this_thread::sleep_for(1ms);
+/// Echoes, and lets go when it is told to stop between two reads; at a '!' it hangs up.
+struct echo {
+  troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer) {
+    std::array<std::byte, 1024> chunk;
+    for (;;) {
+      const auto got = co_await troupe::until_stopped(ctx, peer.read_some(chunk));
+      if (!got || *got == 0 || chunk[0] == std::byte{'!'}) co_return;
+      if (!co_await peer.write_all(std::span(chunk).first(*got))) co_return;
+    }
   }
-  return holds();
-}
+};
 
 /// The server runs from construction on, at /tcp; stop() or the destructor ends it.
 template <class T>

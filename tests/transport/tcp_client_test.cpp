@@ -18,18 +18,6 @@ using troupe::testkit::probe;
 
 namespace {
 
-/// Echoes; a '!' makes it hang up with a reset.
-struct echo {
-  task<void> run(context& ctx, tcp_stream peer) {
-    std::array<std::byte, 1024> chunk;
-    for (;;) {
-      const auto got = co_await until_stopped(ctx, peer.read_some(chunk));
-      if (!got || *got == 0 || chunk[0] == std::byte{'!'}) co_return;
-      if (!co_await peer.write_all(std::span(chunk).first(*got))) co_return;
-    }
-  }
-};
-
 tcp_send message(std::string_view text) {
   const auto bytes = bytes_of(text);
   return {{bytes.begin(), bytes.end()}};

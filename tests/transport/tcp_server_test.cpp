@@ -12,18 +12,6 @@ using troupe::until_stopped;
 
 namespace {
 
-/// Echoes, and lets go when it is told to stop between two reads.
-struct echo {
-  task<void> run(context& ctx, tcp_stream peer) {
-    std::array<std::byte, 1024> chunk;
-    for (;;) {
-      const auto got = co_await until_stopped(ctx, peer.read_some(chunk));
-      if (!got || *got == 0) co_return;
-      if (!co_await peer.write_all(std::span(chunk).first(*got))) co_return;
-    }
-  }
-};
-
 /// A line at a time, back to front.
 struct reverser {
   task<result<std::size_t>> on_data(std::span<const std::byte> data, tcp_stream& peer) {

@@ -5,6 +5,7 @@
 #include <troupe/runtime/slab.hpp>
 
 #include "support/catch.hpp"
+#include "support/sanitized.hpp"
 #include "transport/tls_fixture.hpp"
 
 using namespace troupe;
@@ -13,17 +14,7 @@ using namespace troupe_test;
 namespace {
 
 // The sanitizers bring their own malloc, which does not count.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool counts_memory = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool counts_memory = false;
-#else
-constexpr bool counts_memory = true;
-#endif
-#else
-constexpr bool counts_memory = true;
-#endif
+constexpr bool counts_memory = !sanitized;
 
 std::size_t allocated() {
   const struct mallinfo2 now = ::mallinfo2();
