@@ -45,10 +45,16 @@ runtime::~runtime() {
 }
 
 void runtime::stop_all() noexcept {
-  const std::scoped_lock guard(engine_->roots_lock);
-  for (detail::root_task* const root : engine_->roots) {
-    if (root->place() == place_) root->stop();
+  std::vector<detail::root_task_ref> here;
+  {
+    const std::scoped_lock guard(engine_->roots_lock);
+    for (detail::root_task* const root : engine_->roots) {
+      if (root->place() != place_) continue;
+      root->share();
+      here.emplace_back(root);
+    }
   }
+  for (const detail::root_task_ref& root : here) root.task->stop();  // without the lock, as above
 }
 
 result<detail::outcome> runtime::wait(task<void> t) {

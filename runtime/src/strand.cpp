@@ -146,49 +146,36 @@ void strand::cancel_awaits() noexcept {
   while (deferred_ != nullptr) resume_deferred();
 }
 
-void strand::cancel_below(promise_base& root, const bool& over) noexcept {
-  worker& w = *worker_here();
-  const auto below = [&root](const promise_base* p) {
-    while (p != nullptr && p != &root) p = p->parent;
+template <class F>
+bool strand::cancel_one(F concerns) noexcept {
+  const auto concerned = [&](const promise_base* p) {
+    while (p != nullptr && !concerns(*p)) p = p->parent;
     return p != nullptr;
   };
-  while (!over) {
-    leaf* l = leaves_;
-    while (l != nullptr && !below(l->awaiting_)) l = l->next_;
-    promise_base* p = nullptr;
-    if (l != nullptr) {
-      p = l->awaiting_;
-      l->drop();
-    } else if (deferred_ != nullptr && below(deferred_)) {
-      p = std::exchange(deferred_, nullptr);
-    } else {
-      return;
-    }
-    w.unwinding = p;
-    settle(w);
+  leaf* l = leaves_;
+  while (l != nullptr && !concerned(l->awaiting_)) l = l->next_;
+  promise_base* p = nullptr;
+  if (l != nullptr) {
+    p = l->awaiting_;
+    l->drop();
+  } else if (deferred_ != nullptr && concerned(deferred_)) {
+    p = std::exchange(deferred_, nullptr);
+  } else {
+    return false;
+  }
+  worker& w = *worker_here();
+  w.unwinding = p;
+  settle(w);
+  return true;
+}
+
+void strand::cancel_below(promise_base& root, const bool& over) noexcept {
+  while (!over && cancel_one([&root](const promise_base& p) { return &p == &root; })) {
   }
 }
 
 void strand::cancel_yielding() noexcept {
-  worker& w = *worker_here();
-  const auto yields = [](const promise_base* p) {
-    while (p != nullptr && !p->yields_to_stop) p = p->parent;
-    return p != nullptr;
-  };
-  for (;;) {
-    leaf* l = leaves_;
-    while (l != nullptr && !yields(l->awaiting_)) l = l->next_;
-    promise_base* p = nullptr;
-    if (l != nullptr) {
-      p = l->awaiting_;
-      l->drop();
-    } else if (deferred_ != nullptr && yields(deferred_)) {
-      p = std::exchange(deferred_, nullptr);
-    } else {
-      return;
-    }
-    w.unwinding = p;
-    settle(w);
+  while (cancel_one([](const promise_base& p) { return p.yields_to_stop; })) {
   }
 }
 

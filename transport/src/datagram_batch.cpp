@@ -58,8 +58,7 @@ bool try_receive_batch(socket_state& s, batch_memory& b, std::error_code& why) n
   if (!s.worth_trying(direction::read)) return false;
   s.take_ready(direction::read);
   for (;;) {
-    const int n =
-        detail::sys::recvmmsg(s.fd(), b.headers.get(), static_cast<unsigned>(b.capacity), MSG_DONTWAIT);
+    const int n = sys::recvmmsg(s.fd(), b.headers.get(), static_cast<unsigned>(b.capacity), MSG_DONTWAIT);
     if (n > 0) {
       b.size = b.used = static_cast<std::size_t>(n);
       for (std::size_t i = 0; i < b.size; ++i) b.pieces[i].iov_len = b.headers[i].msg_len;
@@ -79,8 +78,7 @@ bool try_receive_batch(socket_state& s, batch_memory& b, std::error_code& why) n
 bool try_send_batch(socket_state& s, batch_memory& b, std::size_t& next) noexcept {
   s.take_ready(direction::write);
   while (next < b.size) {
-    const int n =
-        detail::sys::sendmmsg(s.fd(), &b.headers[next], static_cast<unsigned>(b.size - next), MSG_NOSIGNAL);
+    const int n = sys::sendmmsg(s.fd(), &b.headers[next], static_cast<unsigned>(b.size - next), MSG_NOSIGNAL);
     if (n > 0) {
       next += static_cast<std::size_t>(n);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -26,8 +26,7 @@ const char* advice(const std::error_code& code) noexcept {
       return "; send less at once: a UDP datagram holds up to 65507 bytes over IPv4";
     case EOPNOTSUPP:
       return "; a socket belongs to the runtime it was opened on: the simulated runtime awaits none of the "
-             "kernel's,"
-             " nor another's (open it in a task, or during a sim::host::visit)";
+             "kernel's, nor another's (open it in a task, or during a sim::host::visit)";
     case EAFNOSUPPORT:
       return "; the simulated network has IPv4 and IPv6 only";
     case ESHUTDOWN:

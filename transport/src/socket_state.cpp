@@ -1,5 +1,4 @@
 #include "socket_state.hpp"
-#include "sys.hpp"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>

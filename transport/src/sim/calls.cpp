@@ -38,9 +38,8 @@ void address_out(const descriptor& d, ip_endpoint e, sockaddr* to, socklen_t* si
   if (to == nullptr || size == nullptr) return;
   if (d.family == AF_INET6 && !e.is_v6()) {
     ip_endpoint::v6_bytes b{};
-    std::ranges::copy(mapped_prefix, b.begin());
-    if (is_any(e)) b = {};
-    if (!is_any(e)) std::copy_n(e.bytes().begin(), 4, b.begin() + 12);
+    if (!is_any(e)) std::ranges::copy(mapped_prefix, b.begin());
+    std::copy_n(e.bytes().begin(), 4, b.begin() + 12);
     e = {b, e.port()};
   }
   socket_address a(e);

@@ -86,9 +86,7 @@ int datagram_port::leave(const ip_endpoint& group) {
 }
 
 bool datagram_port::takes(const packet& p) const noexcept {
-  if (!where_->takes(p.to)) {
-    return false;
-  }
+  if (!where_->takes(p.to)) return false;
   if (p.to.is_multicast() && std::ranges::find(groups_, p.to.with_port(0)) == groups_.end()) return false;
   return !peer_ || *peer_ == p.from;
 }

@@ -131,10 +131,7 @@ void kernel::send_datagram(machine& from, packet p) {
 void kernel::send_to_group(machine& from, const packet& p, bool loop_back) {
   for (const auto& h : hosts_) {
     if (h.get() == &from && !loop_back) continue;
-    instant unordered = 0;
-    link& l = between(from, *h);
-    unordered = l.arrival(now(), p.size(), dice_);
-    carry(from, *h, p, unordered);
+    carry(from, *h, p, between(from, *h).arrival(now(), p.size(), dice_));
   }
 }
 

@@ -1,6 +1,6 @@
 // The simulated network as a whole: hosts, the links between them, and what is under way.
 //
-// Plays the kernel of every host: simulated_calls.cpp turns system calls into calls
+// Plays the kernel of every host: calls.cpp turns system calls into calls
 // on what is here. Knows nothing of strands or the scheduler but the time, which it
 // is lent, and is told when something is due. One thread. Shared by the simulation
 // and by every socket, which may outlive the simulation.

@@ -162,12 +162,11 @@ void machine::receive_datagram(packet p) {
     }
     return;
   }
-  const bool group = p.to.is_multicast();
   std::vector<datagram_port*> takers;
   for (datagram_port* const d : ports) {
     if (d->takes(p)) takers.push_back(d);
   }
-  if (group) {
+  if (p.to.is_multicast()) {
     for (datagram_port* const d : takers) d->take(p);
   } else if (!takers.empty()) {
     // A connected one is meant before one that anybody may send to.

@@ -25,7 +25,7 @@ struct packet {
     syn_ack,      // and granted
     segment,      // bytes of a stream, its end, or only an acknowledgement
     reset,        // the connection does not exist, or no longer
-    datagram,     //
+    datagram,     // of a UDP socket
     unreachable,  // nobody has the port that a datagram was for
   };
 

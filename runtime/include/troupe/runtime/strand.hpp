@@ -150,6 +150,10 @@ class strand : public runnable {
  private:
   friend class leaf;
   void settle(worker& w) noexcept;
+  /// Stops one suspended await of a coroutine that `concerns` is true of, or that is below such a one;
+  /// false when there is none.
+  template <class F>
+  bool cancel_one(F concerns) noexcept;
   std::coroutine_handle<> unwind(promise_base* p, worker& w) noexcept;
 
   engine* home_;
