@@ -69,7 +69,7 @@ class meter_ref {
 
 }  // namespace detail
 
-/// Reads the figures of an endpoint; a copy reads the same ones. Any thread.
+/// Reads the figures of an endpoint, or of several in one system; a copy reads the same ones. Any thread.
 class endpoint_monitor {
  public:
   [[nodiscard]] endpoint_metrics read() const;
