@@ -45,15 +45,6 @@ TEST_CASE("examples: nc and socat talk to the echo server") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("examples: nc talks to the datagram echo server") {
-  example s("echo-udp");
-  if (has_program("nc", "netcat-openbsd")) {
-    CHECK(shell("printf 'hello\\n' | timeout 10 nc -u -w 1 127.0.0.1 " + std::to_string(s.port())).out ==
-          "hello\n");
-  }
-  CHECK(s->terminate() == 0);
-}
-
 TEST_CASE("examples: people chat") {
   example s("chat");
   guest ada(s, "ada", "tea");
