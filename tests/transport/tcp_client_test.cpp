@@ -148,18 +148,32 @@ TEST_CASE("tcp_client: a slow consumer slows down the peer") {
   CHECK(sent - taken < 2'000'000);
 }
 
+namespace {
+
+/// Says nothing, so that its peer has nothing unread when it closes.
+struct listener {
+  task<troupe::result<std::size_t>> on_data(std::span<const std::byte> data, tcp_stream&) {
+    co_return data.size();
+  }
+};
+
+}  // namespace
+
 TEST_CASE("tcp_client: told to stop with drain it sends what is queued") {
-  running_server<echo> s({});
+  running_server<listener> s({});
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
-  probe<tcp_received> consumer(sys);
+  const troupe::endpoint_monitor monitor;
   const auto client =
       sys.spawn(troupe::tcp_client, {.mailbox = {.when_stopped = troupe::on_stop::drain}},
-                tcp_client_options{.connect = *s.server.local_endpoint(), .consumer = consumer.ref()});
-  std::string all;
+                tcp_client_options{.connect = *s.server.local_endpoint(), .monitor = monitor});
   for (int i = 0; i < 100; ++i) {
     REQUIRE(client.tell(message("x")) == send_result::ok);
   }
   sys.stop(client);
   REQUIRE(becomes_true([&] { return client.ended(); }));
   REQUIRE(becomes_true([&] { return s.figures().bytes_in == 100; }));
+  // In order on both sides, and both have counted it.
+  CHECK(becomes_true([&] { return s.figures().closed.peer == 1; }));
+  CHECK(monitor.read().active == 0);
+  CHECK(monitor.read().closed.drain == 1);
 }

@@ -24,6 +24,9 @@ class link {
  public:
   link(context& ctx, const tcp_client_options& o) noexcept
       : ctx_(ctx), options_(o), meter_(o.monitor.meter()) {}
+  link(const link&) = delete;
+  link& operator=(const link&) = delete;
+  ~link() { count_end(close_reason::drain); }
 
   task<void> keep();
   task<void> write(inbox<tcp_send> in);
@@ -34,7 +37,11 @@ class link {
   TROUPE_NOINLINE void came_up(tcp_stream s);
   TROUPE_NOINLINE void went_down(error why);
   TROUPE_NOINLINE void report_down(const error& why) const;
-  [[noreturn]] TROUPE_NOINLINE void consumer_gone(const error& why) const;
+  [[noreturn]] TROUPE_NOINLINE void consumer_gone(const error& why);
+  /// Once for each connection, however it ends.
+  void count_end(close_reason why) noexcept {
+    if (std::exchange(counted_, false)) meter_.closed(why);
+  }
 
   context& ctx_;
   const tcp_client_options& options_;
@@ -43,12 +50,14 @@ class link {
   detail::gate up_;
   std::uint64_t connections_ = 0;
   std::uint32_t failures_ = 0;  // in a row
+  bool counted_ = false;        // there is a connection, and the meter knows of it
 };
 
 void link::came_up(tcp_stream s) {
   stream_ = std::move(s);
   detail::socket_access::of(stream_)->count_in(meter_);
   meter_.accepted();
+  counted_ = true;
   if (++connections_ > 1) meter_.reconnected();
   if (options_.observer) (void)options_.observer.tell(tcp_up{options_.connect, connections_});
   up_.open();
@@ -59,9 +68,9 @@ void link::went_down(error why) {
   up_.shut();
   const ending how = stream_.is_open() ? detail::socket_access::of(stream_)->ended_by : ending::failed;
   stream_.close();
-  meter_.closed(how == ending::peer   ? close_reason::peer
-                : how == ending::idle ? close_reason::idle
-                                      : close_reason::error);
+  count_end(how == ending::peer   ? close_reason::peer
+            : how == ending::idle ? close_reason::idle
+                                  : close_reason::error);
   report_down(why);
 }
 
@@ -69,7 +78,8 @@ void link::report_down(const error& why) const {
   if (options_.observer) (void)options_.observer.tell(tcp_down{options_.connect, why});
 }
 
-void link::consumer_gone(const error& why) const {
+void link::consumer_gone(const error& why) {
+  count_end(close_reason::crash);
   throw troupe_error(
       error(make_error_code(errc::closed),
             "the consumer of what is received has ended: let them end together, or give the client "

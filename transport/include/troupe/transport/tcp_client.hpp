@@ -69,7 +69,9 @@ struct tcp_client_options {
 /// and was not yet read is lost, too. Nothing is sent twice.
 ///
 /// An actor that drains (on_stop::drain) sends what is queued before it ends, if it is, or gets, connected
-/// within its shutdown time. It fails when its consumer has ended.
+/// within its shutdown time. It does not wait for the peer after that: when the peer has sent what was not
+/// read, the kernel closes with a reset, which can overtake the last bytes. It fails when its consumer has
+/// ended.
 task<void> tcp_client(context& ctx, inbox<tcp_send> in, tcp_client_options options);
 
 }  // namespace troupe
