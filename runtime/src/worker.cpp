@@ -137,11 +137,15 @@ void worker::maintain() noexcept {
   // Sockets have their turn once everybody has had theirs that was ready at the last look: what is ready
   // in the kernel is in order there, and would only push what waits here into the overflow list.
   if (io.in_use() && now_ - io_polled_at_ >= io_poll_period && queue.passed(io_polled_up_to_)) {
-    io_polled_at_ = now_;
     io.poll();
-    io_polled_up_to_ = queue.end_mark();
+    note_look_at_sockets();
   }
   if (worth_sharing()) home_->notify();
+}
+
+void worker::note_look_at_sockets() noexcept {
+  io_polled_at_ = now_;
+  io_polled_up_to_ = queue.end_mark();
 }
 
 // A hand-off between cores costs more than a small message. So small work that
@@ -276,6 +280,7 @@ void worker::park() noexcept {
   }
   e.rouse_watchdog();
   refresh_clock();
+  note_look_at_sockets();
   maintained_at_ = 0;
   ticks_left_ = 1;
 }

@@ -100,6 +100,8 @@ class alignas(cache_line) worker {
   void park() noexcept;
   void stop_searching() noexcept;
   void maintain() noexcept;
+  /// What became ready up to now is in the ring.
+  void note_look_at_sockets() noexcept;
   void push_ring(runnable& r) noexcept;
   void push_simulated(runnable& r) noexcept;
   void refresh_clock() noexcept;
@@ -118,7 +120,7 @@ class alignas(cache_line) worker {
   // What maintain() saw the last time.
   std::int64_t maintained_at_ = 0;
   std::int64_t io_polled_at_ = 0;
-  std::uint64_t io_polled_up_to_ = 0;  // the end of the ring then
+  std::uint64_t io_polled_up_to_ = 0;  // the end of the ring after that look
   std::uint64_t slices_then_ = 0;
   std::uint64_t messages_then_ = 0;
   std::int64_t mean_slice_ = 100;
