@@ -89,14 +89,28 @@ void reactor::collect(std::int64_t timeout_ns) noexcept {
   }
 }
 
-std::error_code reactor::attach(io_source& s, int fd) noexcept {
+namespace {
+
+std::error_code tell_epoll(int epoll, int operation, int fd, io_source& s, reactor::interest what) noexcept {
   epoll_event e{};
-  e.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  e.events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+  if (what == reactor::interest::reading_and_writing) e.events |= EPOLLOUT;
   e.data.ptr = &s;
-  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) return {errno, std::generic_category()};
+  if (::epoll_ctl(epoll, operation, fd, &e) == 0) return {};
+  return {errno, std::generic_category()};
+}
+
+}  // namespace
+
+std::error_code reactor::attach(io_source& s, int fd, interest what) noexcept {
+  if (const std::error_code failed = tell_epoll(epoll_, EPOLL_CTL_ADD, fd, s, what)) return failed;
   shares_.fetch_add(1, std::memory_order_relaxed);
   sources_.fetch_add(1, std::memory_order_relaxed);
   return {};
+}
+
+std::error_code reactor::widen(io_source& s, int fd) noexcept {
+  return tell_epoll(epoll_, EPOLL_CTL_MOD, fd, s, interest::reading_and_writing);
 }
 
 void reactor::detach(int fd) noexcept {

@@ -4,9 +4,12 @@
 
 namespace troupe::detail {
 
+std::error_code refusal(const socket_ref& s) noexcept {
+  return make_error_code(s && s->is_open() ? errc::invalid_argument : errc::closed);
+}
+
 std::error_code refusal(const socket_ref& s, const operation& mine) noexcept {
-  if (!s || !s->is_open()) return make_error_code(errc::closed);
-  return mine ? std::error_code() : make_error_code(errc::invalid_argument);
+  return s && s->is_open() && mine ? no_failure : refusal(s);
 }
 
 error operation_failure(const socket_ref& s, const char* what, std::error_code why) {

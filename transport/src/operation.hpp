@@ -29,7 +29,13 @@ class operation {
   bool* flag_;
 };
 
-/// Why an operation cannot start; no error: it can.
+/// Whether an operation can start.
+[[nodiscard]] inline bool may_begin(const socket_ref& s, direction d) noexcept {
+  return s && s->is_open() && !s->in_use[static_cast<unsigned>(d)];
+}
+/// Why it cannot.
+[[nodiscard]] std::error_code refusal(const socket_ref& s) noexcept;
+/// The same for one that has marked, or tried to mark, its direction; no error: it can.
 [[nodiscard]] std::error_code refusal(const socket_ref& s, const operation& mine) noexcept;
 /// The error that a user sees of one that was refused or failed: "<what> <where>: why".
 [[nodiscard]] error operation_failure(const socket_ref& s, const char* what, std::error_code why);

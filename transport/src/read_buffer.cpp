@@ -32,6 +32,11 @@ std::span<std::byte> read_buffer::prepare(std::size_t at_least) {
 }
 
 void read_buffer::grow(std::size_t wanted) {
+  if (memory_ == nullptr) {  // the usual case: a reader has found that there is data
+    capacity_ = std::max(wanted, block_bytes);
+    memory_ = detail::borrow_block(capacity_);
+    return;
+  }
   const std::size_t held = size();
   // Doubling, but not beyond what the limit lets us use.
   const std::size_t doubled = std::min(2 * capacity_, std::max(limit_, block_bytes));
@@ -47,7 +52,7 @@ void read_buffer::grow(std::size_t wanted) {
 
 void read_buffer::consume(std::size_t n) noexcept {
   begin_ += std::min(n, size());
-  give_back();
+  if (empty()) free_memory();
 }
 
 void read_buffer::give_back() noexcept {
@@ -55,6 +60,7 @@ void read_buffer::give_back() noexcept {
 }
 
 void read_buffer::free_memory() noexcept {
+  if (memory_ == nullptr) return;
   detail::return_block(memory_, capacity_);
   memory_ = nullptr;
   capacity_ = begin_ = end_ = 0;

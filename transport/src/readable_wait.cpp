@@ -46,7 +46,7 @@ void readable_wait::end() noexcept {
 }
 
 result<void> readable_wait::await_resume() {
-  std::error_code why;
+  std::error_code why = no_failure;
   if (begun_) {
     why = wait().await_resume();
     end();

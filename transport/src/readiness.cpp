@@ -10,13 +10,13 @@ bool readiness::start() {
   if (!socket_.is_open()) {
     why_ = make_error_code(errc::closed);
   } else {
-    why_ = socket_.attach(*this_worker());
+    why_ = socket_.attach(*this_worker(), direction_);
   }
   if (why_) {
     unlink();
     return false;
   }
-  wake_ = slab_new<socket_wake>();
+  wake_ = socket_.take_wake();
   wake_->wait_on(*this, owner());
   switch (socket_.announce(direction_, *wake_)) {
     case socket_state::announced::waiting:
@@ -31,7 +31,7 @@ bool readiness::start() {
       why_ = make_error_code(errc::invalid_argument);
       break;
   }
-  slab_delete(std::exchange(wake_, nullptr));
+  socket_.keep_wake(std::exchange(wake_, nullptr));
   unlink();
   return false;
 }
@@ -40,7 +40,7 @@ void readiness::forget_wake() noexcept {
   socket_wake* const w = std::exchange(wake_, nullptr);
   if (w == nullptr) return;
   if (socket_.retract(direction_, *w)) {
-    slab_delete(w);
+    socket_.keep_wake(w);
   } else {
     w->abandon();
   }
@@ -64,7 +64,7 @@ void readiness::on_deadline(leaf& l) noexcept {
 void readiness::on_wake(leaf& l) noexcept {
   auto& self = static_cast<readiness&>(l);
   wake_timer::disarm(self.timer_);
-  slab_delete(std::exchange(self.wake_, nullptr));
+  self.socket_.keep_wake(std::exchange(self.wake_, nullptr));
   if (!self.socket_.is_open()) self.why_ = make_error_code(errc::closed);
   self.complete();
 }

@@ -7,6 +7,7 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/wake_timer.hpp>
 
+#include "socket_error.hpp"
 #include "socket_state.hpp"
 
 namespace troupe::detail {
@@ -52,7 +53,7 @@ class [[nodiscard]] readiness final : public leaf {
   socket_wake* wake_ = nullptr;
   wake_timer* timer_ = nullptr;
   std::int64_t deadline_;
-  std::error_code why_;
+  std::error_code why_ = no_failure;
   direction direction_;
 };
 

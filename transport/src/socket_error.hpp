@@ -8,6 +8,10 @@
 
 namespace troupe::detail {
 
+/// What std::error_code() says. Copied where every operation makes one: the constructor calls into the
+/// standard library for its category.
+inline const std::error_code no_failure;
+
 /// "<what> <where>: <the code's words>", and what to do where that is known.
 [[nodiscard]] error socket_error(std::error_code code, std::string_view what, std::string_view where);
 [[nodiscard]] inline error socket_error(std::error_code code, std::string_view what,

@@ -94,9 +94,9 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
       if (*got == into.size() || n == 0 || is_unix() || ended_.load(std::memory_order_relaxed)) {
         give_ready(direction::read);
       }
-      return {};
+      return no_failure;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return no_failure;
     if (errno != EINTR) {
       const std::error_code failed(errno, std::generic_category());
       give_ready(direction::read);
@@ -149,7 +149,7 @@ std::error_code socket_state::send(std::span<const const_buffer> pieces, std::si
 std::error_code socket_state::sent_by(ssize_t n, std::size_t& sent) noexcept {
   sent = n >= 0 ? static_cast<std::size_t>(n) : 0;
   if (n > 0 && meter_ != nullptr) meter_->bytes_out(sent);
-  if (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) return {};
+  if (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) return no_failure;
   const std::error_code failed(errno, std::generic_category());
   give_ready(direction::write);
   ended_by = ending::failed;
@@ -162,13 +162,21 @@ socket_wake* socket_state::wake_in(word w) noexcept {
   return w > closed ? reinterpret_cast<socket_wake*>(w) : nullptr;  // NOLINT(performance-no-int-to-ptr)
 }
 
-std::error_code socket_state::attach(worker& w) noexcept {
-  if (reactor_ != nullptr) return {};
+std::error_code socket_state::do_attach(worker& w, direction d) noexcept {
   if (w.home().simulated() != simulated_) return {EOPNOTSUPP, std::generic_category()};
-  // Set first: the first event may come before attach() returns.
-  reactor_ = &w.io;
-  const std::error_code failed = simulated_ ? simnet::attach(fd_, *this, w.home()) : w.io.attach(*this, fd_);
-  if (failed) reactor_ = nullptr;
+  const bool writing = d == direction::write || simulated_;
+  std::error_code failed;
+  if (reactor_ != nullptr) {
+    failed = reactor_->widen(*this, fd_);
+  } else {
+    // Set first: the first event may come before attach() returns.
+    reactor_ = &w.io;
+    using enum reactor::interest;
+    failed = simulated_ ? simnet::attach(fd_, *this, w.home())
+                        : w.io.attach(*this, fd_, writing ? reading_and_writing : reading);
+    if (failed) reactor_ = nullptr;
+  }
+  reports_writing_ = writing && !failed;
   return failed;
 }
 

@@ -33,8 +33,10 @@
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/socket_ref.hpp>
 #include <troupe/transport/tcp_options.hpp>
+#include <utility>
 
 #include "endpoint_meter.hpp"
+#include "socket_error.hpp"
 #include "sys.hpp"
 
 namespace troupe::detail {
@@ -60,6 +62,7 @@ class socket_state final : private io_source {
       : options(o), where_(where), fd_(fd), simulated_(sys::is_simulated(fd)) {}
   ~socket_state() {  // by release() and dispose() only
     if (meter_ != nullptr) meter_->release();
+    slab_delete(spare_wake_);
   }
   socket_state(const socket_state&) = delete;
   socket_state& operator=(const socket_state&) = delete;
@@ -103,8 +106,18 @@ class socket_state final : private io_source {
   // -- waiting: readiness.cpp ---------------------------------------------------
 
   enum class announced : std::uint8_t { waiting, ready, closed, busy };
-  /// Registers with the reactor of `w` unless that is done.
-  [[nodiscard]] std::error_code attach(worker& w) noexcept;
+  /// Sees that events of `d` are reported: registers with the reactor of `w` unless that is done.
+  [[nodiscard]] std::error_code attach(worker& w, direction d) noexcept {
+    if (reactor_ != nullptr && (d == direction::read || reports_writing_)) return {};
+    return do_attach(w, d);
+  }
+  /// A wake for the next wait, and the place for one that has done its duty: a busy connection
+  /// waits with the same one again and again.
+  [[nodiscard]] socket_wake* take_wake() {
+    socket_wake* const w = std::exchange(spare_wake_, nullptr);
+    return w != nullptr ? w : slab_new<socket_wake>();
+  }
+  void keep_wake(socket_wake* w) noexcept { slab_delete(std::exchange(spare_wake_, w)); }
   /// `wake` is finished at the next event.
   [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept;
   /// True: `wake` will not be touched any more. False: it is being finished.
@@ -128,6 +141,7 @@ class socket_state final : private io_source {
   static constexpr word empty = 0;
   static constexpr word ready = 1;
   static constexpr word closed = 2;
+  [[nodiscard]] std::error_code do_attach(worker& w, direction d) noexcept;
   void on_events(std::uint32_t events) noexcept override;
   void dispose() noexcept override { slab_delete(this); }
   /// After a system call that sends has returned `n`.
@@ -157,9 +171,11 @@ class socket_state final : private io_source {
   std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
   int fd_;
   bool cut_ = false;
-  const bool simulated_;  // then reactor_ only says that it is attached
+  bool reports_writing_ = false;  // what is simulated always does
+  const bool simulated_;          // then reactor_ only says that it is attached
   reactor* reactor_ = nullptr;
   endpoint_meter* meter_ = nullptr;
+  socket_wake* spare_wake_ = nullptr;
 };
 
 }  // namespace troupe::detail

@@ -149,22 +149,31 @@ task<result<void>> stream_socket::write_pieces(std::span<const const_buffer> pie
   return write_on(socket_, bytes);
 }
 
+// Neither suspends, so the direction need not be marked as in use, only be free.
 result<std::optional<std::size_t>> stream_socket::try_read(std::span<std::byte> into) {
-  const operation mine(socket_.get(), direction::read);
   std::optional<std::size_t> got;
-  std::error_code why = refusal(socket_, mine);
-  if (!why && !into.empty()) try_read_once(*socket_, into, got, why);
-  if (why) return std::unexpected(operation_failure(socket_, reading, why));
+  std::error_code why = no_failure;
+  if (!may_begin(socket_, direction::read)) {
+    why = refusal(socket_);
+  } else if (!into.empty() && socket_->worth_trying(direction::read)) {
+    why = socket_->receive(into, got);
+  }
+  if (why) [[unlikely]]
+    return std::unexpected(operation_failure(socket_, reading, why));
   return got;
 }
 
 result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
-  const operation mine(socket_.get(), direction::write);
-  std::error_code why = refusal(socket_, mine);
-  one_piece left{bytes};
-  if (!why && !left.done()) try_write_once(*socket_, left, why);
-  if (why) return std::unexpected(operation_failure(socket_, writing, why));
-  return bytes.size() - left.size();
+  std::size_t sent = 0;
+  std::error_code why = no_failure;
+  if (!may_begin(socket_, direction::write)) {
+    why = refusal(socket_);
+  } else if (!bytes.empty()) {
+    why = socket_->send(bytes, sent);
+  }
+  if (why) [[unlikely]]
+    return std::unexpected(operation_failure(socket_, writing, why));
+  return sent;
 }
 
 bool stream_socket::is_quiet() const noexcept {

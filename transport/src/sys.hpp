@@ -9,6 +9,7 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <string_view>
@@ -69,6 +70,26 @@ int getpeername(int fd, sockaddr* at, socklen_t* size) noexcept;
 
 namespace troupe::detail::sys {
 
+// recv() and send() of the C library are cancellation points, and pay for that with two atomic
+// operations each as soon as the process has a second thread. Nothing here is ever cancelled that
+// way. Sanitizers look at what goes through the library's.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool library_calls = true;
+#elif defined(__has_feature)
+inline constexpr bool library_calls = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+inline constexpr bool library_calls = false;
+#endif
+
+inline ssize_t plain_recv(int fd, void* into, std::size_t size, int flags) noexcept {
+  if constexpr (library_calls) return ::recv(fd, into, size, flags);
+  return ::syscall(SYS_recvfrom, fd, into, size, flags, nullptr, nullptr);
+}
+inline ssize_t plain_send(int fd, const void* from, std::size_t size, int flags) noexcept {
+  if constexpr (library_calls) return ::send(fd, from, size, flags);
+  return ::syscall(SYS_sendto, fd, from, size, flags, nullptr, 0);
+}
+
 inline int socket(int family, int type, int protocol) noexcept {
   return simnet::is_here() ? simnet::socket(family, type, protocol) : ::socket(family, type, protocol);
 }
@@ -97,12 +118,12 @@ inline int shutdown(int fd, int how) noexcept {
 inline ssize_t recv(int fd, void* into, std::size_t size, int flags) noexcept {
   if (is_simulated(fd)) [[unlikely]]
     return simnet::recv(fd, into, size, flags);
-  return ::recv(fd, into, size, flags);
+  return plain_recv(fd, into, size, flags);
 }
 inline ssize_t send(int fd, const void* from, std::size_t size, int flags) noexcept {
   if (is_simulated(fd)) [[unlikely]]
     return simnet::send(fd, from, size, flags);
-  return ::send(fd, from, size, flags);
+  return plain_send(fd, from, size, flags);
 }
 inline ssize_t recvfrom(int fd, void* into, std::size_t size, int flags, sockaddr* from,
                         socklen_t* length) noexcept {

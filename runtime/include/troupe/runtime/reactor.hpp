@@ -57,9 +57,16 @@ class reactor {
 
   // -- sources ----------------------------------------------------------------
 
+  /// What a source is told of. Most sockets never wait for room to write, and with that in the set
+  /// each event of theirs would say once more that there is some, and a datagram socket would have
+  /// an event for everything that it has sent.
+  enum class interest : std::uint8_t { reading, reading_and_writing };
   /// Registers `fd`: its events go to `s` from now on, the present ones
   /// included, and `s` keeps this alive. The worker only.
-  [[nodiscard]] std::error_code attach(io_source& s, int fd) noexcept;
+  [[nodiscard]] std::error_code attach(io_source& s, int fd, interest what) noexcept;
+  /// Makes what is registered already be told of writing, too, beginning with what is the case
+  /// now. Any thread.
+  [[nodiscard]] std::error_code widen(io_source& s, int fd) noexcept;
   /// Before `fd` is closed: no events are collected for it any more. Any thread.
   void detach(int fd) noexcept;
   /// After detach(): disposes of `s`, or, when collected events may still refer

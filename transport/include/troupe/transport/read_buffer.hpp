@@ -51,7 +51,9 @@ class read_buffer {
     give_back();
   }
   /// Drops all data.
-  void clear() noexcept { consume(size()); }
+  void clear() noexcept {
+    if (memory_ != nullptr) consume(size());
+  }
   /// Gives back memory if there is no data: after a prepare() that came to nothing.
   void give_back() noexcept;
 
