@@ -112,7 +112,8 @@ int main(int argc, char** argv) {
     ::setrlimit(RLIMIT_NOFILE, &descriptors);
   }
 
-  troupe::system sys({.workers = workers, .name = "echo"});
+  // One worker needs no thread beside this one.
+  troupe::system sys({.workers = workers, .current_thread = workers == 1, .name = "echo"});
   const troupe::ip_endpoint at = troupe::ip_endpoint::loopback(port);
   return protocol == "udp" ? serve_datagrams(sys, at, chunk) : serve_streams(sys, at, chunk);
 }

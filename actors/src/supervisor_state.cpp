@@ -78,9 +78,12 @@ void supervisor_state::become_steady() noexcept {
   if (!me_.is_up()) {
     me_.set_up(true);
     if (report_) {
-      const std::scoped_lock guard(report_->lock);
-      report_->up = true;
-      report_->changed.notify_all();
+      {
+        const std::scoped_lock guard(report_->lock);
+        report_->up = true;
+        report_->changed.notify_all();
+      }
+      me_.home().tell_drivers();
     } else {
       me_.parent()->request(cell::order_child_up);
     }

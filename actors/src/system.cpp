@@ -13,6 +13,7 @@ namespace {
 runtime_options runtime_part(const system_options& o) {
   runtime_options r;
   r.workers = o.workers;
+  r.current_thread = o.current_thread;
   r.name = o.name;
   r.blocking_threads = o.blocking_threads;
   r.long_handler = o.long_handler;

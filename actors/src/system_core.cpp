@@ -145,9 +145,13 @@ std::vector<std::string> system_core::wedged() {
 // -- the end ------------------------------------------------------------------------
 
 void system_core::root_ended() noexcept {
-  const std::scoped_lock guard(lock_);
-  ended_ = true;
-  changed_.notify_all();
+  engine& e = *engine_;  // outlives this worker's slice; this does not, once the lock is free
+  {
+    const std::scoped_lock guard(lock_);
+    ended_ = true;
+    changed_.notify_all();
+  }
+  e.tell_drivers();
 }
 
 bool system_core::root_has_ended() {
@@ -156,12 +160,7 @@ bool system_core::root_has_ended() {
 }
 
 bool system_core::wait_for_root(std::int64_t deadline) {
-  if (engine_->simulated()) {
-    while (!root_has_ended()) {
-      if (!engine_->sim_step() && !engine_->sim_advance(deadline)) return false;
-    }
-    return true;
-  }
+  if (!engine_->has_threads()) return engine_->drive([this] { return root_has_ended(); }, deadline);
   std::unique_lock guard(lock_);
   const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
   return changed_.wait_until(guard, until, [this] { return ended_; });

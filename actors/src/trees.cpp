@@ -53,9 +53,8 @@ result<supervisor_ref> system::start(const supervisor& tree) {
   const result<starting_tree> begun = begin(tree, root());
   if (!begun) return std::unexpected(begun.error());
   detail::engine& e = core().home();
-  if (e.simulated()) {
-    while (!begun->is_up() && !begun->root.ended() && (e.sim_step() || e.sim_advance(INT64_MAX))) {
-    }
+  if (!e.has_threads()) {
+    e.drive([&] { return begun->is_up() || begun->root.ended(); });
   } else {
     // Nobody tells of the end of one that does not come up: looked for now and then.
     const auto settled = [&] { return begun->report->up || begun->root.ended(); };
@@ -74,11 +73,14 @@ namespace {
 // Wakes the thread in run(): by a signal handler, or by the end of the tree.
 class wake_pipe {
  public:
-  wake_pipe() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  /// `driver`: where run() waits when it is not in wait(); may be null.
+  explicit wake_pipe(detail::reactor* driver)
+      : driver_(driver), fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
   ~wake_pipe() { ::close(fd_); }
   wake_pipe(const wake_pipe&) = delete;
   wake_pipe& operator=(const wake_pipe&) = delete;
   void signal() const noexcept {
+    if (driver_ != nullptr) driver_->wake();  // a write, as below
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(fd_, &one, sizeof one);
   }
@@ -92,6 +94,7 @@ class wake_pipe {
   }
 
  private:
+  detail::reactor* driver_;
   int fd_;
 };
 
@@ -152,17 +155,13 @@ int system::run(const supervisor& tree) {
     e.log(log_level::error, options().name + ": the tree could not be started: " + why.to_string());
     return 1;
   };
-  const auto pipe = std::make_shared<wake_pipe>();
+  const auto pipe = std::make_shared<wake_pipe>(e.has_threads() ? nullptr : &e.first_worker().io);
   const signal_guard signals(*pipe);
   const result<starting_tree> begun = begin(tree, root());
   if (!begun) return not_started(begun.error());
   const any_ref& top = begun->root;
-  if (e.simulated()) {
-    while (!top.ended() && (e.sim_step() || e.sim_advance(INT64_MAX))) {
-    }
-  } else {
-    spawn<end_watcher>({}, top, pipe);
-  }
+  if (e.simulated()) e.drive([&] { return top.ended(); });
+  if (e.has_threads()) spawn<end_watcher>({}, top, pipe);
   // From here on signals are heeded, also while the tree still comes up.
   int told = 0;
   std::int64_t deadline = INT64_MAX;
@@ -181,13 +180,16 @@ int system::run(const supervisor& tree) {
       }
       told = seen;
     }
-    int timeout_ms = -1;
-    if (deadline != INT64_MAX) {
-      const std::int64_t left = deadline - e.now();
-      if (left <= 0) break;
-      timeout_ms = static_cast<int>(left / 1'000'000) + 1;
+    const std::int64_t left = deadline == INT64_MAX ? INT64_MAX : deadline - e.now();
+    if (left <= 0) break;
+    if (e.has_threads()) {
+      (void)pipe->wait(left == INT64_MAX ? -1 : static_cast<int>(left / 1'000'000) + 1);
+    } else {
+      const auto concerns_us = [&] {
+        return top.ended() || signals_seen.load(std::memory_order_relaxed) > told;
+      };
+      e.drive(concerns_us, deadline);
     }
-    (void)pipe->wait(timeout_ms);
   }
   if (!top.ended()) {
     detail::report_running(*this);

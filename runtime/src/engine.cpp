@@ -29,10 +29,13 @@ unsigned usable_cores() noexcept {
 }
 
 runtime_options checked(runtime_options o) {
-  if (o.workers == 0) o.workers = usable_cores();
   const auto refuse = [](const char* text) {
     throw troupe_error(error(make_error_code(errc::invalid_argument), text));
   };
+  if (o.current_thread && o.workers > 1) {
+    refuse("runtime_options.workers: current_thread has one worker; leave the number out, or take threads");
+  }
+  if (o.workers == 0) o.workers = o.current_thread ? 1 : usable_cores();
   if (o.workers > 1024) refuse("runtime_options.workers: at most 1024");
   if (o.blocking_threads == 0) refuse("runtime_options.blocking_threads: at least 1");
   if (o.long_handler.count() <= 0) refuse("runtime_options.long_handler: must be positive");
@@ -78,7 +81,7 @@ engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
 engine::~engine() = default;
 
 void engine::start() {
-  if (sim_) return;
+  if (!has_threads()) return;
   watchdog_ = std::make_unique<watchdog>(*this);
   for (auto& w : workers_) {
     running_threads_.fetch_add(1, std::memory_order_relaxed);
@@ -96,7 +99,7 @@ void engine::start() {
 }
 
 unsigned engine::stop(std::int64_t deadline) {
-  if (sim_) return 0;
+  if (!has_threads()) return 0;
   stopping_.store(true, std::memory_order_seq_cst);
   for (auto& w : workers_) w->io.wake();
   unsigned stuck = 0;

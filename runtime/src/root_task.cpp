@@ -71,6 +71,7 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
       if (self.phase_.exchange(root_task::ended, std::memory_order_acq_rel) == root_task::awaited) {
         self.phase_.notify_all();
       }
+      e.tell_drivers();
       self.release();
       return;
     }
@@ -99,13 +100,11 @@ void stop_root(root_task& t) noexcept {
 }
 
 result<outcome> wait_root(engine& e, root_task& t) {
-  if (e.simulated()) {
-    while (t.phase_.load(std::memory_order_acquire) != root_task::ended) {
-      if (!e.sim_step() && !e.sim_advance(INT64_MAX)) {
-        return std::unexpected(
-            error(make_error_code(errc::stuck),
-                  "block_on: nothing is ready, no timer is armed, and the task still waits"));
-      }
+  if (!e.has_threads()) {
+    if (!e.drive([&t] { return t.phase_.load(std::memory_order_acquire) == root_task::ended; })) {
+      return std::unexpected(
+          error(make_error_code(errc::stuck),
+                "block_on: nothing is ready, no timer is armed, and the task still waits"));
     }
     return t.how_;
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/worker.hpp>
 
@@ -197,6 +198,25 @@ void worker::loop() noexcept {
   worker_of_thread = nullptr;
 }
 
+bool worker::drive(predicate done, std::int64_t deadline) {
+  worker_of_thread = this;
+  refresh_clock();
+  bool over = done();
+  while (!over && now_ < deadline) {
+    if (runnable* const r = next()) {
+      if (searching_) stop_searching();
+      run_one(*r);
+    } else {
+      home_->tell_drivers();  // whatever they wait for: a signal, too, only wakes this thread
+      park(deadline);
+    }
+    over = done();
+  }
+  if (searching_) stop_searching();
+  worker_of_thread = nullptr;
+  return over;
+}
+
 void worker::stop_searching() noexcept {
   searching_ = false;
   // The last searcher that found work calls the next, if foreign work waits.
@@ -240,7 +260,7 @@ runnable* worker::steal() noexcept {
   return nullptr;
 }
 
-void worker::park() noexcept {
+void worker::park(std::int64_t deadline) noexcept {
   engine& e = *home_;
   {
     const scoped_lock guard(e.sleepers_lock_);
@@ -255,11 +275,11 @@ void worker::park() noexcept {
   const bool stay = e.work_visible() || e.stopping_.load(std::memory_order_relaxed);
   if (!stay) {
     counters.parks.add();
-    const auto next = timers.next_wake();
+    const std::int64_t until = std::min(timers.next_wake().value_or(INT64_MAX), deadline);
     std::int64_t timeout = -1;
-    if (next) {
+    if (until != INT64_MAX) {
       refresh_clock();
-      timeout = *next > now_ ? *next - now_ : 0;
+      timeout = until > now_ ? until - now_ : 0;
     }
     io.wait(timeout);
   }

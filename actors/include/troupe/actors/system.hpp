@@ -19,6 +19,9 @@ class supervisor_ref;
 struct system_options {
   /// Worker threads; 0: one for each core this process may use.
   unsigned workers = 0;
+  /// No thread of its own: everything runs on the thread that waits in run(), start(), block_on() or
+  /// shutdown(), and only meanwhile; see runtime_options::current_thread for what that gives and takes.
+  bool current_thread = false;
   /// Names the system in log lines and threads.
   std::string name = "troupe";
   /// From being told to stop to being killed, for the whole tree.

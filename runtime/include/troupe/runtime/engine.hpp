@@ -5,6 +5,7 @@
 // (a wedged one) keeps what it may still touch.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -66,6 +67,19 @@ class engine : public std::enable_shared_from_this<engine> {
   /// `deadline` for threads that are stuck; returns how many still are.
   unsigned stop(std::int64_t deadline);
 
+  /// Whether workers have threads. Otherwise who waits from outside drives: the simulated runtime, or
+  /// runtime_options::current_thread.
+  [[nodiscard]] bool has_threads() const noexcept { return !sim_ && !options_.current_thread; }
+  /// Without threads: runs what is ready, on the calling thread, until `done()`. False when `deadline`, of
+  /// the runtime's clock, passes first, or nothing is left that could happen in a simulation. One thread
+  /// drives at a time; others wait, and the next takes over when it leaves.
+  template <class F>
+  bool drive(F done, std::int64_t deadline = INT64_MAX) {
+    return drive_until({[](const void* f) { return (*static_cast<const F*>(f))(); }, &done}, deadline);
+  }
+  /// What another thread may wait for in drive() has come about. Without a lock that its `done` takes.
+  void tell_drivers() noexcept;
+
   /// Any thread: makes `r` ready.
   void schedule(runnable& r) noexcept;
   /// Wakes a worker when one sleeps and none is searching.
@@ -116,6 +130,7 @@ class engine : public std::enable_shared_from_this<engine> {
   friend class worker;
   friend class watchdog;
 
+  bool drive_until(predicate done, std::int64_t deadline);
   void inject(runnable& r) noexcept;
   runnable* take_injected() noexcept;
   void overflow(worker& w, runnable& r) noexcept;
@@ -155,6 +170,12 @@ class engine : public std::enable_shared_from_this<engine> {
   // stopping_: set once, by stop(); workers look when they have nothing to run.
   atomic<bool> stopping_{false};
   atomic<std::uint32_t> running_threads_{0};
+
+  // Whose turn it is to drive; see drive(). A waiter asks its `done` under the lock, and whoever makes one
+  // true takes the lock afterwards, so no waiter sleeps through it.
+  std::mutex turn_lock_;
+  std::condition_variable turn_changed_;
+  bool driven_ = false;
 
   spinlock foreign_lock_;
   counter_block foreign_counters_;

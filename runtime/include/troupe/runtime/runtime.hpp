@@ -18,6 +18,12 @@ namespace troupe {
 struct runtime_options {
   /// Worker threads; 0: one for each core this process may use.
   unsigned workers = 0;
+  /// No thread of its own: one worker, which runs on whatever thread waits in block_on() or ends
+  /// the runtime, and only meanwhile. A message then never leaves its core and a system call finds
+  /// a process with one thread, which saves a few percent of a network server's time. Nobody
+  /// watches the worker: a long handler is not reported, and one that never returns keeps shutdown
+  /// waiting. Several threads may wait; one of them runs what is ready, for all.
+  bool current_thread = false;
   /// Prefix of the threads' names and of log lines.
   std::string name = "troupe";
   /// Threads for blocking(): started on demand, at most this many.

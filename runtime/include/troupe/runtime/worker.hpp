@@ -17,6 +17,13 @@ namespace troupe::detail {
 
 class engine;
 
+/// Something to ask again and again; what it refers to outlives the asking.
+struct predicate {
+  bool (*ask)(const void*);
+  const void* state;
+  bool operator()() const { return ask(state); }
+};
+
 class alignas(cache_line) worker {
  public:
   worker(engine& home, unsigned index, bool shared);
@@ -92,12 +99,15 @@ class alignas(cache_line) worker {
 
   void run_simulated(runnable& r) noexcept;
   void loop() noexcept;
+  /// The same on the calling thread, until `done` or the deadline; whether `done`.
+  bool drive(predicate done, std::int64_t deadline);
   void run_one(runnable& r) noexcept;
   runnable* next() noexcept;
   runnable* next_local() noexcept;
   runnable* search() noexcept;
   runnable* steal() noexcept;
-  void park() noexcept;
+  /// Sleeps until there is something to do, at most until `deadline`.
+  void park(std::int64_t deadline = INT64_MAX) noexcept;
   void stop_searching() noexcept;
   void maintain() noexcept;
   /// What became ready up to now is in the ring.
