@@ -67,6 +67,8 @@ TEST_CASE("tcp_client: while it is down its mailbox is the queue, and a full one
   const troupe::ip_endpoint at = *s->server.local_endpoint();
   setup t(at, 4);
   (void)t.observer.expect<tcp_up>(60s);
+  // A connection that still waits to be accepted would be reset when the listener closes.
+  REQUIRE(becomes_true([&] { return s->server.metrics().active == 1; }));
   s.reset();
   const tcp_down down = t.observer.expect<tcp_down>(60s);
   INFO(down.why.to_string());
