@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/worker.hpp>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
@@ -199,7 +200,7 @@ void worker::loop() noexcept {
 }
 
 bool worker::drive(predicate done, std::int64_t deadline) {
-  worker_of_thread = this;
+  worker* const outer = std::exchange(worker_of_thread, this);  // a handler of another runtime may end this one
   refresh_clock();
   bool over = done();
   while (!over && now_ < deadline) {
@@ -213,7 +214,7 @@ bool worker::drive(predicate done, std::int64_t deadline) {
     over = done();
   }
   if (searching_) stop_searching();
-  worker_of_thread = nullptr;
+  worker_of_thread = outer;
   return over;
 }
 
