@@ -3,6 +3,7 @@
 #include <latch>
 #include <stdexcept>
 #include <thread>
+#include <troupe/actors/inspect.hpp>
 
 #include "cases.hpp"
 

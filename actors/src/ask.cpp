@@ -18,7 +18,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (from == to_) {
     // The reply could only come after the handler that waits for it.
     code_ = errc::would_deadlock;
-    why_ = std::make_unique<error>(refuse_self(*from, wait_kind::reply));
+    why_ = owned<error>(new error(refuse_self(*from, wait_kind::reply)));
     unlink();
     return false;
   }
@@ -60,7 +60,7 @@ bool ask_leaf::closes_cycle(ask_envelope_base& e) {
   std::optional<error> cycle = refuse_cycle(from, id);
   if (!cycle) return false;
   code_ = errc::would_deadlock;
-  why_ = std::make_unique<error>(std::move(*cycle));
+  why_ = owned<error>(new error(std::move(*cycle)));
   e.in_vain.store(true, std::memory_order_relaxed);
   forget_(*this);
   unlink();

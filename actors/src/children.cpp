@@ -1,11 +1,28 @@
 // How a cell makes children, and what it does when one of them ends.
 #include <algorithm>
+#include <memory>
 #include <troupe/actors/system_core.hpp>
+#include <vector>
 
 #include "extras.hpp"
 #include "watch_link.hpp"
 
 namespace troupe::detail {
+
+namespace {
+
+// For one more named child. Allocated before the lock is taken.
+std::vector<cell*> buckets_for_names(cell& parent) {
+  cell_extras& x = parent.extras();
+  std::size_t wanted = 0;
+  {
+    const scoped_lock guard(parent.lock());
+    wanted = x.named.wanted_buckets();
+  }
+  return std::vector<cell*>(wanted);
+}
+
+}  // namespace
 
 cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   const bool usual = options_are_usual(o);
@@ -13,7 +30,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
     check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
   }
   const bool named = !o.name.empty();
-  std::vector<cell*> buckets = named ? buckets_for_names() : std::vector<cell*>();
+  std::vector<cell*> buckets = named ? buckets_for_names(*this) : std::vector<cell*>();
   const std::size_t bytes = sizeof(cell) + b.size;
   void* const memory = slab_allocate(bytes);
   cell* child = nullptr;
@@ -65,16 +82,6 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
 
 // Allocated before the lock is taken. Too few, when another thread is faster (the root's children come from
 // any), only make the chains longer.
-std::vector<cell*> cell::buckets_for_names() {
-  cell_extras& x = extras();
-  std::size_t wanted = 0;
-  {
-    const scoped_lock guard(lock_);
-    wanted = x.named.wanted_buckets();
-  }
-  return std::vector<cell*>(wanted);
-}
-
 cell* cell::child_named(std::string_view wanted) const {
   if (!wanted.starts_with('~')) {
     const cell_extras* const x = extras_if_any();

@@ -1,5 +1,6 @@
 #include "last_report.hpp"
 
+#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/system.hpp>
 
 namespace troupe::detail {

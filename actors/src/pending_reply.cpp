@@ -36,7 +36,7 @@ void pending_leaf::start(cell& to, ask_envelope_base& e) {
   strand& here = *current_strand();
   if (&here == static_cast<strand*>(&to)) {
     code_ = errc::would_deadlock;  // as for an ask: the reply could only come after who waits for it
-    why_ = std::make_unique<error>(refuse_self(to, wait_kind::reply));
+    why_ = owned<error>(new error(refuse_self(to, wait_kind::reply)));
     return;
   }
   e.wait_on(*this, here);
@@ -83,7 +83,7 @@ bool pending_leaf::closes_cycle(cell& from) {
   std::optional<error> cycle = refuse_cycle(from, id);
   if (!cycle || !sent_->held.load(std::memory_order_acquire)) return false;
   code_ = errc::would_deadlock;
-  why_ = std::make_unique<error>(std::move(*cycle));
+  why_ = owned<error>(new error(std::move(*cycle)));
   sent_->in_vain.store(true, std::memory_order_relaxed);
   forget_(*this);
   unlink();

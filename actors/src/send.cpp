@@ -70,7 +70,7 @@ bool send_awaiter::attempt() {
   }
   if (current_strand() == to_) {  // nobody but the sender itself could make room
     code_ = errc::would_deadlock;
-    why_ = std::make_unique<error>(refuse_self(*to_, wait_kind::room));
+    why_ = owned<error>(new error(refuse_self(*to_, wait_kind::room)));
     return true;
   }
   if (deadline_.count() <= 0) {
@@ -121,7 +121,7 @@ bool send_awaiter::closes_cycle(cell& from, wait_id id) {
   std::optional<error> cycle = refuse_cycle(from, id);
   if (!cycle || !wait_->leave()) return false;
   code_ = errc::would_deadlock;
-  why_ = std::make_unique<error>(std::move(*cycle));
+  why_ = owned<error>(new error(std::move(*cycle)));
   slab_delete(std::exchange(wait_, nullptr));
   unlink();
   return true;

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <troupe/actors/supervisor.hpp>
+#include <troupe/actors/supervisor_spec.hpp>
 #include <troupe/actors/system_core.hpp>
 
 #include "extras.hpp"
@@ -8,14 +8,33 @@
 namespace troupe {
 
 supervisor::supervisor(std::string name, supervisor_options options)
-    : spec_(std::make_shared<detail::supervisor_spec>()) {
-  spec_->name = std::move(name);
-  spec_->options = options;
+    : spec_(new detail::supervisor_spec{std::move(name), options, {}}) {}
+
+supervisor::supervisor(const supervisor& o) : spec_(new detail::supervisor_spec(*o.spec_)) {}
+
+supervisor::supervisor(supervisor&&) noexcept = default;
+
+supervisor& supervisor::operator=(supervisor o) noexcept {
+  spec_ = std::move(o.spec_);
+  return *this;
+}
+
+supervisor::~supervisor() = default;
+
+void supervisor::add(std::string id, const child_options& options,
+                     detail::owned<const detail::child_factory> f) {
+  std::shared_ptr<const detail::child_factory> shared(f.release());
+  spec_->children.push_back(detail::make_child_spec(std::move(id), options, std::move(shared)));
 }
 
 supervisor&& supervisor::child(supervisor below) && {
-  add(detail::make_child_spec(std::shared_ptr<const detail::supervisor_spec>(std::move(below.spec_))));
+  std::shared_ptr<const detail::supervisor_spec> shared(below.spec_.release());
+  spec_->children.push_back(detail::make_child_spec(std::move(shared)));
   return std::move(*this);
+}
+
+const std::string& supervisor::name() const noexcept {
+  return spec_->name;
 }
 
 namespace detail {
@@ -54,10 +73,11 @@ child_spec make_child_spec(std::shared_ptr<const supervisor_spec> below) {
   c.backoff = o.backoff;
   c.restarts = o.restarts;
   if (o.strategy == strategy::dynamic) c.stop_children = stop_order::parallel;
+  auto start = [below](cell& parent, const spawn_options& s) {
+    return start_supervisor(parent, below, s, nullptr);
+  };
   child_spec made =
-      make_child_spec(below->name, c, make_child_factory([below](cell& parent, const spawn_options& s) {
-                        return start_supervisor(parent, below, s, nullptr);
-                      }));
+      make_child_spec(below->name, c, std::make_shared<const child_factory_of<decltype(start)>>(start));
   made.below = std::move(below);
   return made;
 }
@@ -177,6 +197,32 @@ std::string to_text(const supervisor& tree) {
   return out;
 }
 
+// -- what a running supervisor is asked --------------------------------------------
+
+namespace detail {
+
+supervisor_orders orders_of(const supervisor_ref& s) {
+  s.cell()->share();
+  return supervisor_orders(s.cell());
+}
+
+}  // namespace detail
+
+namespace {
+
+task<result<any_ref>> ask_to_start(supervisor_ref whom, detail::child_spec child) {
+  co_return co_await detail::orders_of(whom).ask(detail::start_child{std::move(child)},
+                                                 supervisor_ref::patience);
+}
+
+}  // namespace
+
+task<result<any_ref>> supervisor_ref::begin_child(std::string id, const child_options& options,
+                                                  detail::owned<const detail::child_factory> f) const {
+  std::shared_ptr<const detail::child_factory> shared(f.release());
+  return ask_to_start(*this, detail::make_child_spec(std::move(id), options, std::move(shared)));
+}
+
 task<result<supervisor_ref>> supervisor_ref::start_child(const supervisor& below) const {
   // Checked here, for what is wrong further down is of no concern to the one that is asked.
   if (auto found = problem(below.spec(), path())) {
@@ -184,8 +230,24 @@ task<result<supervisor_ref>> supervisor_ref::start_child(const supervisor& below
       co_return std::unexpected(std::move(wrong));
     }(std::move(*found));
   }
-  return started<supervisor_ref>(
-      *this, detail::make_child_spec(std::make_shared<const detail::supervisor_spec>(below.spec())));
+  auto spec = std::make_shared<const detail::supervisor_spec>(below.spec());
+  return started<supervisor_ref>(ask_to_start(*this, detail::make_child_spec(std::move(spec))));
+}
+
+detail::ask_awaiter<detail::stop_child> supervisor_ref::stop_child(std::string id) const {
+  return detail::orders_of(*this).ask(detail::stop_child{std::move(id)}, patience);
+}
+
+detail::ask_awaiter<detail::restart_child> supervisor_ref::restart_child(std::string id) const {
+  return detail::orders_of(*this).ask(detail::restart_child{std::move(id)}, patience);
+}
+
+detail::ask_awaiter<detail::remove_child> supervisor_ref::remove_child(std::string id) const {
+  return detail::orders_of(*this).ask(detail::remove_child{std::move(id)}, patience);
+}
+
+detail::ask_awaiter<detail::list_children> supervisor_ref::children() const {
+  return detail::orders_of(*this).ask(detail::list_children{}, patience);
 }
 
 supervisor_ref supervisor_ref::partition(std::uint64_t key) const {

@@ -14,8 +14,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <troupe/actors/supervisor.hpp>
+#include <troupe/actors/supervisor_spec.hpp>
 #include <unordered_map>
+#include <vector>
 
 #include "extras.hpp"
 

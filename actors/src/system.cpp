@@ -1,3 +1,4 @@
+#include <memory>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/system.hpp>
 #include <troupe/actors/system_core.hpp>
@@ -41,9 +42,8 @@ struct system::impl {
   std::unique_ptr<detail::system_core> core;
 };
 
-system::system(system_options options) : impl_(std::make_unique<impl>(*this, std::move(options), nullptr)) {}
-system::system(runtime& on, system_options options)
-    : impl_(std::make_unique<impl>(*this, std::move(options), &on)) {}
+system::system(system_options options) : impl_(new impl(*this, std::move(options), nullptr)) {}
+system::system(runtime& on, system_options options) : impl_(new impl(*this, std::move(options), &on)) {}
 
 system::~system() {
   if (!shutdown()) {

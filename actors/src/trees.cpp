@@ -4,7 +4,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <troupe/actors/supervisor.hpp>
+#include <memory>
+#include <troupe/actors/supervisor_spec.hpp>
 #include <troupe/actors/system.hpp>
 #include <troupe/actors/system_core.hpp>
 

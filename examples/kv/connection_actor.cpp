@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <troupe/actors/inspect.hpp>
 #include <utility>
 
 #include "kv/reply.hpp"

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <thread>
 #include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
 #include <utility>
 #include <vector>
 

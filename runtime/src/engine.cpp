@@ -87,7 +87,8 @@ void engine::start() {
     running_threads_.fetch_add(1, std::memory_order_relaxed);
     // The thread owns a share of the engine: a thread that never comes back
     // must find it alive.
-    threads_->all.emplace_back([self = shared_from_this(), &worker = *w] {
+    share();
+    threads_->all.emplace_back([self = engine_ref(this), &worker = *w] {
       const std::string name = self->options_.name.substr(0, 11) + "/" + std::to_string(worker.index());
       pthread_setname_np(pthread_self(), name.c_str());
       worker.loop();

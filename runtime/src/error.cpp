@@ -1,3 +1,5 @@
+#include <optional>
+#include <troupe/runtime/atomic.hpp>
 #include <troupe/runtime/error.hpp>
 
 namespace troupe {
@@ -53,20 +55,33 @@ const std::error_category& troupe_category() noexcept {
   return instance;
 }
 
-struct error::detail {
-  std::string text;
-  std::string path;
-  std::shared_ptr<const error> cause;
+struct error::story {
+  story(std::string t, std::string p) noexcept : text(std::move(t)), path(std::move(p)) {}
+  story(std::string t, std::string p, error c) noexcept
+      : text(std::move(t)), path(std::move(p)), cause(std::move(c)) {}
+
+  const std::string text;
+  const std::string path;
+  const std::optional<error> cause;
+  // shares: the errors that have this story. The release half of each decrement orders a
+  // holder's last look before the free; the acquire half makes the last one see them all.
+  // Broken by: tests/actors/supervisor_test under TSan.
+  mutable troupe::detail::atomic<std::uint32_t> shares{1};
 };
 
 error::error(std::error_code code, std::string text, std::string path)
-    : code_(code),
-      detail_(std::make_shared<const detail>(detail{std::move(text), std::move(path), nullptr})) {}
+    : code_(code), story_(new story(std::move(text), std::move(path))) {}
 
 error::error(std::error_code code, std::string text, std::string path, error cause)
-    : code_(code),
-      detail_(std::make_shared<const detail>(
-          detail{std::move(text), std::move(path), std::make_shared<const error>(std::move(cause))})) {}
+    : code_(code), story_(new story(std::move(text), std::move(path), std::move(cause))) {}
+
+void error::share() const noexcept {
+  story_->shares.fetch_add(1, std::memory_order_relaxed);
+}
+
+void error::drop() const noexcept {
+  if (story_->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete story_;
+}
 
 error error::from_exception(const std::exception_ptr& e, std::string path) {
   try {
@@ -84,15 +99,15 @@ error error::from_exception(const std::exception_ptr& e, std::string path) {
 }
 
 std::string_view error::text() const noexcept {
-  return detail_ ? std::string_view(detail_->text) : std::string_view();
+  return story_ != nullptr ? std::string_view(story_->text) : std::string_view();
 }
 
 std::string_view error::path() const noexcept {
-  return detail_ ? std::string_view(detail_->path) : std::string_view();
+  return story_ != nullptr ? std::string_view(story_->path) : std::string_view();
 }
 
 const error* error::cause() const noexcept {
-  return detail_ ? detail_->cause.get() : nullptr;
+  return story_ != nullptr && story_->cause ? &*story_->cause : nullptr;
 }
 
 std::string error::to_string() const {
@@ -109,11 +124,10 @@ std::string error::to_string() const {
   return out;
 }
 
-troupe_error::troupe_error(error e)
-    : error_(std::move(e)), what_(std::make_shared<const std::string>(error_.to_string())) {}
+troupe_error::troupe_error(error e) : error_(std::move(e)), what_(error_.code(), error_.to_string()) {}
 
 const char* troupe_error::what() const noexcept {
-  return what_->c_str();
+  return what_.text().data();  // of a std::string, and so terminated
 }
 
 }  // namespace troupe

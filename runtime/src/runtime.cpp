@@ -9,14 +9,25 @@ namespace {
 constexpr std::int64_t patience_ns = 5'000'000'000;  // for threads, once nothing is left to run
 }
 
-runtime::runtime(runtime_options options)
-    : engine_(std::make_shared<detail::engine>(std::move(options), nullptr)) {
+namespace detail {
+
+engine_ref::engine_ref(const engine_ref& o) noexcept : engine_(o.engine_) {
+  engine_->share();
+}
+
+engine_ref::~engine_ref() {
+  engine_->release();
+}
+
+}  // namespace detail
+
+runtime::runtime(runtime_options options) : engine_(new detail::engine(std::move(options), nullptr)) {
   engine_->start();
 }
 
 runtime::runtime(runtime_options options, simulated how)
-    : engine_(std::make_shared<detail::engine>(
-          std::move(options), std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
+    : engine_(new detail::engine(std::move(options),
+                                 std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
 
 runtime::runtime(const runtime& whole, std::uint16_t place)
     : engine_(whole.engine_), place_(place), whole_(false) {}

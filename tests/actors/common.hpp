@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
 #include <vector>
 

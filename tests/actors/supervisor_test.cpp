@@ -288,3 +288,11 @@ TEST_CASE("a tree can be printed before it runs") {
         "└─ b  permanent\n");
   CHECK(log.empty());
 }
+
+TEST_CASE("a copy of a tree is a tree of its own") {
+  history log;
+  const troupe::supervisor small = small_tree(&log);
+  const troupe::supervisor large = troupe::supervisor(small).child<member>("c", {}, std::string("c"), &log);
+  CHECK(to_text(small) == to_text(small_tree(&log)));
+  CHECK(to_text(large).find("c  permanent") != std::string::npos);
+}

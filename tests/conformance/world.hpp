@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 #include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
 #include <vector>
 

@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 #include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
 #include <vector>
 

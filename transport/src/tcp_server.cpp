@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <troupe/actors/supervisor_spec.hpp>
 #include <troupe/actors/system.hpp>
 #include <troupe/actors/system_core.hpp>
 #include <troupe/runtime/sleep.hpp>
@@ -129,7 +130,7 @@ class listener_actor {
   task<void> welcome(context& ctx, tcp_stream peer) {
     if (pause_ != duration::zero()) recovered(ctx);
     const result<any_ref> child =
-        co_await connections_orders().ask(start_order(std::move(peer)), supervisor_ref::patience);
+        co_await orders_of(connections_).ask(start_order(std::move(peer)), supervisor_ref::patience);
     if (!child && child.error() != errc::closed) report(ctx, child.error());
   }
   TROUPE_NOINLINE start_child start_order(tcp_stream peer) {
@@ -137,10 +138,6 @@ class listener_actor {
     o.mailbox.when_stopped = on_stop::drain;
     return {make_child_spec(std::string(), o,
                             std::make_shared<one_connection>(connection_slot(core_, std::move(peer))))};
-  }
-  [[nodiscard]] supervisor_orders connections_orders() const {
-    connections_.cell()->share();
-    return supervisor_orders(connections_.cell());
   }
   TROUPE_NOINLINE void recovered(const context& ctx) {
     pause_ = duration::zero();

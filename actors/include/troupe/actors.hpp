@@ -1,4 +1,5 @@
-// All of actors: what a program that spawns and sends needs.
+// All of actors that a program needs to spawn, send and supervise. <troupe/actors/inspect.hpp>, to look at
+// a running tree, and <troupe/actors/testkit.hpp> are extra: they cost more to compile.
 #pragma once
 
 #include <troupe/actors/actor.hpp>
@@ -6,7 +7,6 @@
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/inbox.hpp>
-#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
 #include <troupe/actors/owned_task.hpp>

@@ -2,9 +2,9 @@
 // pending_reply (asked, not yet awaited) and reply_to (to be answered later).
 #pragma once
 
-#include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
+#include <troupe/runtime/owned.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/wake_timer.hpp>
@@ -58,7 +58,7 @@ class ask_leaf : public leaf {
 
   static void on_reply(leaf& l) noexcept { static_cast<ask_leaf&>(l).came(); }
   static void on_timeout(leaf& l) noexcept;
-  [[nodiscard]] error why() noexcept { return why_ != nullptr ? std::move(*why_) : error(code_); }
+  [[nodiscard]] error why() noexcept { return why_ ? std::move(*why_) : error(code_); }
 
   cell* to_;
   duration deadline_;
@@ -71,7 +71,7 @@ class ask_leaf : public leaf {
   bool closes_cycle(ask_envelope_base& e);
 
   void (*forget_)(leaf&) noexcept;
-  std::unique_ptr<error> why_;  // what code_ does not say
+  owned<error> why_;  // what code_ does not say
 };
 
 /// Await it at once, in the expression that made it.

@@ -24,7 +24,6 @@
 #include <troupe/actors/wait_edge.hpp>
 #include <troupe/runtime/spinlock.hpp>
 #include <troupe/runtime/strand.hpp>
-#include <vector>
 
 namespace troupe::detail {
 
@@ -264,7 +263,6 @@ class alignas(16) cell final : public strand, public context {
   void come_up() noexcept;
   void unlink_child(cell& child) noexcept;
   void take_from_list(cell& child) noexcept;
-  [[nodiscard]] std::vector<cell*> buckets_for_names();
   [[nodiscard]] bool may_restart() const noexcept;
   void free_cell() noexcept;
   void free_unborn() noexcept;

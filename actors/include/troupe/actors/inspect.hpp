@@ -1,8 +1,9 @@
-// A look at the tree.
+// A look at the tree: what system::inspect() and supervisor_ref::children() yield.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <troupe/actors/options.hpp>
 #include <troupe/runtime/time.hpp>
 #include <vector>
 
@@ -42,4 +43,26 @@ struct actor_info {
 /// parent are shown; the others are counted.
 [[nodiscard]] std::string to_text(const actor_info& tree, std::size_t most_children = 20);
 
+/// A child as its supervisor sees it.
+struct child_info {
+  std::string id;
+  enum class state : std::uint8_t {
+    running,
+    starting,
+    restarting,
+    stopping,
+    not_running
+  } now = state::not_running;
+  troupe::restart restart = troupe::restart::permanent;
+  bool significant = false;
+  bool supervisor = false;
+};
+
+namespace detail {
+
+struct list_children {
+  using reply = std::vector<child_info>;
+};
+
+}  // namespace detail
 }  // namespace troupe

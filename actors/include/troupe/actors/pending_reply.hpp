@@ -8,10 +8,10 @@
 // it resumes is this object, whether or not a coroutine waits at it by then.
 #pragma once
 
-#include <memory>
 #include <troupe/actors/ask.hpp>
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/message.hpp>
+#include <troupe/runtime/owned.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/wake_timer.hpp>
@@ -42,7 +42,7 @@ class pending_leaf : public leaf {
   /// Gives up the reply: the envelope belongs to whoever answers.
   void give_up() noexcept;
   static void on_reply(leaf& l) noexcept;
-  [[nodiscard]] error why() noexcept { return why_ != nullptr ? std::move(*why_) : error(code_); }
+  [[nodiscard]] error why() noexcept { return why_ ? std::move(*why_) : error(code_); }
 
   ask_envelope_base* sent_ = nullptr;  // out, and no reply yet
   errc code_{};
@@ -56,7 +56,7 @@ class pending_leaf : public leaf {
   cell* to_ = nullptr;  // shared: whoever made this may have dropped the ref
   wake_timer* timer_ = nullptr;
   std::int64_t due_;
-  std::unique_ptr<error> why_;  // what code_ does not say
+  owned<error> why_;  // what code_ does not say
 };
 
 }  // namespace detail

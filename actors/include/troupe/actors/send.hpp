@@ -1,9 +1,9 @@
 // co_await r.send(m): waits for room in the receiver's mailbox.
 #pragma once
 
-#include <memory>
 #include <troupe/actors/cell.hpp>
 #include <troupe/runtime/error.hpp>
+#include <troupe/runtime/owned.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/wake_timer.hpp>
@@ -40,7 +40,7 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
   }
   result<void> await_resume() {
     if (code_ == errc{}) return {};
-    return std::unexpected(why_ != nullptr ? std::move(*why_) : error(code_));
+    return std::unexpected(why_ ? std::move(*why_) : error(code_));
   }
 
  private:
@@ -58,7 +58,7 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
   send_wait* wait_ = nullptr;
   wake_timer* timer_ = nullptr;
   errc code_{};
-  std::unique_ptr<error> why_;  // what code_ does not say
+  owned<error> why_;  // what code_ does not say
 };
 
 }  // namespace detail

@@ -10,13 +10,14 @@
 // started anew and removed by id.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/options.hpp>
-#include <vector>
+#include <troupe/runtime/owned.hpp>
+#include <tuple>
+#include <utility>
 
 namespace troupe {
 
@@ -73,21 +74,6 @@ struct child_options {
   bool keep_children = false;
 };
 
-/// A child as its supervisor sees it.
-struct child_info {
-  std::string id;
-  enum class state : std::uint8_t {
-    running,
-    starting,
-    restarting,
-    stopping,
-    not_running
-  } now = state::not_running;
-  troupe::restart restart = troupe::restart::permanent;
-  bool significant = false;
-  bool supervisor = false;
-};
-
 namespace detail {
 
 /// Starts one child under a supervisor's cell; called for every fresh start of it.
@@ -102,35 +88,16 @@ struct child_factory {
 
 struct supervisor_spec;
 
-struct child_spec {
-  std::string id;
-  spawn_options options;
-  std::shared_ptr<const child_factory> factory;
-  std::shared_ptr<const supervisor_spec> below = nullptr;  // of a supervisor
-  std::optional<restart_budget> budget = {};
-  bool significant = false;
-};
-
-struct supervisor_spec {
-  std::string name;
-  supervisor_options options;
-  std::vector<child_spec> children;
-};
-
-[[nodiscard]] child_spec make_child_spec(std::string id, const child_options& o,
-                                         std::shared_ptr<const child_factory> f);
-[[nodiscard]] child_spec make_child_spec(std::shared_ptr<const supervisor_spec> below);
-
 template <class F>
 struct child_factory_of final : child_factory {
   explicit child_factory_of(F g) : f(std::move(g)) {}
   cell* start(cell& parent, const spawn_options& o) const override { return f(parent, o); }
-  F f;
+  mutable F f;  // may be good for one start
 };
 
 template <class F>
-std::shared_ptr<const child_factory> make_child_factory(F f) {
-  return std::make_shared<const child_factory_of<F>>(std::move(f));
+owned<const child_factory> make_child_factory(F f) {
+  return owned<const child_factory>(new child_factory_of<F>(std::move(f)));
 }
 
 /// A child whose arguments were moved into it is to be started again.
@@ -145,28 +112,24 @@ cell* leave_cell(R r) noexcept {
 
 /// Arguments that cannot be copied are good for one start.
 template <class T, class... Args>
-std::shared_ptr<const child_factory> actor_factory(Args... args) {
+owned<const child_factory> actor_factory(Args... args) {
   if constexpr ((std::copy_constructible<Args> && ...)) {
     return make_child_factory([args...](cell& parent, const spawn_options& o) {
       return leave_cell(spawn_actor<T>(parent, o, args...));
     });
   } else {
-    auto kept = std::make_shared<std::optional<std::tuple<Args...>>>(std::in_place, std::move(args)...);
-    return make_child_factory([kept](cell& parent, const spawn_options& o) {
-      if (!*kept) throw_used_up(parent, o.name);
-      auto moved = std::move(**kept);
-      kept->reset();
+    return make_child_factory([kept = std::optional<std::tuple<Args...>>(std::in_place, std::move(args)...)](
+                                  cell& parent, const spawn_options& o) mutable {
+      if (!kept) throw_used_up(parent, o.name);
+      auto moved = std::move(*kept);
+      kept.reset();
       return std::apply([&](Args&... a) { return leave_cell(spawn_actor<T>(parent, o, std::move(a)...)); },
                         moved);
     });
   }
 }
 
-// What a running supervisor is asked.
-struct start_child {
-  using reply = any_ref;
-  child_spec spec;
-};
+// What a running supervisor is asked; the rest is in supervisor_spec.hpp.
 struct stop_child {
   using reply = void;
   std::string id;
@@ -179,10 +142,7 @@ struct remove_child {
   using reply = void;
   std::string id;
 };
-struct list_children {
-  using reply = std::vector<child_info>;
-};
-using supervisor_orders = ref<start_child, stop_child, restart_child, remove_child, list_children>;
+struct list_children;  // to await it, include <troupe/actors/inspect.hpp>
 
 }  // namespace detail
 
@@ -191,22 +151,25 @@ using supervisor_orders = ref<start_child, stop_child, restart_child, remove_chi
 class supervisor {
  public:
   explicit supervisor(std::string name, supervisor_options options = {});
+  supervisor(const supervisor&);
+  supervisor(supervisor&&) noexcept;
+  supervisor& operator=(supervisor) noexcept;
+  ~supervisor();
 
   /// Adds an actor. The arguments are kept, and copied into each incarnation.
   template <class T, class... Args>
   supervisor&& child(std::string id, child_options options = {}, Args... args) && {
-    add(detail::make_child_spec(std::move(id), options, detail::actor_factory<T>(std::move(args)...)));
+    add(std::move(id), options, detail::actor_factory<T>(std::move(args)...));
     return std::move(*this);
   }
   /// Adds a coroutine actor, `task<void> f(context&, inbox<Ms...>, args...)`.
   template <class F, class... Args>
     requires(!std::is_class_v<F> || requires { &F::operator(); })
   supervisor&& child(F f, std::string id, child_options options = {}, Args... args) && {
-    add(detail::make_child_spec(
-        std::move(id), options,
+    add(std::move(id), options,
         detail::make_child_factory([f, args...](detail::cell& parent, const spawn_options& o) {
           return detail::leave_cell(detail::spawn_coroutine(parent, f, o, args...));
-        })));
+        }));
     return std::move(*this);
   }
   /// Adds a supervisor with all that is below it.
@@ -216,13 +179,13 @@ class supervisor {
   /// permanent or that nobody heeds, durations that are not positive, a group without
   /// members. Names the child's path, and what to do. start() and run() ask it first.
   [[nodiscard]] result<void> check() const;
-  [[nodiscard]] const std::string& name() const noexcept { return spec_->name; }
+  [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const detail::supervisor_spec& spec() const noexcept { return *spec_; }
 
  private:
-  void add(detail::child_spec c) { spec_->children.push_back(std::move(c)); }
+  void add(std::string id, const child_options& options, detail::owned<const detail::child_factory> f);
 
-  std::shared_ptr<detail::supervisor_spec> spec_;
+  detail::owned<detail::supervisor_spec> spec_;
 };
 
 /// The tree as lines of text: what would run, and under which rules.
@@ -248,35 +211,30 @@ class supervisor_ref : public any_ref {
   template <class T, class... Args>
   task<result<ref_of<T>>> start_child(std::string id, child_options options = {}, Args... args) const {
     return started<ref_of<T>>(
-        *this, detail::make_child_spec(std::move(id), options, detail::actor_factory<T>(std::move(args)...)));
+        begin_child(std::move(id), options, detail::actor_factory<T>(std::move(args)...)));
   }
   /// Starts a supervisor with all that is below it, as a child; it may still be coming up
   /// when the answer is there.
   task<result<supervisor_ref>> start_child(const supervisor& below) const;
   /// Stops a child and waits until it has ended. A permanent or transient child stays known.
-  auto stop_child(std::string id) const { return orders().ask(detail::stop_child{std::move(id)}, patience); }
+  detail::ask_awaiter<detail::stop_child> stop_child(std::string id) const;
   /// Starts a child that is known but does not run; its new address.
-  auto restart_child(std::string id) const {
-    return orders().ask(detail::restart_child{std::move(id)}, patience);
-  }
+  detail::ask_awaiter<detail::restart_child> restart_child(std::string id) const;
   /// Forgets a child that does not run; errc::already_running when it does.
-  auto remove_child(std::string id) const {
-    return orders().ask(detail::remove_child{std::move(id)}, patience);
-  }
-  /// The children in the order of their start; those of a dynamic supervisor are seen by inspect() only.
-  auto children() const { return orders().ask(detail::list_children{}, patience); }
+  detail::ask_awaiter<detail::remove_child> remove_child(std::string id) const;
+  /// The children in the order of their start, as a vector of child_info, for who includes
+  /// <troupe/actors/inspect.hpp>; those of a dynamic supervisor are seen by inspect() only.
+  detail::ask_awaiter<detail::list_children> children() const;
 
   /// Of a partitioned supervisor: the partition for a key. Empty when it does not run just now.
   [[nodiscard]] supervisor_ref partition(std::uint64_t key) const;
 
  private:
-  [[nodiscard]] detail::supervisor_orders orders() const {
-    cell()->share();
-    return detail::supervisor_orders(cell());
-  }
+  task<result<any_ref>> begin_child(std::string id, const child_options& options,
+                                    detail::owned<const detail::child_factory> f) const;
   template <class R>
-  static task<result<R>> started(supervisor_ref self, detail::child_spec spec) {
-    result<any_ref> child = co_await self.orders().ask(detail::start_child{std::move(spec)}, patience);
+  static task<result<R>> started(task<result<any_ref>> begun) {
+    result<any_ref> child = co_await std::move(begun);
     if (!child) co_return std::unexpected(std::move(child.error()));
     child->cell()->share();
     co_return R(child->cell());

@@ -1,20 +1,20 @@
 // The system: a tree of actors on a runtime, from its first actor to its last.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/inbox.hpp>
-#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/ref.hpp>
+#include <troupe/runtime/owned.hpp>
 #include <troupe/runtime/runtime.hpp>
 
 namespace troupe {
 
 class supervisor;
 class supervisor_ref;
+struct actor_info;  // to call inspect(), include <troupe/actors/inspect.hpp>
 
 struct system_options {
   /// Worker threads; 0: one for each core this process may use.
@@ -131,7 +131,7 @@ class system {
     return ref<Ms...>(found.cell());
   }
 
-  std::unique_ptr<impl> impl_;
+  detail::owned<impl> impl_;
 };
 
 }  // namespace troupe

@@ -57,10 +57,17 @@ struct simulation {
   std::uint64_t next() noexcept;
 };
 
-class engine : public std::enable_shared_from_this<engine> {
+class engine {
  public:
+  /// With one share, the caller's.
   engine(runtime_options options, std::unique_ptr<simulation> sim);
   ~engine();
+
+  /// Shares in the engine's memory: any thread that has one. The last one out frees it.
+  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
 
   void start();
   /// Ends the workers; they must have nothing left to run. Waits until
@@ -141,6 +148,9 @@ class engine : public std::enable_shared_from_this<engine> {
   bool unpark_one() noexcept;
   void rouse_watchdog() noexcept;
 
+  // shares_: the release half of each decrement orders a holder's last touch before the
+  // free; the acquire half makes the last one see them all. Broken by: any test under TSan.
+  atomic<std::uint32_t> shares_{1};
   runtime_options options_;
   std::unique_ptr<simulation> sim_;
   std::vector<std::unique_ptr<worker>> workers_;

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <exception>
 #include <expected>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -49,6 +48,22 @@ class error {
   error(errc code) noexcept : code_(make_error_code(code)) {}  // likewise
   error(std::error_code code, std::string text, std::string path = {});
   error(std::error_code code, std::string text, std::string path, error cause);
+  error(const error& o) noexcept : code_(o.code_), story_(o.story_) {
+    if (story_ != nullptr) share();
+  }
+  error(error&& o) noexcept : code_(o.code_), story_(std::exchange(o.story_, nullptr)) {}
+  error& operator=(const error& o) noexcept {
+    error copy(o);
+    return *this = std::move(copy);
+  }
+  error& operator=(error&& o) noexcept {
+    code_ = o.code_;
+    std::swap(story_, o.story_);
+    return *this;
+  }
+  ~error() {
+    if (story_ != nullptr) drop();
+  }
 
   /// What an exception says, as an error: std::system_error keeps its code.
   [[nodiscard]] static error from_exception(const std::exception_ptr& e, std::string path = {});
@@ -67,9 +82,12 @@ class error {
   friend bool operator==(const error& e, errc c) noexcept { return e.code_ == make_error_code(c); }
 
  private:
-  struct detail;
+  struct story;
+  void share() const noexcept;
+  void drop() const noexcept;
+
   std::error_code code_;
-  std::shared_ptr<const detail> detail_;
+  const story* story_ = nullptr;  // shared by the copies; null: the code says it all
 };
 
 /// A value, or the error that took its place.
@@ -86,7 +104,7 @@ class troupe_error : public std::exception {
 
  private:
   error error_;
-  std::shared_ptr<const std::string> what_;
+  error what_;  // whose text is the line to print, so that copies share it
 };
 
 }  // namespace troupe

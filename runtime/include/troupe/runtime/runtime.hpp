@@ -5,7 +5,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <string>
 #include <troupe/runtime/counters.hpp>
 #include <troupe/runtime/error.hpp>
@@ -36,6 +36,21 @@ struct runtime_options {
 
 namespace detail {
 class engine;
+
+/// A share in an engine: the runtime's, or that of somebody who sees a part of it.
+class engine_ref {
+ public:
+  /// Takes over a share.
+  explicit engine_ref(engine* e) noexcept : engine_(e) {}
+  engine_ref(const engine_ref& o) noexcept;
+  engine_ref& operator=(const engine_ref&) = delete;
+  ~engine_ref();
+  [[nodiscard]] engine& operator*() const noexcept { return *engine_; }
+  [[nodiscard]] engine* operator->() const noexcept { return engine_; }
+
+ private:
+  engine* engine_;
+};
 
 /// A task with nothing above it, and the strand it runs on. Shared by the
 /// runtime, while it runs, and by whoever waits for it.
@@ -68,13 +83,14 @@ struct slot_for {
 template <>
 struct slot_for<void> {};
 
-template <class T>
-task<void> into_slot(task<T> t, slot_for<T>& slot, std::exception_ptr& failure) {
+/// Awaits `a`, a task or a reference to any other awaitable.
+template <class T, class A>
+task<void> into_slot(A a, slot_for<T>& slot, std::exception_ptr& failure) {
   try {
     if constexpr (std::is_void_v<T>) {
-      co_await std::move(t);
+      co_await std::move(a);
     } else {
-      slot.value.emplace(co_await std::move(t));
+      slot.value.emplace(co_await std::move(a));
     }
   } catch (...) {
     failure = std::current_exception();
@@ -98,23 +114,13 @@ class runtime {
   /// On a worker it returns errc::on_worker at once: use co_await there.
   template <class T>
   typename detail::as_result_of<T>::type block_on(task<T> t) {
-    detail::slot_for<T> slot;
-    std::exception_ptr failure;
-    result<detail::outcome> how = wait(detail::into_slot<T>(std::move(t), slot, failure));
-    if (!how) return std::unexpected(how.error());
-    if (failure) std::rethrow_exception(failure);
-    if (*how == detail::outcome::stopped) return std::unexpected(error(errc::cancelled));
-    if constexpr (std::is_void_v<T>) {
-      return {};
-    } else {
-      return std::move(*slot.value);
-    }
+    return wait_for<T, task<T>>(std::move(t));
   }
   /// The same for any other awaitable.
   template <class A>
     requires(!detail::is_task<std::remove_cvref_t<A>>::value)
   auto block_on(A&& a) {
-    return block_on(detail::as_task_by_reference(a));
+    return wait_for<std::decay_t<detail::await_result_t<A>>, std::remove_reference_t<A>&>(a);
   }
 
   /// Starts a task that the runtime owns: it runs on a strand of its own and is
@@ -142,7 +148,22 @@ class runtime {
 
  private:
   result<detail::outcome> wait(task<void> t);
-  std::shared_ptr<detail::engine> engine_;
+  template <class T, class A>
+  typename detail::as_result_of<T>::type wait_for(A&& a) {
+    detail::slot_for<T> slot;
+    std::exception_ptr failure;
+    result<detail::outcome> how = wait(detail::into_slot<T, A>(std::forward<A>(a), slot, failure));
+    if (!how) return std::unexpected(how.error());
+    if (failure) std::rethrow_exception(failure);
+    if (*how == detail::outcome::stopped) return std::unexpected(error(errc::cancelled));
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return std::move(*slot.value);
+    }
+  }
+
+  detail::engine_ref engine_;
   std::uint16_t place_ = 0;
   bool whole_ = true;  // ends the engine with itself
 };
