@@ -103,6 +103,10 @@ runnable* worker::next_local() noexcept {
 runnable* worker::next() noexcept {
   if (--ticks_left_ == 0) {
     maintain();
+    if (index_ >= home_->active_.load(std::memory_order_relaxed)) [[unlikely]] {
+      stand_back();
+      return nullptr;
+    }
     // Looked at here and not only when the ring is empty, so that a busy ring
     // starves neither foreign threads nor what overflowed.
     if (runnable* const r = home_->take_injected()) return r;
@@ -203,7 +207,7 @@ void worker::stop_searching() noexcept {
 
 runnable* worker::search() noexcept {
   auto& peers = home_->workers_;
-  if (peers.size() == 1) return nullptr;
+  if (peers.size() == 1 || standing_back_) return nullptr;
   if (!searching_) {
     // At most half of the workers search; the others would only be in the way.
     if (2 * home_->searching_.load(std::memory_order_relaxed) >= peers.size()) return nullptr;
@@ -236,7 +240,32 @@ runnable* worker::steal() noexcept {
   return nullptr;
 }
 
+// Small work runs better on fewer workers (spread.hpp): the others get what waits here.
+void worker::stand_back() noexcept {
+  home_->hand_over(*this);
+  standing_back_ = true;
+}
+
+// As park(), but not for work: until the watchdog calls, or for this worker's own timers and sockets. What
+// these bring goes to the others, too.
+void worker::rest() noexcept {
+  engine& e = *home_;
+  standing_back_ = false;
+  e.resting_.fetch_add(1, std::memory_order_relaxed);
+  if (searching_) {
+    searching_ = false;
+    e.searching_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  seq_cst_fence();
+  if (e.work_visible()) e.notify();
+  if (!e.stopping_.load(std::memory_order_relaxed)) wait_for_events();
+  e.resting_.fetch_sub(1, std::memory_order_relaxed);
+  wake_up();
+}
+
 void worker::park() noexcept {
+  if (standing_back_) [[unlikely]]
+    return rest();
   engine& e = *home_;
   {
     const scoped_lock guard(e.sleepers_lock_);
@@ -249,16 +278,7 @@ void worker::park() noexcept {
   }
   seq_cst_fence();
   const bool stay = e.work_visible() || e.stopping_.load(std::memory_order_relaxed);
-  if (!stay) {
-    counters.parks.add();
-    const auto next = timers.next_wake();
-    std::int64_t timeout = -1;
-    if (next) {
-      refresh_clock();
-      timeout = *next > now_ ? *next - now_ : 0;
-    }
-    io.wait(timeout);
-  }
+  if (!stay) wait_for_events();
   {
     const scoped_lock guard(e.sleepers_lock_);
     bool still_there = false;
@@ -274,7 +294,22 @@ void worker::park() noexcept {
     // Whoever took us out of the list counted us as searching.
     if (!still_there) searching_ = true;
   }
-  e.rouse_watchdog();
+  wake_up();
+}
+
+void worker::wait_for_events() noexcept {
+  counters.parks.add();
+  const auto next = timers.next_wake();
+  std::int64_t timeout = -1;
+  if (next) {
+    refresh_clock();
+    timeout = *next > now_ ? *next - now_ : 0;
+  }
+  io.wait(timeout);
+}
+
+void worker::wake_up() noexcept {
+  home_->rouse_watchdog();
   refresh_clock();
   maintained_at_ = 0;
   ticks_left_ = 1;

@@ -98,6 +98,10 @@ class alignas(cache_line) worker {
   runnable* search() noexcept;
   runnable* steal() noexcept;
   void park() noexcept;
+  void stand_back() noexcept;
+  void rest() noexcept;
+  void wait_for_events() noexcept;
+  void wake_up() noexcept;
   void stop_searching() noexcept;
   void maintain() noexcept;
   void push_ring(runnable& r) noexcept;
@@ -111,6 +115,7 @@ class alignas(cache_line) worker {
   unsigned ticks_left_ = 1;
   unsigned interval_ = 61;
   bool searching_ = false;
+  bool standing_back_ = false;  // between stand_back() and rest()
   std::uint64_t random_state_;
   // The clock as last read, and the cycle counter then.
   std::int64_t now_ = 0;
