@@ -82,6 +82,17 @@ TEST_CASE("scheduler stress: workers stand back and come again while foreign thr
   }
 }
 
+TEST_CASE("scheduler stress: a worker that was woken for work and stands back passes the call on") {
+  troupe::runtime on({.workers = 2});
+  for (int i = 0; i < 300; ++i) {
+    on.engine().spread_over(2);
+    std::this_thread::sleep_for(200us);  // so that both park
+    on.engine().spread_over(1);
+    REQUIRE(on.block_on(hop(i)).value_or(-1) == i);
+  }
+  on.engine().spread_over(2);
+}
+
 TEST_CASE("scheduler stress: spawned tasks all run, more of them than a ring holds") {
   for (const unsigned workers : {1U, 2U}) {
     std::atomic<int> ran{0};
