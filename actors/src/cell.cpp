@@ -103,13 +103,18 @@ bool lose_newest(cell& to, mail& m) noexcept {
   return true;
 }
 
-push_result deliver(cell& to, mail& m) noexcept {
-  worker* const w = worker_here();
-  push_result r = to.box().try_push(m, to.capacity());
-  if (r == push_result::full && to.capacity() == 0) [[unlikely]]
-    r = deliver_lossy(to, m);
-  if (w != nullptr && &w->home() == &to.home()) [[likely]] {
-    if (r == push_result::wake || r == push_result::queued) [[likely]] {
+namespace {
+
+// The rest of deliver(). Out of line, and in the place of its return, so that its usual way needs no frame.
+[[gnu::noinline]] push_result wake_here(cell& to, worker& w) noexcept {
+  w.push_woken(to);
+  return push_result::wake;
+}
+
+[[gnu::noinline]] push_result deliver_unusual(cell& to, mail& m, worker* w, push_result r) noexcept {
+  if (r == push_result::full && to.capacity() == 0) r = deliver_lossy(to, m);
+  if (w != nullptr && &w->home() == &to.home()) {
+    if (r == push_result::wake || r == push_result::queued) {
       w->counters.sent.add();
       if (r == push_result::wake) w->push_woken(to);
     } else {
@@ -125,6 +130,18 @@ push_result deliver(cell& to, mail& m) noexcept {
   return r;
 }
 
+}  // namespace
+
+push_result deliver(cell& to, mail& m) noexcept {
+  worker* const w = worker_here();
+  const bool local = w != nullptr && &w->home() == &to.home();
+  const push_result r = to.box().try_push(m, to.capacity());
+  if (!local || r > push_result::wake) [[unlikely]]
+    return deliver_unusual(to, m, w, r);
+  w->counters.sent.add();
+  return r == push_result::queued ? r : wake_here(to, *w);
+}
+
 // -- slices -------------------------------------------------------------------
 
 namespace {
@@ -138,9 +155,10 @@ bool asked_in_vain(const mail& m) noexcept {
 }  // namespace
 
 [[gnu::always_inline]] inline void cell::receive(mail& m, worker& w) noexcept {
-  w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
+  const message_kind& k = kind_of(m);
+  w.running_what.store(k.name, std::memory_order_relaxed);
   handling_ = &m;
-  if (asked_in_vain(m)) [[unlikely]]
+  if (k.is_request && asked_in_vain(m)) [[unlikely]]
     return;  // retired as it is
   try {
     behaviour_->receive(*this, m);
@@ -346,19 +364,21 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
 // up; what does is left to the loop in visit().
 void cell::handle_batch(std::uint32_t& left, worker& w) noexcept {
   counted_ = true;
-  while (left != 0) {
+  std::uint32_t n = left;
+  do {
     mail* const m = pending_.pop_front();
-    if (m == nullptr) return;
-    --left;
+    if (m == nullptr) break;
+    --n;
+    const message_kind& k = kind_of(*m);
     receive(*m, w);
-    if (handler_ != nullptr) return;  // it goes on as a coroutine
+    if (handler_ != nullptr) break;  // it goes on as a coroutine
     w.counters.handled.add();
-    if (handling_ != m) return;  // given away, or crashed on
+    if (handling_ != m) break;  // given away, or crashed on
     handling_ = nullptr;
     ++handled_;
-    kind_of(*m).retire(*m);
-    if (leaving_ || box_.urgent()) return;
-  }
+    k.retire(*m);
+  } while (n != 0 && !leaving_ && !box_.urgent());
+  left = n;
 }
 
 bool cell::has_notices() const noexcept {

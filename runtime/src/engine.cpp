@@ -184,6 +184,34 @@ void engine::overflow(worker& w, runnable& r) noexcept {
   overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + n + 1, std::memory_order_release);
 }
 
+// All that a worker has, to whoever looks into the overflow list next. The caller sees to it that somebody
+// does.
+void engine::hand_over(worker& w) noexcept {
+  runnable* next = w.queue.pop();
+  if (next == nullptr) next = w.queue.take_slot();
+  while (next != nullptr) {
+    runnable* const first = next;
+    runnable* last = first;
+    std::size_t n = 1;
+    for (;; ++n) {
+      next = w.queue.pop();
+      if (next == nullptr) next = w.queue.take_slot();
+      if (next == nullptr || n == run_queue<>::capacity / 2) break;
+      last->next_runnable = next;
+      last = next;
+    }
+    last->next_runnable = nullptr;
+    const std::scoped_lock guard(overflow_lock_);
+    overflow_->push(*first, n);
+    overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + n, std::memory_order_release);
+  }
+}
+
+void engine::spread_over(unsigned n) noexcept {
+  const unsigned before = active_.exchange(n, std::memory_order_seq_cst);
+  for (std::size_t i = before; i < n && i < workers_.size(); ++i) workers_[i]->io.wake();
+}
+
 // Returns one of a batch, and moves as many of the others as fit into the ring
 // of the worker, from where its peers may steal.
 runnable* engine::take_overflow(worker& w) noexcept {

@@ -36,16 +36,15 @@ constexpr std::array<std::uint32_t, 17> class_bytes{16,  32,  48,  64,  80,  96,
 constexpr std::size_t classes = class_bytes.size();
 static_assert(class_bytes.back() == slab_max_bytes);
 
-// By size in units of 16 bytes, rounded up.
-constexpr auto class_table = [] {
-  std::array<std::uint8_t, slab_max_bytes / 16 + 1> table{};
-  std::uint8_t c = 0;
-  for (std::size_t units = 0; units < table.size(); ++units) {
-    while (class_bytes[c] < units * 16) ++c;
-    table[units] = c;
+// slab_class() names the smallest class that holds an object.
+static_assert([] {
+  unsigned c = 0;
+  for (std::size_t bytes = 1; bytes <= slab_max_bytes; ++bytes) {
+    while (class_bytes[c] < bytes) ++c;
+    if (slab_class(bytes) != c) return false;
   }
-  return table;
-}();
+  return slab_class(0) == 0;
+}());
 
 constexpr std::uint32_t rounds_of(std::size_t size_class) noexcept {
   return size_class < 12 ? 64 : 32;
@@ -289,11 +288,7 @@ slab_stats depot::statistics() noexcept {
 
 }  // namespace
 
-void* slab_allocate(std::size_t bytes) {
-  if (bytes > slab_max_bytes) [[unlikely]] {
-    return allocate_large(bytes);
-  }
-  const std::size_t c = class_table[(bytes + 15) / 16];
+void* slab_allocate_in(unsigned c, std::size_t bytes) {
   bin& b = this_thread.bins[c];
   free_block* block = b.loaded;
   if (block != nullptr) [[likely]] {
@@ -306,12 +301,7 @@ void* slab_allocate(std::size_t bytes) {
   return block;
 }
 
-void slab_deallocate(void* p, std::size_t bytes) noexcept {
-  if (p == nullptr) return;
-  if (bytes > slab_max_bytes) [[unlikely]] {
-    return deallocate_large(p, bytes);
-  }
-  const std::size_t c = class_table[(bytes + 15) / 16];
+void slab_deallocate_in(unsigned c, void* p, [[maybe_unused]] std::size_t bytes) noexcept {
   auto* const block = static_cast<free_block*>(p);
   require_live(p);
   poison(block, class_bytes[c]);
@@ -323,6 +313,21 @@ void slab_deallocate(void* p, std::size_t bytes) noexcept {
   set_next(block, b.loaded);
   b.loaded = block;
   b.count.store(count + 1, std::memory_order_relaxed);
+}
+
+void* slab_allocate(std::size_t bytes) {
+  if (bytes > slab_max_bytes) [[unlikely]] {
+    return allocate_large(bytes);
+  }
+  return slab_allocate_in(slab_class(bytes), bytes);
+}
+
+void slab_deallocate(void* p, std::size_t bytes) noexcept {
+  if (p == nullptr) return;
+  if (bytes > slab_max_bytes) [[unlikely]] {
+    return deallocate_large(p, bytes);
+  }
+  slab_deallocate_in(slab_class(bytes), p, bytes);
 }
 
 void slab_trim() noexcept {

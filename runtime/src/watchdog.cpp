@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <troupe/runtime/engine.hpp>
@@ -31,7 +32,11 @@ bool process_barrier() noexcept {
 
 constinit atomic<std::uint32_t> inspections{0};
 
-watchdog::watchdog(engine& e) : engine_(e), sights_(e.workers().size()) {
+watchdog::watchdog(engine& e)
+    : engine_(e),
+      sights_(e.workers().size()),
+      spread_(static_cast<unsigned>(e.workers().size())),
+      active_(static_cast<unsigned>(e.workers().size())) {
   register_barrier();
   thread_ = std::thread([this] { loop(); });
 }
@@ -80,20 +85,41 @@ void watchdog::loop() noexcept {
     } else {
       quiet = 0;
       const std::int64_t now = engine_.now();
-      for (auto& w : engine_.workers()) look(*w, sights_[w->index()], now);
+      bool stuck = false;
+      for (auto& w : engine_.workers()) stuck |= look(*w, sights_[w->index()], now);
+      spread_work(now, stuck);
     }
     guard.lock();
   }
 }
 
-void watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
+void watchdog::spread_work(std::int64_t now, bool stuck) noexcept {
+  if (sights_.size() == 1) return;
+  std::uint64_t handled = 0;
+  std::uint64_t slices = 0;
+  for (auto& w : engine_.workers()) {
+    handled += w->counters.handled.get();
+    slices += w->counters.slices.get();
+  }
+  const auto all = static_cast<unsigned>(sights_.size());
+  const unsigned idle =
+      engine_.parked_.load(std::memory_order_relaxed) + engine_.resting_.load(std::memory_order_relaxed);
+  const unsigned active = spread_.look(
+      {.now = now, .done = std::max(handled, slices), .awake = all - std::min(idle, all), .stuck = stuck});
+  if (active == active_) return;
+  active_ = active;
+  engine_.spread_over(active);
+}
+
+// Whether the worker is overdue.
+bool watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
   const std::uint64_t slice = w.slice_number.load(std::memory_order_acquire);
   if (slice != s.slice || slice % 2 == 0) {
     if (s.slice != slice) s.reported = false;
     s.slice = slice;
     s.since = now;
     if (w.overdue.load(std::memory_order_relaxed)) w.overdue.store(false, std::memory_order_relaxed);
-    return;
+    return false;
   }
   w.overdue.store(true, std::memory_order_relaxed);
   w.timers.fire_due(now);
@@ -103,6 +129,7 @@ void watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
     s.reported = true;
     report(w, now - s.since, slice);
   }
+  return true;
 }
 
 void watchdog::report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept {

@@ -15,6 +15,8 @@
 #include <troupe/runtime/atomic.hpp>
 #include <vector>
 
+#include "spread.hpp"
+
 namespace troupe::detail {
 
 class engine;
@@ -41,11 +43,14 @@ class watchdog {
   };
 
   void loop() noexcept;
-  void look(worker& w, sight& s, std::int64_t now) noexcept;
+  bool look(worker& w, sight& s, std::int64_t now) noexcept;
+  void spread_work(std::int64_t now, bool stuck) noexcept;
   void report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept;
 
   engine& engine_;
   std::vector<sight> sights_;
+  spread spread_;
+  unsigned active_;  // what spread_ said last
   std::mutex lock_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -105,6 +105,10 @@ runnable* worker::next_local() noexcept {
 runnable* worker::next() noexcept {
   if (--ticks_left_ == 0) {
     maintain();
+    if (index_ >= home_->active_.load(std::memory_order_relaxed)) [[unlikely]] {
+      stand_back();
+      return nullptr;
+    }
     // Looked at here and not only when the ring is empty, so that a busy ring
     // starves neither foreign threads nor what overflowed.
     if (runnable* const r = home_->take_injected()) return r;
@@ -200,7 +204,8 @@ void worker::loop() noexcept {
 }
 
 bool worker::drive(predicate done, std::int64_t deadline) {
-  worker* const outer = std::exchange(worker_of_thread, this);  // a handler of another runtime may end this one
+  worker* const outer =
+      std::exchange(worker_of_thread, this);  // a handler of another runtime may end this one
   refresh_clock();
   bool over = done();
   while (!over && now_ < deadline) {
@@ -228,7 +233,7 @@ void worker::stop_searching() noexcept {
 
 runnable* worker::search() noexcept {
   auto& peers = home_->workers_;
-  if (peers.size() == 1) return nullptr;
+  if (peers.size() == 1 || standing_back_) return nullptr;
   if (!searching_) {
     // At most half of the workers search; the others would only be in the way.
     if (2 * home_->searching_.load(std::memory_order_relaxed) >= peers.size()) return nullptr;
@@ -261,7 +266,32 @@ runnable* worker::steal() noexcept {
   return nullptr;
 }
 
+// Small work runs better on fewer workers (spread.hpp): the others get what waits here.
+void worker::stand_back() noexcept {
+  home_->hand_over(*this);
+  standing_back_ = true;
+}
+
+// As park(), but not for work: until the watchdog calls, or for this worker's own timers and sockets. What
+// these bring goes to the others, too.
+void worker::rest() noexcept {
+  engine& e = *home_;
+  standing_back_ = false;
+  e.resting_.fetch_add(1, std::memory_order_relaxed);
+  if (searching_) {
+    searching_ = false;
+    e.searching_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  seq_cst_fence();
+  if (e.work_visible()) e.notify();
+  if (!e.stopping_.load(std::memory_order_relaxed)) wait_for_events(INT64_MAX);
+  e.resting_.fetch_sub(1, std::memory_order_relaxed);
+  wake_up();
+}
+
 void worker::park(std::int64_t deadline) noexcept {
+  if (standing_back_) [[unlikely]]
+    return rest();
   engine& e = *home_;
   {
     const scoped_lock guard(e.sleepers_lock_);
@@ -274,16 +304,7 @@ void worker::park(std::int64_t deadline) noexcept {
   }
   seq_cst_fence();
   const bool stay = e.work_visible() || e.stopping_.load(std::memory_order_relaxed);
-  if (!stay) {
-    counters.parks.add();
-    const std::int64_t until = std::min(timers.next_wake().value_or(INT64_MAX), deadline);
-    std::int64_t timeout = -1;
-    if (until != INT64_MAX) {
-      refresh_clock();
-      timeout = until > now_ ? until - now_ : 0;
-    }
-    io.wait(timeout);
-  }
+  if (!stay) wait_for_events(deadline);
   {
     const scoped_lock guard(e.sleepers_lock_);
     bool still_there = false;
@@ -299,7 +320,22 @@ void worker::park(std::int64_t deadline) noexcept {
     // Whoever took us out of the list counted us as searching.
     if (!still_there) searching_ = true;
   }
-  e.rouse_watchdog();
+  wake_up();
+}
+
+void worker::wait_for_events(std::int64_t deadline) noexcept {
+  counters.parks.add();
+  const std::int64_t until = std::min(timers.next_wake().value_or(INT64_MAX), deadline);
+  std::int64_t timeout = -1;
+  if (until != INT64_MAX) {
+    refresh_clock();
+    timeout = until > now_ ? until - now_ : 0;
+  }
+  io.wait(timeout);
+}
+
+void worker::wake_up() noexcept {
+  home_->rouse_watchdog();
   refresh_clock();
   note_look_at_sockets();
   maintained_at_ = 0;

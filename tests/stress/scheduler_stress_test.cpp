@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 #include <troupe/runtime/blocking.hpp>
+#include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <vector>
@@ -48,6 +49,48 @@ TEST_CASE("scheduler stress: work that foreign threads inject, with pauses in wh
     for (auto& t : clients) t.join();
     CHECK(wrong == 0);
   }
+}
+
+TEST_CASE("scheduler stress: workers stand back and come again while foreign threads inject") {
+  for (const unsigned workers : {2U, 4U}) {
+    troupe::runtime on({.workers = workers});
+    std::atomic<bool> over{false};
+    std::thread conductor([&] {
+      for (unsigned i = 0; !over; ++i) {
+        on.engine().spread_over(1 + (i * 7) % workers);
+        std::this_thread::sleep_for(50us);
+      }
+      on.engine().spread_over(workers);
+    });
+    std::vector<std::thread> clients;
+    std::atomic<int> wrong{0};
+    std::atomic<int> ran{0};
+    for (int c = 0; c < 3; ++c) {
+      clients.emplace_back([&, c] {
+        if (c == 0) on.spawn(fan_out(on, ran));
+        for (int i = 0; i < 1000; ++i) {
+          if (on.block_on(hop(i)).value_or(-1) != i) ++wrong;
+          if (i % 100 == c) std::this_thread::sleep_for(1ms);
+        }
+      });
+    }
+    for (auto& t : clients) t.join();
+    while (ran != 2000) std::this_thread::yield();
+    over = true;
+    conductor.join();
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("scheduler stress: a worker that was woken for work and stands back passes the call on") {
+  troupe::runtime on({.workers = 2});
+  for (int i = 0; i < 300; ++i) {
+    on.engine().spread_over(2);
+    std::this_thread::sleep_for(200us);  // so that both park
+    on.engine().spread_over(1);
+    REQUIRE(on.block_on(hop(i)).value_or(-1) == i);
+  }
+  on.engine().spread_over(2);
 }
 
 TEST_CASE("scheduler stress: spawned tasks all run, more of them than a ring holds") {

@@ -91,6 +91,9 @@ class engine {
   void schedule(runnable& r) noexcept;
   /// Wakes a worker when one sleeps and none is searching.
   void notify() noexcept;
+  /// Lets only the first `n` workers work, at least 1; the others give away what they have, and rest. Any
+  /// thread; the watchdog does (spread.hpp).
+  void spread_over(unsigned n) noexcept;
 
   [[nodiscard]] std::int64_t now() const noexcept;
   [[nodiscard]] bool simulated() const noexcept { return sim_ != nullptr; }
@@ -141,6 +144,7 @@ class engine {
   void inject(runnable& r) noexcept;
   runnable* take_injected() noexcept;
   void overflow(worker& w, runnable& r) noexcept;
+  void hand_over(worker& w) noexcept;
   runnable* take_overflow(worker& w) noexcept;
   [[nodiscard]] bool work_injected() noexcept;
   [[nodiscard]] bool work_visible() noexcept;
@@ -152,6 +156,11 @@ class engine {
   // free; the acquire half makes the last one see them all. Broken by: any test under TSan.
   atomic<std::uint32_t> shares_{1};
   runtime_options options_;
+  // active_: workers with this index or a higher one stand back: they give away what they have, and rest.
+  // Written by an exchange, so that each rise wakes those it concerns. Read relaxed: a worker may see it
+  // late, and what ends a rest is a wake() of its reactor, which is kept for the next wait. Broken by:
+  // tests/stress/scheduler_stress_test.
+  atomic<unsigned> active_{UINT32_MAX};
   std::unique_ptr<simulation> sim_;
   std::vector<std::unique_ptr<worker>> workers_;
   std::unique_ptr<inject_queue> injected_;
@@ -169,13 +178,17 @@ class engine {
   // so a push is never left with everybody asleep. What a worker pushes onto
   // its own ring needs no such proof, for the worker itself is awake; there a
   // wake-up only adds parallelism, and maintain() and the watchdog see to it.
+  // A worker that stands back is in no list: before it rests it does what a foreign
+  // thread does after a push, so that one of the others sees what it left.
   // searching_: workers awake that look for work. parked_: size of sleepers_.
+  // resting_: workers that stand back now, for the watchdog; relaxed, a hint.
   // Broken by: tests/explore/explorer_test (the bare protocol),
   // tests/stress/scheduler_stress_test.
   spinlock sleepers_lock_;
   std::vector<worker*> sleepers_;
   atomic<std::uint32_t> searching_{0};
   atomic<std::uint32_t> parked_{0};
+  atomic<std::uint32_t> resting_{0};
 
   // stopping_: set once, by stop(); workers look when they have nothing to run.
   atomic<bool> stopping_{false};

@@ -76,6 +76,11 @@ class mail_queue {
     if (m != nullptr) head_ = m->next;
     return m;
   }
+  /// Appends a list, of which the last link is null. O(1).
+  void append(mail& first, mail& last) noexcept {
+    (head_ == nullptr ? head_ : tail_->next) = &first;
+    tail_ = &last;
+  }
   /// Appends all of `other`, which is empty afterwards. O(1).
   void append(mail_queue& other) noexcept {
     if (other.head_ == nullptr) return;
@@ -274,18 +279,28 @@ class mailbox {
                                         (((w & ~(mail_mask | urgent_bit)) | visited) - handled * one) | also,
                                         std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
-    const bool mixed = (w & urgent_bit) != 0;
+    // The list ends with null, with the mark, or before what hangs in place.
+    mail* m = mail_of(w);
     mail_queue newer_user;
+    if ((w & urgent_bit) == 0) {
+      mail* const newest = m;
+      mail* later = nullptr;
+      while (m != in_place && ends_not(m)) later = std::exchange(m, std::exchange(m->next, later));
+      if (later != nullptr) user.append(*later, *newest);
+      return;
+    }
     mail_queue newer_system;
-    for (mail* m = mail_of(w); m != nullptr && address(*m) != visited && m != in_place;) {
+    while (m != in_place && ends_not(m)) {
       mail* const older = m->next;
-      (mixed && m->is_system() ? newer_system : newer_user).push_front(*m);
+      (m->is_system() ? newer_system : newer_user).push_front(*m);
       m = older;
     }
     user.append(newer_user);
     system.append(newer_system);
   }
 
+  // Neither null nor `visited`.
+  static bool ends_not(const mail* m) noexcept { return reinterpret_cast<std::uint64_t>(m) > visited; }
   static std::uint32_t count_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 48); }
   static bool is_dead(std::uint64_t w) noexcept { return (w & dead_count) == dead_count; }
   static mail* mail_of(std::uint64_t w) noexcept {

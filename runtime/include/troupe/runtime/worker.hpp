@@ -108,6 +108,10 @@ class alignas(cache_line) worker {
   runnable* steal() noexcept;
   /// Sleeps until there is something to do, at most until `deadline`.
   void park(std::int64_t deadline = INT64_MAX) noexcept;
+  void stand_back() noexcept;
+  void rest() noexcept;
+  void wait_for_events(std::int64_t deadline) noexcept;
+  void wake_up() noexcept;
   void stop_searching() noexcept;
   void maintain() noexcept;
   /// What became ready up to now is in the ring.
@@ -123,6 +127,7 @@ class alignas(cache_line) worker {
   unsigned ticks_left_ = 1;
   unsigned interval_ = 61;
   bool searching_ = false;
+  bool standing_back_ = false;  // between stand_back() and rest()
   std::uint64_t random_state_;
   // The clock as last read, and the cycle counter then.
   std::int64_t now_ = 0;
