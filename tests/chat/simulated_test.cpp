@@ -119,6 +119,7 @@ struct person {
   std::uint64_t hesitation = 0;  // up to this many ns before each read
   int own = 0;
   bool stays = false;  // until the server hangs up
+  bool asks = false;   // meanwhile, and all the time, who is there
   bool done = false;
 };
 
@@ -135,9 +136,9 @@ task<void> talk(tcp_stream& s, person& p, const visit& v, troupe::sim::runtime& 
     if (!co_await write(s, said(v.nick, number).substr(v.nick.size() + 2))) co_return;
     co_await troupe::sleep_for(duration(rt.random() % 200'000'000));
   }
-  while (p.stays) {  // there is always something unread when the server stops
-    if (!co_await write(s, "/who")) co_return;
-    co_await troupe::sleep_for(5ms);
+  while (p.stays) {
+    if (p.asks && !co_await write(s, "/who")) co_return;
+    co_await troupe::sleep_for(p.asks ? 5ms : 200ms);
   }
   if (!co_await write(s, "/quit")) co_return;
   co_await troupe::sleep_for(1h);
@@ -182,11 +183,22 @@ task<void> chat_along(troupe::ip_endpoint server, person& p, troupe::sim::runtim
   }
 }
 
+/// Comes, and then does nothing but listen.
+task<void> lurk(troupe::ip_endpoint server) {
+  auto s = co_await tcp_stream::connect(server, 5s);
+  if (!s || !co_await write(*s, "/nick lurker\n/join tea")) co_return;
+  std::byte unheard[64];
+  for (;;) {
+    const auto n = co_await s->read_some(unheard);
+    if (!n || *n == 0) co_return;
+  }
+}
+
 // -- the world ------------------------------------------------------------------------------------
 
 struct world {
   explicit world(std::uint64_t seed)
-      : rt({.seed = seed}),
+      : rt({.seed = seed, .slowest_slice = seed % 2 == 0 ? duration(100us) : duration()}),
         roomy(rt.random() % 3 != 0),
         net(rt, links()),
         server(net, roomy ? 8000 : 4 + static_cast<std::uint32_t>(rt.random() % 8)) {
@@ -319,12 +331,19 @@ void run(std::uint64_t seed) {
   w.advance_until([&] { return w.all_done(); });
   require_true(w);
 
-  // Everybody has gone, also those who went without a word: only the listener is left.
-  w.advance_until([&] { return w.net.open_sockets() == 1; });
+  // Everybody has gone: only the listener is left.
+  const auto is_empty = [&] { return w.net.open_sockets() == 1; };
+  w.advance_until(is_empty);
+  for (person& p : w.all) w.net.set_link(w.server.host(), p.host, {});  // from here on the network is well
 
-  // A stop in order, with people in the room, while the network is well.
-  w.net.set_link(w.server.host(), w.all[0].host, {});
-  w.net.set_link(w.server.host(), w.all[1].host, {});
+  // Who goes without a word is missed, too, though nobody says anything to them.
+  w.all[2].host.spawn(lurk(w.server.host().at(7010)));
+  w.advance_until([&] { return w.net.open_sockets() == 3; });
+  w.rt.advance(1min);
+  w.all[2].host.crash();
+  w.advance_until(is_empty);
+
+  // A stop in order, with people in the room.
   for (person* p : {&w.all[0], &w.all[1]}) {
     p->done = false;
     p->stays = true;
@@ -334,6 +353,9 @@ void run(std::uint64_t seed) {
   }
   w.advance_until([&] { return w.all[0].own >= lines && w.all[1].own >= lines; });
   w.rt.advance(5s);  // what was said is heard
+  // There is always something unread from now on, which must not turn farewells into resets.
+  w.all[0].asks = w.all[1].asks = true;
+  w.rt.advance(300ms);
   w.stopped = true;
   w.server.begin_stop();
   w.advance_until([&] { return w.server.has_stopped() && w.all_done(); });
