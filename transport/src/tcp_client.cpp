@@ -156,8 +156,8 @@ task<void> link::write(inbox<tcp_send> in) {
   co_await take_leave();
 }
 
-// keep() goes on reading, and ends when the peer has ended its half, too: either() has waited for the first
-// of the two. A close with unread bytes would be a reset, which can overtake what was just sent.
+// A close with bytes unread would be a reset, which can overtake what was just sent. So keep() reads on, and
+// ends both when the peer has ended its half, too.
 task<void> link::take_leave() {
   if (!up_.is_open()) co_return;
   leaving_ = true;
