@@ -67,6 +67,8 @@ TEST_CASE("tcp_client: while it is down its mailbox is the queue, and a full one
   const troupe::ip_endpoint at = *s->server.local_endpoint();
   setup t(at, 4);
   (void)t.observer.expect<tcp_up>(60s);
+  REQUIRE(
+      becomes_true([&] { return s->figures().active == 1; }));  // a listener resets whom it has not accepted
   s.reset();
   const tcp_down down = t.observer.expect<tcp_down>(60s);
   INFO(down.why.to_string());
@@ -145,7 +147,7 @@ TEST_CASE("tcp_client: a slow consumer slows down the peer") {
                                                    .consumer = consumer});
   REQUIRE(becomes_true([&] { return taken > 100 * 4096; }));
   // What is under way is bounded by the buffers: two in the kernel, 4 messages, one chunk being sent.
-  CHECK(sent - taken < 2'000'000);
+  CHECK(sent < taken + 2'000'000);  // a write that is under way is not counted yet
 }
 
 namespace {
