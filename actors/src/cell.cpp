@@ -279,7 +279,11 @@ void cell::visit(worker& w) noexcept {
     }
     if (c.stop_asked_) {  // it was to drain its mailbox first, and now it is empty
       if (c.box_.depth() == c.handled_) {
-        c.begin_end(exit_reason(exit_kind::shutdown));
+        if (receiving && c.receiver_->drained != nullptr) {
+          c.receiver_->drained(*std::exchange(c.receiver_->waiting, nullptr));
+        } else {
+          c.begin_end(exit_reason(exit_kind::shutdown));
+        }
       } else {
         c.take_mail(std::exchange(c.handled_, 0), nullptr);
       }

@@ -259,6 +259,68 @@ TEST_CASE("inbox: a crash restarts the coroutine from its beginning, with what i
   });
 }
 
+namespace {
+
+/// Works for a second on each message; says farewell after the last.
+troupe::task<void> polite(troupe::context&, troupe::inbox<work> in, troupe::ref<done> to) {
+  while (const auto m = co_await in.next()) {
+    co_await troupe::sleep_for(1s);
+    (void)to.tell(done{std::get<work>(*m).number});
+  }
+  CHECK(!co_await in.next());  // and so it stays
+  co_await troupe::sleep_for(1s);
+  (void)to.tell(done{99});
+}
+
+constexpr troupe::mailbox_options draining{.when_stopped = troupe::on_stop::drain};
+
+}  // namespace
+
+TEST_CASE("inbox: next() yields nothing once a stopped actor has drained, and the coroutine goes on") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<done> p(b.sys);
+    probe<> end(b.sys);
+    const auto idle = seed % 2 == 0;  // it waits in next() when it is stopped, or works
+    const auto c = b.sys.spawn(&polite, {.mailbox = draining}, p.ref());
+    end.watch(c);
+    for (int i = 0; i < 2; ++i) REQUIRE(c.tell(work{i}) == send_result::ok);
+    if (idle) b.advance(5s);
+    b.sys.stop(c);
+    b.run();
+    CHECK(c.tell(work{7}) == send_result::closed);
+    for (const int n : {0, 1, 99}) CHECK(p.expect<done>(3s) == done{n});
+    CHECK(end.expect<troupe::down>().reason.kind() == troupe::exit_kind::normal);
+    p.expect_nothing();
+  });
+}
+
+TEST_CASE("inbox: what follows the last message has the shutdown time, and no more") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<done> p(b.sys);
+    const auto c = b.sys.spawn(&polite, {.mailbox = draining, .shutdown = 500ms}, p.ref());
+    p.watch(c);
+    b.run();
+    b.sys.stop(c);
+    CHECK(p.expect<troupe::down>(1s).reason.kind() == troupe::exit_kind::killed);
+    p.expect_nothing();
+  });
+}
+
+TEST_CASE("inbox: an actor that does not drain is stopped in next() as in any other wait") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<done> p(b.sys);
+    const auto c = b.sys.spawn(&polite, {}, p.ref());
+    b.run();
+    b.sys.stop(c);
+    b.advance(5s);
+    CHECK(c.ended());
+    p.expect_nothing();
+  });
+}
+
 TEST_CASE("inbox: owns the callable and its arguments") {
   bench b;
   probe<done> p(b.sys);

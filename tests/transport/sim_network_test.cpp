@@ -1,4 +1,5 @@
 // The simulated network: what works with no set-up at all, and what each fault does.
+#include <cmath>
 #include <optional>
 #include <troupe/actors.hpp>
 #include <troupe/actors/testkit.hpp>
@@ -173,4 +174,38 @@ TEST_CASE("sim_network: sockets outlive their runtime") {
   REQUIRE(got);
   CHECK(!*got);
   c.server.close();
+}
+
+TEST_CASE("sim_network: options that make no network are refused by name") {
+  sim::runtime rt({.seed = 1});
+  const auto refusal = [&](const sim::network_options& o) -> std::string {
+    try {
+      (void)sim::network(rt, o);
+    } catch (const troupe_error& e) {
+      CHECK(e.why() == errc::invalid_argument);
+      return std::string(e.why().text());
+    }
+    return "taken";
+  };
+  CHECK(refusal({}) == "taken");
+  CHECK(refusal({.link = {.loss = 1}, .split = 1, .segment = 1}) == "taken");
+  CHECK(refusal({.segment = 0}) ==
+        "sim::network: segment must be 1 or more: a packet carries at least one byte");
+  CHECK(refusal({.receive_buffer = 0}) == "sim::network: receive_buffer must be 1 or more");
+  CHECK(refusal({.send_buffer = 0}) == "sim::network: send_buffer must be 1 or more");
+  CHECK(refusal({.split = -0.1}) == "sim::network: split must be from 0 to 1");
+  CHECK(refusal({.give_up = 0s}) == "sim::network: give_up must be longer than 0");
+  CHECK(refusal({.retransmit = -1s}) == "sim::network: retransmit must be longer than 0");
+  CHECK(refusal({.link = {.latency = -1ms}}) == "sim::network: link.latency must be 0 or more");
+  CHECK(refusal({.loopback = {.jitter = -1ms}}) == "sim::network: loopback.jitter must be 0 or more");
+  for (const double none : {-1.0, 1.5, std::nan("")}) {
+    CHECK(refusal({.link = {.loss = none}}) == "sim::network: link.loss must be from 0 to 1");
+    CHECK(refusal({.link = {.duplicate = none}}) == "sim::network: link.duplicate must be from 0 to 1");
+    CHECK(refusal({.link = {.reorder = none}}) == "sim::network: link.reorder must be from 0 to 1");
+    CHECK(refusal({.link = {.reset = none}}) == "sim::network: link.reset must be from 0 to 1");
+  }
+  const sim::network net(rt);
+  sim::host a(net, "a");
+  sim::host b(net, "b");
+  CHECK_THROWS_AS(sim::network(net).set_link(a, b, {.loss = 2}), troupe_error);
 }

@@ -6,7 +6,7 @@
 #include <troupe/transport/testkit.hpp>
 
 #include "support/catch.hpp"
-#include "transport/loopback.hpp"
+#include "transport/backend.hpp"
 
 using namespace troupe;
 using namespace troupe_test;
@@ -259,6 +259,29 @@ TEST_CASE("split: the halves of a real connection, half-closed") {
     co_return co_await all_of(s);
   };
   CHECK(must(rt.block_on(ask(std::move(c.client)))) == "over and out");
+}
+
+TEST_CASE("say_farewell: the last words arrive, though the peer has sent what nobody reads") {
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  connection c = must(rt.block_on(make_connection()));
+  rt.spawn([](tcp_stream s) -> task<void> {
+    must(co_await s.write_all(bytes_of("the last words")));
+    co_await say_farewell(s, 60s);
+  }(std::move(c.server)));
+  const auto talk_on = [](tcp_stream s) -> task<std::string> {
+    for (int i = 0; i < 100; ++i) must(co_await s.write_all(bytes_of(std::string(1000, 'x'))));
+    co_return co_await all_of(s);  // throws at a reset
+  };
+  CHECK(must(rt.block_on(talk_on(std::move(c.client)))) == "the last words");
+}
+
+TEST_CASE("say_farewell: a peer that does not end is waited for with patience, and no longer") {
+  sim::runtime rt;
+  auto [server, client] = duplex();
+  const auto began = rt.now();
+  must(rt.block_on(say_farewell(server, 2s)));
+  CHECK(rt.now() - began == 2s);
+  CHECK(must(rt.block_on(all_of(client))).empty());
 }
 
 TEST_CASE("memory_stream: keeps every byte in order, on threads, however small its capacity") {

@@ -117,6 +117,22 @@ TEST_CASE("tcp_server: a consumer of data gets whole messages, however they come
   CHECK(c.receive_line() == "llits\n");
 }
 
+TEST_CASE("tcp_server: a message that is dribbled, or too long, is cut; a silent client is not") {
+  running_server<reverser> s({.message_deadline = 100ms});
+  blocking_client silent = s.connect();
+  blocking_client slow = s.connect();
+  REQUIRE(becomes_true([&] {
+    std::this_thread::sleep_for(10ms);
+    return !slow.send("x");
+  }));
+  blocking_client chatty = s.connect();
+  chatty.send(std::string(100'000, 'x'));
+  CHECK(chatty.rest().empty());
+  CHECK(becomes_true([&] { return s.figures().active == 1; }));
+  REQUIRE(silent.send("still here\n"));
+  CHECK(silent.receive_line() == "ereh llits\n");
+}
+
 TEST_CASE("tcp_server: a connection with an inbox is an actor that others write to") {
   const auto list = std::make_shared<postbox::list>();
   running_server<postbox> s({}, list);
@@ -286,6 +302,18 @@ TEST_CASE("tcp_server: a port in use is a clear error, and nothing of the tree r
   CHECK_FALSE(server.local_endpoint());
   CHECK(sys.run(troupe::supervisor("app").child(server)) == 1);
   CHECK(log.count("another socket has this port") >= 1);
+}
+
+TEST_CASE("tcp_server: a limit of no connections is refused by name, and nothing of the tree runs") {
+  const troupe::tcp_server<echo> server("tcp", {.max_connections = 0});
+  troupe::system sys({.workers = 1, .log = &troupe::silent_log()});
+  const auto started = sys.start(troupe::supervisor("app").child(server));
+  REQUIRE_FALSE(started);
+  const std::string text = started.error().to_string();
+  INFO(text);
+  CHECK(text.find("/app/tcp/listener") != text.npos);
+  CHECK(text.find("max_connections is 0") != text.npos);
+  CHECK_FALSE(server.local_endpoint());
 }
 
 TEST_CASE("tcp_server: a listener that is restarted keeps its port, and the connections live on") {

@@ -7,12 +7,50 @@ namespace troupe::sim {
 
 using troupe::detail::simnet::kernel;
 
+namespace {
+
+// -- options that make no network: a simulation with them would hang, or mean nothing -----------
+
+void require(bool holds, std::string_view option, std::string_view rule) {
+  if (holds) return;
+  throw troupe_error(error(make_error_code(errc::invalid_argument),
+                           "sim::network: " + std::string(option) + " must be " + std::string(rule)));
+}
+
+void require_chance(double p, std::string_view option) {
+  require(p >= 0 && p <= 1, option, "from 0 to 1");  // which NaN is not
+}
+
+const link_options& checked(const link_options& o, const std::string& link = {}) {
+  require(o.latency >= duration::zero(), link + "latency", "0 or more");
+  require(o.jitter >= duration::zero(), link + "jitter", "0 or more");
+  require_chance(o.loss, link + "loss");
+  require_chance(o.duplicate, link + "duplicate");
+  require_chance(o.reorder, link + "reorder");
+  require_chance(o.reset, link + "reset");
+  return o;
+}
+
+const network_options& checked(const network_options& o) {
+  checked(o.link, "link.");
+  checked(o.loopback, "loopback.");
+  require_chance(o.split, "split");
+  require(o.segment > 0, "segment", "1 or more: a packet carries at least one byte");
+  require(o.receive_buffer > 0, "receive_buffer", "1 or more");
+  require(o.send_buffer > 0, "send_buffer", "1 or more");
+  require(o.give_up > duration::zero(), "give_up", "longer than 0");
+  require(o.retransmit > duration::zero(), "retransmit", "longer than 0");
+  return o;
+}
+
+}  // namespace
+
 // -- the network --------------------------------------------------------------------
 
 network::network(sim::runtime& on) : runtime_(&on), kernel_(kernel::of(on.engine())) {}
 
 network::network(sim::runtime& on, const network_options& options) : network(on) {
-  kernel_->options = options;
+  kernel_->options = checked(options);
   kernel_->set_default_links();
 }
 
@@ -21,7 +59,7 @@ void network::set_link(const host& a, const host& b, const link_options& o) {
   set_link_one_way(b, a, o);
 }
 void network::set_link_one_way(const host& from, const host& to, const link_options& o) {
-  kernel_->set_link(*from.machine_, *to.machine_, o);
+  kernel_->set_link(*from.machine_, *to.machine_, checked(o));
 }
 
 void network::partition(const host& a, const host& b) {

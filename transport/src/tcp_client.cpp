@@ -33,6 +33,7 @@ class link {
 
  private:
   task<error> read();
+  task<void> take_leave();
   [[nodiscard]] TROUPE_NOINLINE duration pause_after(std::int64_t lasted) noexcept;
   TROUPE_NOINLINE void came_up(tcp_stream s);
   TROUPE_NOINLINE void went_down(error why);
@@ -51,6 +52,7 @@ class link {
   std::uint64_t connections_ = 0;
   std::uint32_t failures_ = 0;  // in a row
   bool counted_ = false;        // there is a connection, and the meter knows of it
+  bool leaving_ = false;        // all is sent, and our half of the stream is ended
 };
 
 void link::came_up(tcp_stream s) {
@@ -66,6 +68,11 @@ void link::came_up(tcp_stream s) {
 void link::went_down(error why) {
   using ending = detail::socket_state::ending;
   up_.shut();
+  if (leaving_) {
+    stream_.close();
+    count_end(close_reason::drain);
+    return;
+  }
   const ending how = stream_.is_open() ? detail::socket_access::of(stream_)->ended_by : ending::failed;
   stream_.close();
   count_end(how == ending::peer   ? close_reason::peer
@@ -94,7 +101,7 @@ duration link::pause_after(std::int64_t lasted) noexcept {
 }
 
 task<void> link::keep() {
-  for (;;) {
+  while (!leaving_) {
     std::int64_t lasted = 0;
     result<tcp_stream> s =
         co_await tcp_stream::connect(options_.connect, options_.connect_deadline, options_.connection);
@@ -107,7 +114,7 @@ task<void> link::keep() {
       meter_.failed();
       report_down(s.error());
     }
-    co_await sleep_for(pause_after(lasted));
+    if (!leaving_) co_await sleep_for(pause_after(lasted));
   }
 }
 
@@ -135,10 +142,9 @@ task<error> link::read() {
 }
 
 task<void> link::write(inbox<tcp_send> in) {
-  for (;;) {
-    const auto m = co_await in.receive();
+  while (const auto m = co_await in.next()) {
     while (!up_.is_open()) co_await up_.opened();
-    if (co_await stream_.write_all(std::get<tcp_send>(m).bytes)) {
+    if (co_await stream_.write_all(std::get<tcp_send>(*m).bytes)) {
       meter_.message_out();
       continue;
     }
@@ -147,6 +153,15 @@ task<void> link::write(inbox<tcp_send> in) {
     up_.shut();
     stream_.close();
   }
+  co_await take_leave();
+}
+
+// A close with bytes unread would be a reset, which can overtake what was just sent. So keep() reads on, and
+// ends both when the peer has ended its half, too.
+task<void> link::take_leave() {
+  if (!up_.is_open()) co_return;
+  leaving_ = true;
+  if (stream_.shutdown_write()) co_await sleep_for(options_.farewell);
 }
 
 }  // namespace

@@ -56,6 +56,11 @@ class listener_actor {
   listener_actor(context& ctx, const std::shared_ptr<server_core>& core)
       : core_(core), bucket_(core->options.rate) {
     const tcp_server_options& o = core->options;
+    if (o.max_connections == 0) {
+      throw troupe_error(error(make_error_code(errc::invalid_argument),
+                               "max_connections is 0: nobody would ever be served; allow at least one",
+                               ctx.path()));
+    }
     result<tcp_listener> bound =
         tcp_listener::bind(core->wanted(), {.backlog = o.backlog, .accepted = o.connection});
     if (!bound) throw troupe_error(bound.error());

@@ -190,10 +190,12 @@ class alignas(16) cell final : public strand, public context {
   /// Whether `c` is a child that has not ended. Any thread.
   [[nodiscard]] bool owns(const cell& c) const noexcept { return c.parent_ == this; }
 
-  // For a coroutine actor: the leaf that waits for the next message.
+  // For a coroutine actor: the leaf that waits for the next message. `drained` tells it that there
+  // will be none, if it wants to know; otherwise that is the end of the actor.
   struct receiver {
     void (*deliver)(leaf&, mail&) noexcept;
-    leaf* waiting;
+    leaf* waiting = nullptr;
+    void (*drained)(leaf&) noexcept = nullptr;
   };
   void wait_for_mail(receiver* r) noexcept { receiver_ = r; }
 

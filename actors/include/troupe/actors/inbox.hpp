@@ -5,6 +5,11 @@
 //     ...
 //   }                                                // returning ends the actor
 //
+// One that drains (on_stop::drain) and has something to do after its last message, a farewell, asks for it:
+//
+//   while (auto m = co_await in.next()) ...
+//   ...
+//
 // A request arrives as request<M>: the message, and the reply that is owed.
 #pragma once
 
@@ -40,8 +45,9 @@ class [[nodiscard]] receive_awaiter final : public leaf {
  public:
   using message = std::variant<typename received_as<Ms>::type...>;
 
-  receive_awaiter(cell& c, cell::receiver& r, duration limit) noexcept
-      : leaf(&abandon), cell_(&c), receiver_(&r), limit_(limit) {}
+  /// `until_drained`: that there will be no further message is an answer, too.
+  receive_awaiter(cell::receiver& r, duration limit, bool until_drained = false) noexcept
+      : leaf(&abandon), receiver_(&r), limit_(limit), until_drained_(until_drained) {}
   ~receive_awaiter() { withdraw(); }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -49,6 +55,7 @@ class [[nodiscard]] receive_awaiter final : public leaf {
   void await_suspend(std::coroutine_handle<P> h) {
     if (!begin(h.promise())) return;
     receiver_->waiting = this;
+    receiver_->drained = until_drained_ ? &drained : nullptr;
     if (limit_ != forever) timer_ = wake_timer::arm(*this, limit_, &timed_out);
   }
   std::optional<message> await_resume() { return std::move(message_); }
@@ -77,6 +84,7 @@ class [[nodiscard]] receive_awaiter final : public leaf {
     wake_timer::disarm(self.timer_);
     self.receiver_->waiting = nullptr;
   }
+  static void drained(leaf& l) noexcept { static_cast<receive_awaiter&>(l).complete(); }
   static void timed_out(leaf& l) noexcept {
     auto& self = static_cast<receive_awaiter&>(l);
     wake_timer::fired(self.timer_);
@@ -84,9 +92,9 @@ class [[nodiscard]] receive_awaiter final : public leaf {
     self.complete();
   }
 
-  cell* cell_;
   cell::receiver* receiver_;
   duration limit_;
+  bool until_drained_;
   wake_timer* timer_ = nullptr;
   std::optional<message> message_;
 };
@@ -95,7 +103,7 @@ class [[nodiscard]] receive_awaiter final : public leaf {
 template <class... Ms>
 class [[nodiscard]] receive_always final {
  public:
-  receive_always(cell& c, cell::receiver& r) noexcept : inner_(c, r, forever) {}
+  explicit receive_always(cell::receiver& r) noexcept : inner_(r, forever) {}
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <troupe_promise P>
   void await_suspend(std::coroutine_handle<P> h) {
@@ -118,11 +126,17 @@ class inbox {
   using message = typename detail::receive_awaiter<Ms...>::message;
 
   /// `co_await in.receive()`: the next message.
-  [[nodiscard]] detail::receive_always<Ms...> receive() const noexcept { return {*cell_, *receiver_}; }
+  [[nodiscard]] detail::receive_always<Ms...> receive() const noexcept {
+    return detail::receive_always<Ms...>(*receiver_);
+  }
   /// `co_await in.receive_for(d)`: the next message, or nothing when none comes within `d`.
   [[nodiscard]] detail::receive_awaiter<Ms...> receive_for(duration d) const noexcept {
-    return {*cell_, *receiver_, d};
+    return {*receiver_, d};
   }
+  /// `co_await in.next()`: the next message, or nothing once the actor has been told to stop and has
+  /// drained its mailbox: then the coroutine goes on, within the shutdown time. In an actor that does not
+  /// drain a stop ends this wait as any other.
+  [[nodiscard]] detail::receive_awaiter<Ms...> next() const noexcept { return {*receiver_, forever, true}; }
   /// The address others send to.
   [[nodiscard]] ref<Ms...> self() const noexcept {
     cell_->share();
@@ -173,7 +187,7 @@ struct coroutine_state {
 
   F f;
   std::tuple<Args...> arguments;
-  cell::receiver receiver{&signature::awaiter::deliver, nullptr};
+  cell::receiver receiver{&signature::awaiter::deliver};
 };
 
 template <class F, class... Args>

@@ -115,7 +115,7 @@ template <class T>
 struct connection_run<T> {
   using messages = inbox_of_run<decltype(&T::run)>;
   struct receiver : cell::receiver {
-    receiver() noexcept : cell::receiver{&messages::awaiter::deliver, nullptr} {}
+    receiver() noexcept : cell::receiver{&messages::awaiter::deliver} {}
   };
   static constexpr bool has_inbox = true;
   static bool accepts(const message_kind* k) noexcept { return messages::accepts(k); }

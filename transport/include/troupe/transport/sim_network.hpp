@@ -36,7 +36,8 @@ struct machine;
 
 namespace troupe::sim {
 
-/// How packets fare from one host to another. Probabilities are from 0 to 1, for each packet.
+/// How packets fare from one host to another. Probabilities are from 0 to 1, for each packet; times are not
+/// negative.
 struct link_options {
   duration latency = std::chrono::microseconds(200);
   /// Up to this much more, at random.
@@ -53,6 +54,7 @@ struct link_options {
   double reset = 0;
 };
 
+/// Times and sizes are not 0.
 struct network_options {
   /// Between two hosts, until set_link() says otherwise.
   link_options link = {};
@@ -81,10 +83,11 @@ class host;
 class network {
  public:
   explicit network(sim::runtime& on);
-  /// The same, and gives the network these options.
+  /// The same, and gives the network these options. Throws troupe_error, with the name of the option, when
+  /// one of them cannot be.
   network(sim::runtime& on, const network_options& options);
 
-  /// A link's own options, both ways, or one way.
+  /// A link's own options, both ways, or one way. Throws as the constructor does.
   void set_link(const host& a, const host& b, const link_options& o);
   void set_link_one_way(const host& from, const host& to, const link_options& o);
   /// Packets between the two are dropped, those under way too, until heal(). Streams

@@ -1,16 +1,18 @@
 // What is often done with a stream: read a known amount, read up to a delimiter, write
-// several pieces, copy to another stream.
+// several pieces, copy to another stream, hang up politely.
 //
 // All of it for any stream of async_io.hpp, by reference: streams and memory outlive the
 // task. Errors are those of the streams, and the ones named below.
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <troupe/runtime/error.hpp>
+#include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/transport/async_io.hpp>
 #include <troupe/transport/buffered.hpp>
@@ -124,6 +126,35 @@ task<result<std::uint64_t>> copy(R& from, W& to) {
     total += *got;
     buffer.clear();
   }
+}
+
+namespace detail {
+
+template <class S>
+task<void> end_and_read_on(S& stream) {
+  result<void> ended;
+  if constexpr (std::same_as<decltype(stream.shutdown_write()), result<void>>) {
+    ended = stream.shutdown_write();
+  } else {
+    ended = co_await stream.shutdown_write();
+  }
+  if (!ended) co_return;
+  std::byte unheard[512];
+  for (;;) {
+    const result<std::size_t> got = co_await stream.read_some(unheard);
+    if (!got || *got == 0) co_return;
+  }
+}
+
+}  // namespace detail
+
+/// The end of a connection whose last bytes are to arrive: ends our half of the stream, and reads on,
+/// unheard, until the peer has ended the other, for `patience` at most. Then it is to be closed: a close with
+/// bytes unread would be a reset, which can overtake what was written before it.
+template <class S>
+  requires async_reader<S> && half_closable<S>
+task<void> say_farewell(S& stream, duration patience) {
+  (void)co_await with_timeout(detail::end_and_read_on(stream), patience);
 }
 
 }  // namespace troupe

@@ -51,6 +51,9 @@ struct tcp_client_options {
   ref<tcp_received> consumer = {};
   /// Who hears of connections and their ends; told, not waited for.
   ref<tcp_up, tcp_down> observer = {};
+  /// How long a client that drains waits for the peer's end of the stream, once it has sent all and ended its
+  /// own.
+  duration farewell = std::chrono::seconds(1);
   /// Bytes of one tcp_received at most.
   std::size_t chunk = std::size_t{16} * 1024;
   endpoint_monitor monitor = {};
@@ -69,9 +72,8 @@ struct tcp_client_options {
 /// and was not yet read is lost, too. Nothing is sent twice.
 ///
 /// An actor that drains (on_stop::drain) sends what is queued before it ends, if it is, or gets, connected
-/// within its shutdown time. It does not wait for the peer after that: when the peer has sent what was not
-/// read, the kernel closes with a reset, which can overtake the last bytes. It fails when its consumer has
-/// ended.
+/// within its shutdown time. Then it takes its leave: it ends its half of the stream, and hands on what still
+/// comes until the peer has ended the other. It fails when its consumer has ended.
 task<void> tcp_client(context& ctx, inbox<tcp_send> in, tcp_client_options options);
 
 }  // namespace troupe

@@ -41,6 +41,7 @@ struct tcp_server_options {
   /// What accepted connections start with: their idle timeout is connection.read_deadline,
   /// which is none unless set; a peer that does not read is cut after connection.write_deadline.
   tcp_options connection = {};
+  /// At least 1.
   std::uint32_t max_connections = 10'000;
   /// By default the pressure travels back: a client over the limit waits, as for a slow server,
   /// and is served when there is room. Refusing tells it at once, for the price of an accept.

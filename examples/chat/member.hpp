@@ -1,0 +1,35 @@
+// A client of the chat.
+#pragma once
+
+#include <string>
+#include <troupe/actors.hpp>
+#include <troupe/transport.hpp>
+#include <utility>
+
+#include "room.hpp"
+
+namespace chat {
+
+/// The actor of one connection: reads commands, and writes what it is told, side by side.
+class member {
+ public:
+  troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer, troupe::inbox<line> in);
+
+ private:
+  using inbox = troupe::inbox<line>;
+  using lobby_ref = troupe::ref<lobby::enter>;
+
+  static troupe::task<void> write(troupe::tcp_stream& peer, inbox in);
+  troupe::task<void> read_and_linger(troupe::tcp_stream& peer, inbox in, lobby_ref rooms);
+  troupe::task<void> read(troupe::tcp_stream& peer, inbox in, lobby_ref rooms);
+
+  troupe::task<void> rename(std::string nick, inbox in);
+  troupe::task<void> join(std::string name, inbox in, lobby_ref rooms);
+  troupe::task<bool> joined(room_ref to, inbox in);
+  troupe::task<void> leave(inbox in);
+
+  std::string nick_;
+  room_ref room_;
+};
+
+}  // namespace chat

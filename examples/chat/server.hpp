@@ -1,0 +1,20 @@
+// The chat server as a supervision tree.
+#pragma once
+
+#include <cstdint>
+#include <troupe/actors.hpp>
+#include <troupe/transport.hpp>
+
+namespace chat {
+
+struct options {
+  troupe::ip_endpoint listen = troupe::ip_endpoint::loopback(7010);
+  /// Lines that may wait for a slow reader.
+  std::uint32_t backlog = 64;
+  void (*on_listening)(const troupe::ip_endpoint& at) = nullptr;
+};
+
+/// The rooms, and the TCP server whose connections are their members: /app.
+[[nodiscard]] troupe::supervisor server(const options& o);
+
+}  // namespace chat

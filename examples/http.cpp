@@ -1,0 +1,143 @@
+// A small HTTP/1.1 server: keep-alive and pipelining, and a limit on all that a client decides. It greets who
+// GETs, and takes no bodies.
+//
+//   troupe-http --port 8080 &
+//   curl http://127.0.0.1:8080/
+//   wrk -c 100 -d 5 http://127.0.0.1:8080/
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <troupe/actors.hpp>
+#include <troupe/transport.hpp>
+
+using namespace std::chrono_literals;
+
+/// What this server has to know of a request.
+struct request {
+  std::string_view method;
+  bool keep_alive = true;
+  bool has_body = false;
+};
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::ranges::equal(
+      a, b, {}, [](unsigned char c) { return std::tolower(c); },
+      [](unsigned char c) { return std::tolower(c); });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+/// The next line of `head`, which loses it.
+std::string_view take_line(std::string_view& head) {
+  const std::size_t end = std::min(head.find("\r\n"), head.size());
+  const std::string_view line = head.substr(0, end);
+  head.remove_prefix(std::min(end + 2, head.size()));
+  return line;
+}
+
+/// The head of a request without the empty line behind it; nothing when it is none.
+std::optional<request> parse(std::string_view head) {
+  const std::string_view line = take_line(head);
+  const std::size_t target = line.find(' ');
+  const std::size_t version = line.rfind(' ');
+  if (target == 0 || target == line.npos || version <= target + 1) return std::nullopt;
+  request r{.method = line.substr(0, target)};
+  if (line.substr(version + 1) == "HTTP/1.0") {
+    r.keep_alive = false;
+  } else if (line.substr(version + 1) != "HTTP/1.1") {
+    return std::nullopt;
+  }
+  while (!head.empty()) {
+    const std::string_view field = take_line(head);
+    const std::size_t colon = field.find(':');
+    const std::string_view name = field.substr(0, colon);
+    if (colon == field.npos || name.empty() || name.find_first_of(" \t") != name.npos) return std::nullopt;
+    const std::string_view value = trimmed(field.substr(colon + 1));
+    if (same_word(name, "connection") && same_word(value, "close")) r.keep_alive = false;
+    if (same_word(name, "connection") && same_word(value, "keep-alive")) r.keep_alive = true;
+    if (same_word(name, "content-length") && value != "0") r.has_body = true;
+    if (same_word(name, "transfer-encoding")) r.has_body = true;
+  }
+  return r;
+}
+
+std::string answer(std::string_view status, std::string_view body, bool keep_alive, bool with_body = true) {
+  std::string text("HTTP/1.1 ");
+  text.append(status).append("\r\nContent-Type: text/plain\r\nContent-Length: ");
+  text.append(std::to_string(body.size())).append(keep_alive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
+  if (with_body) text.append(body);
+  return text;
+}
+
+/// One connection: requests one after the other, and their answers in this order.
+class session {
+ public:
+  explicit session(troupe::duration head_deadline) : head_deadline_(head_deadline) {}
+
+  troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer) {
+    // Who dribbles a head is cut; who sends none for a minute, too, by read_deadline.
+    heads requests(std::move(peer), troupe::delimiter_codec({.delimiter = "\r\n\r\n", .max_frame = 8192}),
+                   {.frame_deadline = head_deadline_});
+    for (bool more = true; more;) {
+      // Answers to what came together leave together, before there is a wait; a stop cuts none of them.
+      auto head = requests.try_next();
+      if (head && !*head) {
+        if (!co_await requests.flush()) co_return;
+        head = co_await troupe::until_stopped(ctx, requests.next());
+      }
+      if (head && !*head) co_return;  // the client has ended the connection
+      if (!head && head.error() != std::make_error_code(std::errc::message_size)) break;
+      const std::string text =
+          head ? reply_to(**head, more) : refuse("431 Request Header Fields Too Large", more);
+      if (!co_await requests.bytes().write_all(std::as_bytes(std::span(text)))) co_return;
+    }
+    co_await troupe::say_farewell(requests.bytes(), 1s);
+  }
+
+ private:
+  using heads = troupe::framed<troupe::tcp_stream, troupe::delimiter_codec>;
+
+  static std::string reply_to(std::span<const std::byte> head, bool& more) {
+    const auto r = parse({reinterpret_cast<const char*>(head.data()), head.size()});
+    if (!r) return refuse("400 Bad Request", more);
+    if (r->has_body) return refuse("413 Content Too Large", more);
+    if (r->method != "GET" && r->method != "HEAD") return refuse("501 Not Implemented", more);
+    more = r->keep_alive;
+    return answer("200 OK", "Hello, world!\n", more, r->method == "GET");
+  }
+  static std::string refuse(std::string_view status, bool& more) {
+    more = false;
+    return answer(status, "", more);
+  }
+
+  troupe::duration head_deadline_;
+};
+
+int main(int argc, char** argv) {
+  std::uint16_t port = 8080;
+  unsigned head_s = 10;
+  CLI::App app("An HTTP server on 127.0.0.1");
+  app.add_option("--port", port, "0: any free one")->capture_default_str();
+  app.add_option("--head-timeout", head_s, "Seconds the head of a request may take to come")
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+
+  troupe::system sys({.name = "http"});
+  const troupe::tcp_server<session> server("tcp",
+                                           {.listen = troupe::ip_endpoint::loopback(port),
+                                            .connection = {.read_deadline = 60s},
+                                            .on_listening =
+                                                [](const troupe::ip_endpoint& at) {
+                                                  std::printf("READY port=%u\n", unsigned{at.port()});
+                                                  std::fflush(stdout);
+                                                }},
+                                           troupe::duration(std::chrono::seconds(head_s)));
+  return sys.run(troupe::supervisor("app").child(server));
+}
