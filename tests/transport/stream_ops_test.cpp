@@ -261,6 +261,20 @@ TEST_CASE("split: the halves of a real connection, half-closed") {
   CHECK(must(rt.block_on(ask(std::move(c.client)))) == "over and out");
 }
 
+TEST_CASE("take_leave: the last words arrive, though bytes were left unread") {
+  runtime rt({.workers = 1});
+  connection c = must(rt.block_on(make_connection()));
+  const auto refuse = [](tcp_stream& s) -> task<void> {
+    must(co_await s.wait_readable());
+    must(co_await s.write_all(bytes_of("no more of that")));
+    co_await take_leave(s);
+    s.close();
+  };
+  must(rt.block_on(c.client.write_all(bytes_of(std::string(10'000, 'x')))));
+  must(rt.block_on(refuse(c.server)));
+  CHECK(must(rt.block_on(all_of(c.client))) == "no more of that");  // and the end, not a reset
+}
+
 TEST_CASE("memory_stream: keeps every byte in order, on threads, however small its capacity") {
   std::string seen;
   const std::string text = [] {

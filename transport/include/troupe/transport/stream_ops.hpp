@@ -1,15 +1,19 @@
 // What is often done with a stream: read a known amount, read up to a delimiter, write
-// several pieces, copy to another stream.
+// several pieces, copy to another stream, take leave.
 //
 // All of it for any stream of async_io.hpp, by reference: streams and memory outlive the
 // task. Errors are those of the streams, and the ones named below.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <troupe/runtime/config.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/transport/async_io.hpp>
@@ -36,6 +40,16 @@ class delimiter_search {
   std::string_view delimiter_;
   std::size_t seen_ = 0;  // no delimiter starts before this
 };
+
+/// Reads what has come, and drops it; not for ever, if the peer sends as fast as this reads.
+template <waitable_reader R>
+TROUPE_NOINLINE void drop_input(R& from) {
+  std::array<std::byte, 4096> sink;
+  for (int reads = 0; reads < 64; ++reads) {
+    const result<std::optional<std::size_t>> got = from.try_read(sink);
+    if (!got || !*got || **got == 0) return;
+  }
+}
 
 /// Collects small pieces of a vectored write; what is left of `pieces` starts with a large one or is empty.
 [[nodiscard]] std::span<const const_buffer> gather(std::span<const const_buffer> pieces, write_buffer& out);
@@ -124,6 +138,23 @@ task<result<std::uint64_t>> copy(R& from, W& to) {
     total += *got;
     buffer.clear();
   }
+}
+
+/// The last words to a peer before close(): ends our half, and drops what has come and was not
+/// read. For a close with unread bytes is a reset, which can overtake what was written before
+/// it. Waits for nothing but to end our half, where that takes a message; who goes on sending
+/// after that is reset all the same.
+template <waitable_reader S>
+  requires half_closable<S>
+task<void> take_leave(S& stream) {
+  result<void> told;
+  if constexpr (std::same_as<decltype(stream.shutdown_write()), result<void>>) {
+    told = stream.shutdown_write();
+  } else {
+    told = co_await stream.shutdown_write();
+  }
+  if (told) detail::drop_input(stream);
+  co_return;
 }
 
 }  // namespace troupe
