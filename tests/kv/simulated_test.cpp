@@ -22,7 +22,7 @@ using troupe::task;
 
 namespace {
 
-constexpr unsigned seeds = troupe_test::sanitized ? 30 : 500;
+constexpr unsigned seeds = troupe_test::sanitized ? 30 : 1000;
 constexpr int clients = 3;
 constexpr int writes = 25;  // of each client
 
