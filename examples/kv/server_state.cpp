@@ -38,6 +38,7 @@ server_info server_state::facts() const {
       .connections_received = count(connections.accepted),
       .commands_processed = now(commands),
       .connections_rejected = count(connections.refused),
+      .handshakes_failed = count(connections.closed.handshake),
       .shards = static_cast<std::int64_t>(options.shards.count),
   };
   for (const shard_figures& f : figures) {
