@@ -1,4 +1,4 @@
-// An echo server over TLS: each client is a supervised actor, which does the handshake, too, so that a client
+// An echo server over TLS: each client is a supervised actor. It begins with the handshake, so that a client
 // that is slow at it keeps nobody waiting. Without --cert and --key the program makes a certificate for
 // itself, good for a day, and tells where it is.
 //
@@ -15,87 +15,38 @@
 
 using namespace std::chrono_literals;
 
-struct serve {};
-
-/// One client, from the handshake to the farewell. A temporary child: who has lost a connection makes a new
-/// one.
-class connection {
+/// One client, from behind the handshake to the farewell.
+class echo {
  public:
-  using accepts = troupe::protocol<serve>;
-  connection(troupe::tcp_stream socket, troupe::tls_context context)
-      : socket_(std::move(socket)), context_(std::move(context)) {}
-
-  troupe::task<void> handle(serve, troupe::context& ctx) {
-    if (troupe::result<void> ended = co_await echo(); !ended) {
+  troupe::task<void> run(troupe::context& ctx, troupe::tls_stream peer) {
+    if (troupe::result<void> ended = co_await serve(ctx, peer); !ended) {
       std::fprintf(stderr, "%s\n", ended.error().to_string().c_str());
     }
-    ctx.stop();
   }
 
  private:
-  troupe::task<troupe::result<void>> echo() {
-    auto stream =
-        co_await troupe::tls_stream::accept(std::move(socket_), context_, {.handshake_deadline = 5s});
-    if (!stream) co_return std::unexpected(stream.error());
-    const auto who = stream->peer_certificate();
-    std::printf("%s: %.*s, %s\n", stream->remote_endpoint()->to_string().c_str(),
-                static_cast<int>(stream->cipher().size()), stream->cipher().data(),
+  static troupe::task<troupe::result<void>> serve(troupe::context& ctx, troupe::tls_stream& peer) {
+    const auto who = peer.peer_certificate();
+    std::printf("%s: %.*s, %s\n", peer.remote_endpoint()->to_string().c_str(),
+                static_cast<int>(peer.cipher().size()), peer.cipher().data(),
                 who ? who->subject.c_str() : "no certificate");
     std::fflush(stdout);
     troupe::read_buffer buffer;
     for (;;) {
       // No memory for data is held while the client is silent.
-      if (auto ready = co_await stream->wait_readable(); !ready) co_return ready;
-      const auto got = stream->try_read(buffer.prepare());
+      auto ready = co_await troupe::until_stopped(ctx, peer.wait_readable());
+      if (!ready && ready.error() == troupe::errc::cancelled) break;
+      if (!ready) co_return ready;
+      const auto got = peer.try_read(buffer.prepare());
       if (!got) co_return std::unexpected(got.error());
       if (*got && **got == 0) break;
       buffer.commit(got->value_or(0));
-      if (auto sent = co_await stream->write_all(buffer.data()); !sent) co_return sent;
+      if (auto sent = co_await peer.write_all(buffer.data()); !sent) co_return sent;
       buffer.clear();
       buffer.give_back();
     }
-    co_return co_await stream->shutdown_write();
+    co_return co_await peer.shutdown_write();
   }
-
-  troupe::tcp_stream socket_;
-  troupe::tls_context context_;
-};
-
-/// Accepts for ever, and gives each client to an actor below /app/connections.
-class listener {
- public:
-  using accepts = troupe::protocol<serve>;
-  listener(troupe::ip_endpoint at, troupe::tls_context context) : at_(at), context_(std::move(context)) {}
-
-  void started(troupe::context& ctx) {
-    auto bound = troupe::tcp_listener::bind(at_);
-    if (!bound) throw troupe::troupe_error(bound.error());
-    socket_ = std::move(*bound);
-    connections_ = ctx.sys().supervisor_at("/app/connections").value();
-    std::printf("READY port=%u\n", unsigned{socket_.local_endpoint()->port()});
-    std::fflush(stdout);
-    (void)ctx.self<listener>().tell(serve{});
-  }
-
-  troupe::task<void> handle(serve) {
-    for (;;) {
-      auto client = co_await socket_.accept();
-      if (!client) {  // out of file descriptors: somebody has to leave first
-        std::fprintf(stderr, "%s\n", client.error().to_string().c_str());
-        co_await troupe::sleep_for(50ms);
-        continue;
-      }
-      const auto child = co_await connections_.start_child<connection>(
-          "", {.restart = troupe::restart::temporary}, std::move(*client), context_);
-      if (child) (void)child->tell(serve{});  // otherwise there are too many: the socket is closed
-    }
-  }
-
- private:
-  troupe::ip_endpoint at_;
-  troupe::tls_context context_;
-  troupe::tcp_listener socket_;
-  troupe::supervisor_ref connections_;
 };
 
 /// A certificate for localhost in a directory of its own, which goes with this object.
@@ -158,9 +109,19 @@ int main(int argc, char** argv) {
     return 1;
   }
 
+  const troupe::tls_server<echo> server("tls", *context,
+                                        {.listen = troupe::ip_endpoint::loopback(port),
+                                         .max_connections = max_connections,
+                                         .beyond = troupe::over_limit::refuse,
+                                         .handshake_deadline = 5s,
+                                         .on_listening = [](const troupe::ip_endpoint& at) {
+                                           std::printf("READY port=%u\n", unsigned{at.port()});
+                                           std::fflush(stdout);
+                                         }});
   troupe::system sys({.name = "tls-echo"});
-  return sys.run(troupe::supervisor("app")
-                     .child(troupe::supervisor(
-                         "connections", {.strategy = troupe::dynamic, .max_children = max_connections}))
-                     .child<listener>("listener", {}, troupe::ip_endpoint::loopback(port), *context));
+  const int status = sys.run(troupe::supervisor("app").child(server));
+  std::printf("%llu clients, of which %llu failed at the handshake\n",
+              static_cast<unsigned long long>(server.metrics().accepted),
+              static_cast<unsigned long long>(server.metrics().closed.handshake));
+  return status;
 }

@@ -8,17 +8,27 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <troupe/actors.hpp>
+#include <troupe/transport/tls_context.hpp>
 
-#include "kv/listener_actor.hpp"
+#include "kv/server.hpp"
 #include "kv/server_state.hpp"
 
 namespace {
 
+struct tls_files {
+  std::string certificate;
+  std::string key;
+  std::string client_ca;
+};
+
 struct program_options {
   kv::server_options server;
+  std::string bind = "127.0.0.1";
+  tls_files tls;
   unsigned workers = 0;
   bool repair = false;
 };
@@ -27,11 +37,25 @@ struct program_options {
 std::optional<int> parse(int argc, char** argv, program_options& o) {
   CLI::App app("troupe-kv: a key-value server that Redis clients talk to", "troupe-kv");
   kv::server_options& s = o.server;
+  std::uint16_t port = 6379;
   int idle_timeout = 0;
   int write_deadline = static_cast<int>(s.write_deadline.count());
-  app.add_option("--bind", s.bind, "IP address to listen at")->capture_default_str();
-  app.add_option("--port", s.port, "Port to listen at; 0: a free one, see the line READY port=...")
-      ->capture_default_str();
+  app.add_option("--bind", o.bind, "IP address to listen at")->capture_default_str();
+  const auto* const port_option =
+      app.add_option("--port", port,
+                     "Port to listen at; 0: a free one, see the line READY port=...; closed when --tls-port "
+                     "is given alone")
+          ->capture_default_str();
+  auto* const tls_port_option = app.add_option("--tls-port", s.tls_port, "Port for TLS; 0: a free one");
+  auto* const cert_option = app.add_option("--tls-cert,--tls-cert-file", o.tls.certificate,
+                                           "PEM file: the server's certificate and its chain")
+                                ->needs(tls_port_option);
+  auto* const key_option =
+      app.add_option("--tls-key,--tls-key-file", o.tls.key, "PEM file: its private key")->needs(cert_option);
+  app.add_option("--tls-ca,--tls-ca-cert-file", o.tls.client_ca,
+                 "PEM file: clients must show a certificate of these authorities")
+      ->needs(tls_port_option);
+  tls_port_option->needs(cert_option, key_option);
   app.add_option("--dir", s.shards.directory, "Directory of the journals")->capture_default_str();
   std::string fsync(to_string(s.shards.fsync));
   app.add_option("--fsync", fsync, "When a write is on the disk: always (before its reply), everysec, no")
@@ -41,7 +65,7 @@ std::optional<int> parse(int argc, char** argv, program_options& o) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--workers", o.workers, "Worker threads; 0: one for each core")->check(CLI::Range(0, 1024));
-  app.add_option("--max-clients", s.max_clients, "Connections at a time")
+  app.add_option("--max-clients", s.max_clients, "Connections at a time, at all ports together")
       ->check(CLI::Range(1, 65000))
       ->capture_default_str();
   app.add_option("--idle-timeout", idle_timeout, "Seconds after which a silent client is cut; 0: never")
@@ -64,6 +88,11 @@ std::optional<int> parse(int argc, char** argv, program_options& o) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
+  }
+  if (port_option->count() != 0 || tls_port_option->count() == 0) {
+    s.port = port;
+  } else {
+    s.port.reset();
   }
   s.shards.fsync = fsync == "always" ? kv::fsync_policy::always
                    : fsync == "no"   ? kv::fsync_policy::no
@@ -88,6 +117,13 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+troupe::result<troupe::tls_context> tls_context(const tls_files& files) {
+  using troupe::pem;
+  return troupe::tls_context::server(
+      {.identity = {.certificate = pem::file(files.certificate), .private_key = pem::file(files.key)},
+       .client_ca = files.client_ca.empty() ? pem() : pem::file(files.client_ca)});
+}
+
 int serve(program_options o) {
   raise_descriptor_limit();
   // A write that cannot be done is an error that somebody handles, not the end of the process.
@@ -95,6 +131,14 @@ int serve(program_options o) {
   std::signal(SIGXFSZ, SIG_IGN);
   o.server.shards.seed = (std::uint64_t{std::random_device{}()} << 32) | std::random_device{}();
   const kv::shard_options& shards = o.server.shards;
+  const auto bind = troupe::ip_endpoint::parse(o.bind, 0);
+  if (!bind) return complain("--bind: " + bind.error().to_string());
+  o.server.bind = *bind;
+  if (!o.tls.certificate.empty()) {
+    auto context = tls_context(o.tls);
+    if (!context) return complain(context.error().to_string());
+    o.server.tls = std::move(*context);
+  }
 
   const auto lock = kv::directory_lock::acquire(shards.directory);
   if (!lock) return complain(lock.error());
@@ -111,20 +155,8 @@ int serve(program_options o) {
   }
   for (const std::string& warning : warnings) complain(warning);
 
-  // Before the system: what is in the tree may not outlive the runtime it was started on.
-  const auto at = troupe::ip_endpoint::parse(server->options.bind, server->options.port);
-  if (!at) return complain("--bind: " + at.error().to_string());
   troupe::system system({.workers = o.workers, .name = "troupe-kv"});
-  const auto idle = server->options.idle_timeout;
-  auto listener = troupe::tcp_listener::bind(
-      *at, {.accepted = {.read_deadline = idle.count() == 0 ? troupe::forever : troupe::duration(idle),
-                         .write_deadline = server->options.write_deadline}});
-  if (!listener) return complain(listener.error().to_string());
-  server->listener = std::move(*listener);
-  server->port = server->listener.local_endpoint()->port();
-  const int status = system.run(kv::server_tree(server));
-  server->listener.close();
-  return status;
+  return system.run(kv::server_tree(server));
 }
 
 }  // namespace

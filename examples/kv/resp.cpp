@@ -76,55 +76,46 @@ bool unquote(std::string_view line, std::size_t& at, char quote, std::string& ou
 
 }  // namespace
 
-parse_status resp_parser::parse(std::string_view input) {
-  consumed_ = 0;
-  start_ = 0;
-  for (;;) {
-    if (remaining_ == 0) {
-      if (start_ == input.size()) {
-        consumed_ = start_;
-        wanted_ = 1;
-        return parse_status::need_more;
-      }
-      const bool multibulk = input[start_] == '*';
-      const parse_status status = multibulk ? parse_multibulk(input) : parse_inline(input);
-      // An empty command ("*0", a blank line) is not answered; go on behind it.
-      if (status == parse_status::command && args_.empty()) continue;
-      return status;
-    }
-    return parse_multibulk(input);
-  }
+resp_codec::step resp_codec::decode(std::span<const std::byte> input) {
+  const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
+  if (!failure_.empty()) return fail(failure_);
+  if (text.empty()) return wait_for(1);
+  return remaining_ != 0 || text.front() == '*' ? decode_multibulk(text) : decode_inline(text);
 }
 
-parse_status resp_parser::wait_for(std::size_t bytes) {
-  consumed_ = start_;
-  wanted_ = bytes;
-  return parse_status::need_more;
+resp_codec::step resp_codec::wait_for(std::size_t bytes) {
+  if (bytes > limits_.max_command) return fail("too big request");
+  return troupe::decoded<arguments>::need(bytes);
 }
 
-parse_status resp_parser::fail(std::string text) {
-  error_ = "ERR Protocol error: " + std::move(text);
-  return parse_status::error;
+resp_codec::step resp_codec::fail(std::string text) {
+  failure_ = std::move(text);
+  return std::unexpected(
+      troupe::error(std::make_error_code(std::errc::bad_message), "ERR Protocol error: " + failure_));
 }
 
-void resp_parser::begin_command() {
+/// The command is in args_ and took so many bytes; the next one starts anew.
+resp_codec::step resp_codec::command(std::size_t bytes) {
   pieces_.clear();
-  args_.clear();
-  if (args_.capacity() >
-      keep_arguments) {  // one huge command must not cost memory for the connection's whole life
-    pieces_.shrink_to_fit();
-    args_.shrink_to_fit();
-  }
   position_ = 0;
   scanned_ = 0;
   remaining_ = 0;
   bulk_ = no_bulk;
+  return troupe::decoded<arguments>::of(args_, bytes);
+}
+
+/// Forgets the previous command. A huge one must not cost memory for the connection's whole life.
+void resp_codec::begin_arguments() {
+  args_.clear();
+  if (args_.capacity() <= keep_arguments) return;
+  pieces_.shrink_to_fit();
+  args_.shrink_to_fit();
 }
 
 /// Looks for `mark` from position_ on; found: it is scanned_ bytes away. The answer does not depend on how
 /// much of the line has arrived: a line longer than the limit is too long even when its end is there.
-resp_parser::line_status resp_parser::find_line_end(std::string_view input, char mark) {
-  const std::string_view rest = input.substr(start_ + position_);
+resp_codec::line_status resp_codec::find_line_end(std::string_view input, char mark) {
+  const std::string_view rest = input.substr(position_);
   const std::string_view window = rest.substr(0, limits_.max_line + 1);
   const void* hit = scanned_ < window.size()
                         ? std::memchr(window.data() + scanned_, mark, window.size() - scanned_)
@@ -137,7 +128,7 @@ resp_parser::line_status resp_parser::find_line_end(std::string_view input, char
   return window.size() > limits_.max_line ? line_status::too_long : line_status::need_more;
 }
 
-parse_status resp_parser::parse_inline(std::string_view input) {
+resp_codec::step resp_codec::decode_inline(std::string_view input) {
   switch (find_line_end(input, '\n')) {
     case line_status::too_long:
       return fail("too big inline request");
@@ -146,17 +137,14 @@ parse_status resp_parser::parse_inline(std::string_view input) {
     case line_status::found:
       break;
   }
-  std::string_view line = input.substr(start_, scanned_);
-  const std::size_t next = start_ + scanned_ + 1;
+  std::string_view line = input.substr(0, scanned_);
   if (line.ends_with('\r')) line.remove_suffix(1);
-  begin_command();
+  begin_arguments();
   if (!split_inline(line)) return fail("unbalanced quotes in request");
-  start_ = next;
-  consumed_ = next;
-  return parse_status::command;
+  return command(scanned_ + 1);
 }
 
-bool resp_parser::split_inline(std::string_view line) {
+bool resp_codec::split_inline(std::string_view line) {
   // Arguments with quotes are spelled out in unquoted_. It never outgrows the line, so it does not move under
   // the views.
   unquoted_.clear();
@@ -187,7 +175,7 @@ bool resp_parser::split_inline(std::string_view line) {
   }
 }
 
-parse_status resp_parser::parse_multibulk(std::string_view input) {
+resp_codec::step resp_codec::decode_multibulk(std::string_view input) {
   if (remaining_ == 0) {
     switch (find_line_end(input, '\r')) {
       case line_status::too_long:
@@ -197,25 +185,21 @@ parse_status resp_parser::parse_multibulk(std::string_view input) {
       case line_status::found:
         break;
     }
-    if (input.size() - start_ < scanned_ + line_break) return wait_for(scanned_ + line_break);
-    const auto count = parse_integer(input.substr(start_ + 1, scanned_ - 1));
+    const std::size_t header = scanned_ + line_break;
+    if (input.size() < header) return wait_for(header);
+    const auto count = parse_integer(input.substr(1, scanned_ - 1));
     if (!count || (*count > 0 && static_cast<std::size_t>(*count) > limits_.max_args)) {
       return fail("invalid multibulk length");
     }
-    const std::size_t header = scanned_ + line_break;
-    begin_command();
-    if (*count <= 0) {
-      start_ += header;
-      consumed_ = start_;
-      return parse_status::command;
-    }
+    begin_arguments();
+    if (*count <= 0) return command(header);
     position_ = header;
+    scanned_ = 0;
     remaining_ = static_cast<std::size_t>(*count);
     // A stranger's promise of many arguments costs nothing until they arrive.
     pieces_.reserve(std::min<std::size_t>(remaining_, 64));
   }
   while (remaining_ > 0) {
-    const std::size_t available = input.size() - start_;
     if (bulk_ == no_bulk) {
       switch (find_line_end(input, '\r')) {
         case line_status::too_long:
@@ -226,10 +210,10 @@ parse_status resp_parser::parse_multibulk(std::string_view input) {
           break;
       }
       const std::size_t header_end = position_ + scanned_ + line_break;
-      if (available < header_end) return wait_for(header_end);
-      const std::string_view header = input.substr(start_ + position_, scanned_);
+      if (input.size() < header_end) return wait_for(header_end);
+      const std::string_view header = input.substr(position_, scanned_);
       if (header.empty() || header.front() != '$') {
-        return fail(std::string("expected '$', got '") + input[start_ + position_] + "'");
+        return fail(std::string("expected '$', got '") + input[position_] + "'");
       }
       const auto length = parse_integer(header.substr(1));
       if (!length || *length < 0 || static_cast<std::size_t>(*length) > limits_.max_bulk) {
@@ -238,20 +222,16 @@ parse_status resp_parser::parse_multibulk(std::string_view input) {
       bulk_ = static_cast<std::size_t>(*length);
       position_ = header_end;
       scanned_ = 0;
-      if (position_ + bulk_ + line_break > limits_.max_command) return fail("too big request");
     }
     const std::size_t bulk_end = position_ + bulk_ + line_break;
-    if (available < bulk_end) return wait_for(bulk_end);
+    if (input.size() < bulk_end) return wait_for(bulk_end);
     pieces_.push_back({position_, bulk_});
     position_ = bulk_end;
     bulk_ = no_bulk;
     --remaining_;
   }
-  for (const piece& p : pieces_) args_.push_back(input.substr(start_ + p.offset, p.size));
-  pieces_.clear();
-  consumed_ = start_ + position_;
-  position_ = 0;
-  return parse_status::command;
+  for (const piece& p : pieces_) args_.push_back(input.substr(p.offset, p.size));
+  return command(position_);
 }
 
 std::size_t reply::first_length(std::string_view bytes) {

@@ -1,8 +1,7 @@
-// The request side of RESP2: an incremental parser for multibulk and inline commands. One per connection,
-// used by one thread at a time. It owns no input: the connection keeps the bytes and shows them again until
-// they are consumed.
+// The request side of RESP2 as a codec of troupe::framed: multibulk and inline commands. One per connection,
+// used by one thread at a time. It owns no input: the bytes stay with framed until their command is done.
 //
-// Work is proportional to the bytes received however they are cut into reads: the parser remembers where it
+// Work is proportional to the bytes received however they are cut into reads: the codec remembers where it
 // is inside a command, as offsets, so that the buffer may move between two calls.
 #pragma once
 
@@ -11,6 +10,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <troupe/transport/codec.hpp>
 
 namespace kv {
 
@@ -25,34 +26,22 @@ struct parser_limits {
   std::size_t max_command = std::size_t{256} << 20;  ///< bytes of one whole command, as sent
 };
 
-enum class parse_status {
-  need_more,  ///< all complete commands are out; read more
-  command,    ///< args() holds one command
-  error,      ///< error() holds the reply; the stream cannot be followed any further: answer it and close
-};
-
-class resp_parser {
+class resp_codec {
  public:
-  explicit resp_parser(parser_limits limits = {}) : limits_(limits) {}
+  /// A command's arguments, none for an empty command ("*0", a blank line), which is not answered. They
+  /// point into the input, or into the codec when an inline command had quotes; valid until the next
+  /// decode() and as long as the input stays in place.
+  using frame_type = arguments;
+  static constexpr std::string_view name = "resp_codec";
 
-  /// Looks for one command in `input`, which starts where the previous call stopped consuming: after every
-  /// call, drop consumed() bytes from the front (also after need_more: empty commands are skipped silently),
-  /// and append what arrives. Never throws but bad_alloc; linear in the bytes it has not seen yet.
-  parse_status parse(std::string_view input);
+  explicit resp_codec(parser_limits limits = {}) : limits_(limits) {}
 
-  /// After parse_status::command: its arguments, never empty. They point into `input`, or into the parser
-  /// when an inline command had quotes; valid until the next parse() and as long as `input` stays in place.
-  arguments args() const { return args_; }
+  std::size_t max_encoded() const { return limits_.max_command; }
 
-  /// Bytes at the front of `input` that are done with.
-  std::size_t consumed() const { return consumed_; }
-
-  /// After parse_status::error: what to send, "ERR Protocol error: ..." as Redis says it.
-  std::string_view error() const { return error_; }
-
-  /// After parse_status::need_more: how many bytes, after dropping consumed(), `input` must have at least
-  /// before another call can make progress. Lets a reader size its buffer once for a large argument.
-  std::size_t wanted() const { return wanted_; }
+  /// An error is std::errc::bad_message, and its text what the client is to be told: "ERR Protocol error:
+  /// ..." as Redis says it; answer it and close. Throws nothing but bad_alloc; linear in the bytes it has not
+  /// seen.
+  troupe::result<troupe::decoded<arguments>> decode(std::span<const std::byte> input);
 
  private:
   struct piece {
@@ -61,26 +50,27 @@ class resp_parser {
   };
   enum class line_status { found, need_more, too_long };
 
+  using step = troupe::result<troupe::decoded<arguments>>;
+
   line_status find_line_end(std::string_view input, char mark);
-  parse_status parse_inline(std::string_view input);
-  parse_status parse_multibulk(std::string_view input);
-  parse_status wait_for(std::size_t bytes);
-  parse_status fail(std::string text);
+  step decode_inline(std::string_view input);
+  step decode_multibulk(std::string_view input);
+  step wait_for(std::size_t bytes);
+  step fail(std::string text);
+  step command(std::size_t bytes);
   bool split_inline(std::string_view line);
-  void begin_command();
+  void begin_arguments();
 
   parser_limits limits_;
   std::vector<std::string_view> args_;
-  std::vector<piece> pieces_;  // arguments complete so far, relative to the start of the command
+  std::vector<piece> pieces_;  // arguments complete so far
   std::string unquoted_;       // bytes of inline arguments that had quotes or escapes
-  std::string error_;
-  std::size_t start_ = 0;      // where the current command starts in input
-  std::size_t position_ = 0;   // next byte to look at, relative to start_
+  std::string failure_;        // not empty: the stream cannot be followed any further
+  // Offsets count from the start of the command.
+  std::size_t position_ = 0;   // next byte to look at
   std::size_t scanned_ = 0;    // bytes from position_ on known to hold no line end
   std::size_t remaining_ = 0;  // arguments still to come; 0 = the header was not read yet
   std::size_t bulk_ = no_bulk;
-  std::size_t consumed_ = 0;
-  std::size_t wanted_ = 1;
 
   static constexpr std::size_t no_bulk = static_cast<std::size_t>(-1);
 };

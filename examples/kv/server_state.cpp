@@ -26,16 +26,19 @@ std::int64_t now(const std::atomic<T>& figure) {
 
 server_info server_state::facts() const {
   const auto up = std::chrono::steady_clock::now() - started_at;
+  const troupe::endpoint_metrics connections = clients.read();
+  const auto count = [](std::uint64_t n) { return static_cast<std::int64_t>(n); };
   server_info info{
       .process_id = ::getpid(),
-      .port = port,
+      .port = now(port),
       .uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(up).count(),
-      .connected_clients = now(clients),
+      .connected_clients = count(connections.active),
       .max_clients = static_cast<std::int64_t>(options.max_clients),
       .used_memory = resident_bytes(),
-      .connections_received = now(connections),
+      .connections_received = count(connections.accepted),
       .commands_processed = now(commands),
-      .connections_rejected = now(rejected),
+      .connections_rejected = count(connections.refused),
+      .handshakes_failed = count(connections.closed.handshake),
       .shards = static_cast<std::int64_t>(options.shards.count),
   };
   for (const shard_figures& f : figures) {
@@ -52,7 +55,7 @@ std::vector<setting> server_state::settings() const {
   return {
       {"appendfsync", std::string(to_string(options.shards.fsync))},
       {"appendonly", "yes"},
-      {"bind", options.bind},
+      {"bind", options.bind.address()},
       {"databases", "1"},
       {"dir", options.shards.directory.string()},
       {"maxclients", std::to_string(options.max_clients)},
@@ -61,6 +64,7 @@ std::vector<setting> server_state::settings() const {
       {"proto-max-bulk-len", std::to_string(options.limits.max_bulk)},
       {"save", ""},
       {"timeout", std::to_string(options.idle_timeout.count())},
+      {"tls-port", std::to_string(tls_port)},
   };
 }
 

@@ -1,4 +1,4 @@
-// What all actors of one server share: its options, the listening socket, and the figures that INFO shows.
+// What all actors of one server share: its options, and the figures that INFO shows.
 // Made by main, kept alive by everybody who holds the pointer. Options are read-only once the tree runs; the
 // figures are atomics that each actor writes for itself and anybody may read.
 #pragma once
@@ -6,11 +6,13 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <memory>
-#include <string>
+#include <optional>
+#include <utility>
 #include <vector>
 
-#include <troupe/transport/tcp_listener.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/tls_context.hpp>
 #include "kv/pipeline.hpp"
 #include "kv/resp.hpp"
 #include "kv/session.hpp"
@@ -19,10 +21,12 @@
 namespace kv {
 
 struct server_options {
-  std::string bind = "127.0.0.1";
-  std::uint16_t port = 6379;
+  troupe::ip_endpoint bind = troupe::ip_endpoint::loopback();  ///< the address, for the ports below
+  std::optional<std::uint16_t> port = 6379;  ///< for plain TCP; 0: a free one; nothing: none
+  std::optional<troupe::tls_context> tls;    ///< with it, tls_port is open too
+  std::uint16_t tls_port = 0;
   shard_options shards;
-  std::size_t max_clients = 10'000;
+  std::size_t max_clients = 10'000;         ///< at both ports together
   std::chrono::seconds idle_timeout{0};     ///< 0: clients may stay silent for ever
   std::chrono::seconds write_deadline{10};  ///< for a client that does not read its replies
   std::size_t max_pipeline = 256;           ///< commands of one client that are under way at a time
@@ -45,14 +49,14 @@ struct server_state {
       : options(std::move(o)), figures(options.shards.count), loaded(options.shards.count) {}
 
   const server_options options;
-  troupe::tcp_listener listener;
-  std::uint16_t port = 0;
   const std::chrono::steady_clock::time_point started_at = std::chrono::steady_clock::now();
 
-  // Counters that any actor adds to; relaxed, for nothing hangs on their order.
-  std::atomic<std::uint64_t> clients{0};  ///< connected now
-  std::atomic<std::uint64_t> connections{0};
-  std::atomic<std::uint64_t> rejected{0};
+  const troupe::endpoint_monitor clients;  ///< of both ports
+
+  // Relaxed, as the figures: any actor may add to them or read them, and nothing hangs on their order.
+  std::atomic<std::uint16_t> port{0};  ///< that is listened at; 0: none
+  std::atomic<std::uint16_t> tls_port{0};
+  std::atomic<std::int64_t> next_client_id{1};
   std::atomic<std::uint64_t> commands{0};
   std::vector<shard_figures> figures;
 

@@ -297,6 +297,7 @@ void append_info(const server_info& facts, arguments args, std::string& out) {
     number("total_connections_received", facts.connections_received);
     number("total_commands_processed", facts.commands_processed);
     number("rejected_connections", facts.connections_rejected);
+    number("failed_tls_handshakes", facts.handshakes_failed);
   }
   if (section("Replication")) {
     word("role", "master");

@@ -51,6 +51,7 @@ struct server_info {
   std::int64_t connections_received = 0;
   std::int64_t commands_processed = 0;
   std::int64_t connections_rejected = 0;
+  std::int64_t handshakes_failed = 0;  ///< of TLS
   std::int64_t keys = 0;
   std::int64_t shards = 0;
   std::int64_t restarts = 0;  ///< of shards

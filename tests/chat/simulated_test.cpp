@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
 #include <troupe/transport/sim_network.hpp>
 #include <vector>

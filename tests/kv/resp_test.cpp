@@ -1,4 +1,4 @@
-// The request parser: what it accepts, how it refuses, and that chunking never matters.
+// The codec of requests: what it accepts, how it refuses, and that chunking never matters.
 #include "kv/resp.hpp"
 
 #include <rapidcheck.h>
@@ -18,9 +18,9 @@ struct outcome {
   bool operator==(const outcome&) const = default;
 };
 
-/// Feeds `input` in pieces that end at the given offsets, as a connection would.
+/// Shows the codec `input` in pieces that end at the given offsets, as framed does.
 outcome feed(std::string_view input, const std::vector<std::size_t>& cuts, kv::parser_limits limits = {}) {
-  kv::resp_parser parser(limits);
+  kv::resp_codec codec(limits);
   outcome seen;
   std::size_t start = 0;
   std::size_t previous = 0;
@@ -30,16 +30,18 @@ outcome feed(std::string_view input, const std::vector<std::size_t>& cuts, kv::p
     if (end < previous) continue;
     previous = end;
     for (;;) {
-      const std::string moved(input.substr(start, end - start));  // another address each time
-      const kv::parse_status status = parser.parse(moved);
-      if (status == kv::parse_status::error) {
-        seen.error = parser.error();
+      const std::size_t shown = std::min(end - start, codec.max_encoded());
+      const std::string moved(input.substr(start, shown));  // another address each time
+      const auto step = codec.decode(std::as_bytes(std::span(moved)));
+      if (!step) {
+        seen.error = step.error().text();
+        REQUIRE(step.error() == std::make_error_code(std::errc::bad_message));
+        REQUIRE(codec.decode(std::as_bytes(std::span(moved))).error().text() == seen.error);
         return seen;
       }
-      if (status == kv::parse_status::command)
-        seen.commands.emplace_back(parser.args().begin(), parser.args().end());
-      start += parser.consumed();
-      if (status == kv::parse_status::need_more) break;
+      if (!step->frame) break;
+      if (!step->frame->empty()) seen.commands.emplace_back(step->frame->begin(), step->frame->end());
+      start += step->bytes;
     }
   }
   return seen;
@@ -147,18 +149,30 @@ TEST_CASE("resp: malformed frames get the errors of Redis") {
   CHECK(error("*1\r\n$10\r\n1234567890\r\n", {.max_bulk = 10}).empty());
 }
 
-TEST_CASE("resp: a large argument is not looked at before it is there") {
-  kv::resp_parser parser;
+TEST_CASE("resp: a large argument is not looked at before it is there, and stays where it came") {
+  kv::resp_codec codec;
+  const auto decode = [&](const std::string& input) { return codec.decode(std::as_bytes(std::span(input))); };
   const std::string head = "*2\r\n$3\r\nSET\r\n$1000000\r\n";
-  REQUIRE(parser.parse(head) == kv::parse_status::need_more);
-  CHECK(parser.consumed() == 0);
-  CHECK(parser.wanted() == head.size() + 1000002);
+  auto step = decode(head);
+  REQUIRE((step && !step->frame));
+  CHECK(step->bytes == head.size() + 1000002);
   const std::string half = head + std::string(500000, 'x');
-  REQUIRE(parser.parse(half) == kv::parse_status::need_more);
+  step = decode(half);
+  REQUIRE((step && !step->frame));
   const std::string whole = head + std::string(1000000, 'x') + "\r\nPING";
-  REQUIRE(parser.parse(whole) == kv::parse_status::command);
-  CHECK(parser.consumed() == whole.size() - 4);
-  CHECK(parser.args()[1].data() == whole.data() + head.size());  // in place, not copied
+  step = decode(whole);
+  REQUIRE((step && step->frame));
+  CHECK(step->bytes == whole.size() - 4);
+  CHECK((*step->frame)[1].data() == whole.data() + head.size());
+}
+
+TEST_CASE("resp: no command is longer than the codec's limit, whatever it is made of") {
+  const kv::parser_limits limits{.max_bulk = 100, .max_command = 60};
+  const std::string too_big = "ERR Protocol error: too big request";
+  CHECK(parse(encode({"SET", "k", std::string(30, 'x')}), limits).error.empty());
+  CHECK(parse(encode({"SET", "k", std::string(60, 'x')}), limits).error == too_big);
+  CHECK(parse(encode(command(20, "")), limits).error == too_big);
+  CHECK(parse("ECHO " + std::string(100, 'x') + "\r\n", limits).error == too_big);
 }
 
 TEST_CASE("reply: the length of a reply is found, nested and cut ones too") {

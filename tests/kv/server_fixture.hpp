@@ -33,10 +33,11 @@ class server {
       : data_(data / "data"),
         process_(words(data_, std::move(arguments)), data / "log", {.file_bytes = most_file_bytes}) {
     INFO(log());
-    REQUIRE(port() != 0);
+    REQUIRE(process_.is_ready());
   }
 
   int port() const { return process_.port(); }
+  int tls_port() const { return process_.said(" tls-port="); }
   pid_t id() const { return process_.id(); }
   std::filesystem::path journal(int shard) const {
     return data_ / ("shard-" + std::to_string(shard) + ".journal");

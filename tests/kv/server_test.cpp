@@ -42,7 +42,7 @@ TEST_CASE("server: INFO tells what there is, TROUPE TREE who runs") {
     CHECK(info.find(line) != info.npos);
   }
   const std::string tree = c.run({"TROUPE", "TREE"});
-  for (const char* part : {"shards", "kv::shard_actor] running", "listener", "kv::connection_actor]"}) {
+  for (const char* part : {"shards", "kv::shard_actor] running", "listener", "kv::connection]"}) {
     CAPTURE(part);
     CHECK(tree.find(part) != tree.npos);
   }

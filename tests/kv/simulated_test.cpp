@@ -6,11 +6,13 @@
 #include <string>
 #include <troupe/actors/testkit.hpp>
 #include <troupe/transport/sim_network.hpp>
+#include <troupe/transport/tcp_stream.hpp>
 #include <vector>
 
-#include "kv/listener_actor.hpp"
 #include "kv/memory_files.hpp"
 #include "kv/reply.hpp"
+#include "kv/server.hpp"
+#include "kv/shard_actor.hpp"
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 
@@ -20,7 +22,7 @@ using troupe::task;
 
 namespace {
 
-constexpr unsigned seeds = troupe_test::sanitized ? 30 : 500;
+constexpr unsigned seeds = troupe_test::sanitized ? 30 : 1000;
 constexpr int clients = 3;
 constexpr int writes = 25;  // of each client
 
@@ -47,6 +49,8 @@ class server_machine {
     host_.restart();
     kv::server_options o;
     o.quiet = true;
+    o.bind = host_.at(6379);
+    o.idle_timeout = 5min;
     o.shards = {.directory = "data", .count = 2, .fsync = kv::fsync_policy::always, .files = disk_.get()};
     server_ = std::make_shared<kv::server_state>(o);
     for (std::size_t shard = 0; shard < o.shards.count; ++shard) {
@@ -55,11 +59,6 @@ class server_machine {
       REQUIRE(loaded);
       server_->loaded[shard] = std::move(*loaded);
     }
-    const troupe::sim::host::visit here(host_);
-    server_->listener = troupe::tcp_listener::bind(
-                            host_.at(6379), {.accepted = {.read_deadline = 5min, .write_deadline = 10s}})
-                            .value();
-    server_->port = 6379;
     system_.emplace(host_, troupe::system_options{.name = "kv", .log = &troupe::silent_log()});
     const auto started = system_->start(kv::server_tree(server_));
     INFO((started ? std::string() : started.error().to_string()));

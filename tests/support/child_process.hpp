@@ -15,7 +15,6 @@
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -101,8 +100,7 @@ class child_process {
     char byte = 0;
     pollfd ready{out_, POLLIN, 0};
     while (byte != '\n' && ::poll(&ready, 1, 20'000) > 0 && ::read(out_, &byte, 1) == 1) said += byte;
-    constexpr std::string_view prefix = "READY port=";
-    if (said.starts_with(prefix)) port_ = std::atoi(said.c_str() + prefix.size());
+    if (said.starts_with("READY ")) ready_ = said;
   }
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
@@ -111,8 +109,14 @@ class child_process {
     ::close(out_);
   }
 
+  [[nodiscard]] bool is_ready() const { return !ready_.empty(); }
   /// 0 when it has not become ready.
-  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int port() const { return said(" port="); }
+  /// The number behind `what` on the line that says it is ready; 0 when there is none.
+  [[nodiscard]] int said(const std::string& what) const {
+    const std::size_t at = ready_.find(what);
+    return at == std::string::npos ? 0 : std::atoi(ready_.c_str() + at + what.size());
+  }
   [[nodiscard]] pid_t id() const { return child_; }
   /// What it has said on standard error so far.
   [[nodiscard]] std::string log() const {
@@ -181,7 +185,7 @@ class child_process {
   std::filesystem::path log_;
   pid_t child_ = -1;
   int out_ = -1;
-  int port_ = 0;
+  std::string ready_;
 };
 
 }  // namespace troupe_test

@@ -26,12 +26,11 @@ struct echo {
   }
 };
 
-/// The server runs from construction on, at /tcp; stop() or the destructor ends it.
-template <class T>
-struct running_server {
-  template <class... Args>
-  explicit running_server(troupe::tcp_server_options options, Args... args)
-      : server("tcp", options, std::move(args)...),
+/// A tcp_server or tls_server that runs from construction on, at /tcp; stop() or the destructor ends it.
+template <class Server>
+struct running {
+  explicit running(Server s)
+      : server(std::move(s)),
         sys({.workers = 2, .name = "test", .shutdown = std::chrono::seconds(60), .log = &log}) {
     auto started = sys.start(server);
     if (!started) throw troupe::troupe_error(started.error());
@@ -53,9 +52,17 @@ struct running_server {
 
   // In order: what the actors write to outlives the system.
   troupe::testkit::log_capture log;
-  troupe::tcp_server<T> server;
+  Server server;
   troupe::system sys;
   troupe::supervisor_ref top;
+};
+
+template <class T>
+struct running_server : running<troupe::tcp_server<T>> {
+  template <class... Args>
+  explicit running_server(troupe::tcp_server_options options, Args... args)
+      : running<troupe::tcp_server<T>>(troupe::tcp_server<T>("tcp", std::move(options), std::move(args)...)) {
+  }
 };
 
 }  // namespace troupe_test

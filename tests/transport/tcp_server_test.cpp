@@ -193,6 +193,52 @@ TEST_CASE("tcp_server: over the limit clients are told, if that is wanted") {
   CHECK(next.receive(1) == "y");
 }
 
+TEST_CASE("tcp_server: servers that share a limit never hold more than that together, and all are served") {
+  const auto limit = troupe::connection_limit::shared(3);
+  const troupe::endpoint_monitor monitor;
+  const troupe::tcp_server_options options{.max_connections = limit, .monitor = monitor};
+  const std::array servers{troupe::tcp_server<echo>("a", options), troupe::tcp_server<echo>("b", options)};
+  troupe::system sys({.workers = 2});
+  const auto top = sys.start(troupe::supervisor("app").child(servers[0]).child(servers[1]));
+  REQUIRE(top);
+  std::vector<std::thread> crowd;
+  std::atomic<int> served{0};
+  std::atomic<std::uint64_t> most{0};
+  for (std::size_t i = 0; i < 8; ++i) {
+    crowd.emplace_back([&, port = servers[i % 2].local_endpoint().value().port()] {
+      for (int round = 0; round < 25; ++round) {
+        blocking_client c(port);
+        if (!c.send("x") || c.receive(1) != "x") continue;
+        served.fetch_add(1);
+        std::uint64_t seen = most.load();
+        const std::uint64_t now = monitor.read().active;
+        while (now > seen && !most.compare_exchange_weak(seen, now)) {
+        }
+      }
+    });
+  }
+  for (auto& t : crowd) t.join();
+  CHECK(served == 200);
+  CHECK(most <= 3);
+  CHECK(monitor.read().accepted == 200);
+  CHECK(servers[0].metrics().accepted == 200);
+}
+
+TEST_CASE("tcp_server: of servers that share a limit, each tells who is one too many") {
+  const troupe::tcp_server_options options{.max_connections = troupe::connection_limit::shared(1),
+                                           .beyond = troupe::over_limit::refuse,
+                                           .refusal = "full\r\n"};
+  const troupe::tcp_server<echo> a("a", options);
+  const troupe::tcp_server<echo> b("b", options);
+  troupe::system sys({.workers = 2});
+  REQUIRE(sys.start(troupe::supervisor("app").child(a).child(b)));
+  blocking_client in(a.local_endpoint().value().port());
+  REQUIRE(in.send("x"));
+  REQUIRE(in.receive(1) == "x");
+  CHECK(blocking_client(a.local_endpoint().value().port()).rest() == "full\r\n");
+  CHECK(blocking_client(b.local_endpoint().value().port()).rest() == "full\r\n");
+}
+
 TEST_CASE("tcp_server: no more are accepted than the rate allows") {
   running_server<echo> s({.rate = {.per_second = 100, .burst = 5}});
   const auto start = std::chrono::steady_clock::now();

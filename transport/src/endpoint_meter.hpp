@@ -64,7 +64,7 @@ class endpoint_meter {
   shard others_;  // of threads that are no workers; under the lock
   spinlock others_lock_;
   figure accepted_{0}, active_{0}, refused_{0}, failures_{0}, reconnects_{0}, dropped_{0};
-  std::array<figure, 6> closed_{};
+  std::array<figure, 7> closed_{};
   // shares_: as any count. Broken by: "tcp_server: its figures outlive it" under ASan.
   atomic<std::uint32_t> shares_{1};
 };

@@ -4,44 +4,16 @@
 
 namespace troupe::detail {
 
-// -- places -----------------------------------------------------------------------
-
-void server_core::give_place() noexcept {
-  places_.fetch_sub(1, std::memory_order_seq_cst);
-  if (!listener_waits_.load(std::memory_order_seq_cst) ||
-      !listener_waits_.exchange(false, std::memory_order_seq_cst)) {
-    return;
-  }
-  ref<go_on> who;
-  {
-    const scoped_lock guard(lock_);
-    who = listener_;
-  }
-  // Refused only when one waits already, or when the listener ends.
-  if (who) (void)who.tell(go_on{});
-}
-
-bool server_core::wait_for_place() noexcept {
-  listener_waits_.store(true, std::memory_order_seq_cst);
-  if (is_full()) return true;
-  // Whoever took the flag down meanwhile has told the listener, which does no harm.
-  listener_waits_.store(false, std::memory_order_seq_cst);
-  return false;
-}
-
 // -- the listener -------------------------------------------------------------------
 
-void server_core::listening(const ip_endpoint& at, ref<go_on> who) noexcept {
+void server_core::listening(const ip_endpoint& at) noexcept {
   const scoped_lock guard(lock_);
-  std::swap(listener_, who);
   at_ = at;
   bound_ = open_ = true;
 }
 
 void server_core::not_listening() noexcept {
-  ref<go_on> last;
   const scoped_lock guard(lock_);
-  std::swap(listener_, last);  // it refers to an actor that refers to this
   open_ = false;
 }
 
@@ -59,9 +31,8 @@ ip_endpoint server_core::wanted() const noexcept {
 
 connection_slot::connection_slot(std::shared_ptr<server_core> core, tcp_stream stream) noexcept
     : core_(std::move(core)), socket_(socket_access::take(std::move(stream))) {
-  socket_->count_in(*core_->meter);
-  core_->take_place();
-  core_->meter->accepted();
+  socket_->count_in(core_->meter());
+  core_->meter().accepted();
 }
 
 tcp_stream connection_slot::take_stream() noexcept {
@@ -71,14 +42,15 @@ tcp_stream connection_slot::take_stream() noexcept {
 void connection_slot::leave(close_reason why) noexcept {
   if (!core_) return;
   socket_ = {};
-  core_->meter->closed(why);
-  core_->give_place();
+  core_->meter().closed(why);
+  core_->places().give();
   core_.reset();
 }
 
 close_reason connection_slot::reason(const cell& c) const noexcept {
   using ending = socket_state::ending;
   if (c.reason().kind() == exit_kind::error) return close_reason::crash;
+  if (handshake_failed_) return close_reason::handshake;
   if (c.stop_asked()) return close_reason::drain;
   switch (socket_->ended_by) {
     case ending::peer:

@@ -1,11 +1,11 @@
 #include <troupe/transport/tcp_server.hpp>
 
 #include <algorithm>
-#include <array>
 #include <troupe/actors/supervisor_spec.hpp>
 #include <troupe/actors/system.hpp>
 #include <troupe/actors/system_core.hpp>
 #include <troupe/runtime/sleep.hpp>
+#include <troupe/transport/stream_ops.hpp>
 #include <troupe/transport/tcp_listener.hpp>
 
 #include "server_core.hpp"
@@ -56,7 +56,7 @@ class listener_actor {
   listener_actor(context& ctx, const std::shared_ptr<server_core>& core)
       : core_(core), bucket_(core->options.rate) {
     const tcp_server_options& o = core->options;
-    if (o.max_connections == 0) {
+    if (o.max_connections.most() == 0) {
       throw troupe_error(error(make_error_code(errc::invalid_argument),
                                "max_connections is 0: nobody would ever be served; allow at least one",
                                ctx.path()));
@@ -66,42 +66,39 @@ class listener_actor {
     if (!bound) throw troupe_error(bound.error());
     listener_ = std::move(*bound);
     // Here, not in started(): when the tree is up, everybody may ask where it listens.
-    core_->listening(listener_.local_endpoint().value(), ctx.self<listener_actor>());
+    core_->listening(listener_.local_endpoint().value());
+    self_ = ctx.self<listener_actor>();
   }
   listener_actor(const listener_actor&) = delete;
   listener_actor& operator=(const listener_actor&) = delete;
-  ~listener_actor() { core_->not_listening(); }
+  ~listener_actor() {
+    core_->places().forget(self_);
+    core_->not_listening();
+  }
 
   void started(context& ctx) {
     const std::string path = ctx.path();
     connections_ = ctx.sys().supervisor_at(path.substr(0, path.rfind('/')) + "/connections").value();
-    (void)ctx.self<listener_actor>().tell(go_on{});
-    if (core_->options.on_listening != nullptr && ctx.epoch() == 0) {
+    (void)self_.tell(go_on{});
+    if (core_->options.on_listening && ctx.epoch() == 0) {
       core_->options.on_listening(listener_.local_endpoint().value());
     }
   }
 
   task<void> handle(go_on, context& ctx) {
+    const bool waits = core_->options.beyond == over_limit::wait;
     for (;;) {
-      const bool full = core_->is_full();
       // With a full house it sleeps until the next go_on.
-      if (full && core_->options.beyond == over_limit::wait) {
-        if (core_->wait_for_place()) co_return;
+      if (waits && core_->places().is_full()) {
+        if (core_->places().wait(self_)) co_return;
         continue;
       }
-      const duration pause = bucket_.take(ctx.now().time_since_epoch().count());
-      if (pause != duration::zero()) {
-        co_await sleep_for(pause);
-        continue;
-      }
-      result<tcp_stream> peer = co_await listener_.accept();
-      if (!peer) {
-        co_await sleep_for(after_failure(ctx, peer.error()));
-      } else if (core_->is_full()) {
-        turn_away(std::move(*peer));
-      } else {
-        co_await welcome(ctx, std::move(*peer));
-      }
+      if (!peer_.is_open() && !co_await accept(ctx)) continue;
+      if (core_->places().try_take()) {
+        co_await welcome(ctx, std::move(peer_));
+      } else if (!waits) {
+        co_await turn_away(std::move(peer_));
+      }  // otherwise a server that shares the limit was faster, and the peer waits in peer_
     }
   }
 
@@ -109,9 +106,24 @@ class listener_actor {
   static constexpr duration first_pause = 10ms;
   static constexpr duration longest_pause = 1s;
 
+  // Takes the next connection into peer_; false when it has waited for something else.
+  task<bool> accept(context& ctx) {
+    const duration pause = bucket_.take(ctx.now().time_since_epoch().count());
+    if (pause != duration::zero()) {
+      co_await sleep_for(pause);
+      co_return false;
+    }
+    result<tcp_stream> peer = co_await listener_.accept();
+    if (peer) {
+      peer_ = std::move(*peer);
+    } else {
+      co_await sleep_for(after_failure(ctx, peer.error()));
+    }
+    co_return peer_.is_open();
+  }
   // Out of descriptors, mostly: it fails until somebody leaves. One line, not one for each attempt.
   TROUPE_NOINLINE duration after_failure(const context& ctx, const error& why) {
-    core_->meter->failed();
+    core_->meter().failed();
     if (pause_ == duration::zero()) {
       log(ctx, log_level::error, why.to_string() + "; it goes on as soon as it can");
       pause_ = first_pause;
@@ -120,17 +132,12 @@ class listener_actor {
     }
     return pause_;
   }
-  TROUPE_NOINLINE void turn_away(tcp_stream peer) {
-    core_->meter->refused();
-    if (!peer.is_open() || core_->options.refusal.empty()) return;
+  task<void> turn_away(tcp_stream peer) {
+    core_->meter().refused();
+    // What is said before a handshake nobody understands.
+    if (core_->options.refusal.empty() || core_->tls) co_return;
     (void)peer.try_write(std::as_bytes(std::span(core_->options.refusal)));
-    // A close with unread bytes would be a reset, which can overtake what was just written.
-    if (!peer.shutdown_write()) return;
-    std::array<std::byte, 1024> sink;
-    for (int reads = 0; reads < 16; ++reads) {
-      const auto got = peer.try_read(sink);
-      if (!got || !*got || **got == 0) return;
-    }
+    co_await say_farewell(peer, duration::zero());  // nobody waits for who is turned away
   }
   task<void> welcome(context& ctx, tcp_stream peer) {
     if (pause_ != duration::zero()) recovered(ctx);
@@ -156,7 +163,9 @@ class listener_actor {
   }
 
   std::shared_ptr<server_core> core_;
+  ref<go_on> self_;
   tcp_listener listener_;
+  tcp_stream peer_;  // accepted, and no actor has it yet
   supervisor_ref connections_;
   token_bucket bucket_;
   duration pause_{};  // zero: the last accept went well
@@ -168,8 +177,10 @@ constexpr duration grace = 1s;
 }  // namespace
 
 tcp_server_base::tcp_server_base(std::string name, tcp_server_options options,
-                                 std::shared_ptr<const connection_factory> make)
-    : name_(std::move(name)), core_(std::make_shared<server_core>(options, std::move(make))) {}
+                                 std::shared_ptr<const connection_factory> make,
+                                 std::optional<tls_context> tls)
+    : name_(std::move(name)),
+      core_(std::make_shared<server_core>(std::move(options), std::move(make), std::move(tls))) {}
 
 tcp_server_base::operator supervisor() const {
   const std::int64_t within = deadline_after(grace.count(), core_->options.drain);
@@ -183,7 +194,7 @@ std::optional<ip_endpoint> tcp_server_base::local_endpoint() const {
 }
 
 endpoint_metrics tcp_server_base::metrics() const {
-  return core_->meter->read();
+  return core_->monitor.read();
 }
 
 }  // namespace troupe::detail

@@ -1,6 +1,6 @@
-// libFuzzer target for the request parser: no input may crash it, make it read out of bounds, or be
+// libFuzzer target for the codec of requests: no input may crash it, make it read out of bounds, or be
 // understood differently when it arrives in other pieces. scripts/fuzz builds and runs it.
-// links: examples/kv/resp.cpp
+// links: examples/kv/resp.cpp runtime/src/error.cpp
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -21,27 +21,27 @@ struct outcome {
 /// Feeds `input` in pieces of `step` bytes; every call sees a copy of exact size, so that the sanitizer sees
 /// overruns.
 outcome feed(std::string_view input, std::size_t step, kv::parser_limits limits) {
-  kv::resp_parser parser(limits);
+  kv::resp_codec codec(limits);
   outcome seen;
   std::size_t start = 0;
   for (std::size_t end = 0; end < input.size();) {
     end = std::min(end + step, input.size());
-    for (auto status = kv::parse_status::command; status != kv::parse_status::need_more;) {
-      const std::vector<char> exact(input.begin() + static_cast<std::ptrdiff_t>(start),
-                                    input.begin() + static_cast<std::ptrdiff_t>(end));
-      status = parser.parse({exact.data(), exact.size()});
-      if (status == kv::parse_status::error) {
-        seen.error = parser.error();
+    for (;;) {
+      const std::string_view shown = input.substr(start, std::min(end - start, codec.max_encoded()));
+      const std::vector<char> exact(shown.begin(), shown.end());
+      const auto found = codec.decode(std::as_bytes(std::span(exact)));
+      if (!found) {
+        seen.error = found.error().text();
         return seen;
       }
-      if (status == kv::parse_status::command) {
-        if (parser.args().empty()) std::abort();
-        seen.commands.emplace_back(parser.args().begin(), parser.args().end());
-      } else if (end - start - parser.consumed() >= parser.wanted()) {
-        std::abort();  // it had what it said it needs
+      if (!found->frame) {
+        if (found->bytes <= exact.size()) std::abort();        // it had what it said it needs
+        if (found->bytes > codec.max_encoded()) std::abort();  // it will never get that
+        break;
       }
-      if (parser.consumed() > exact.size()) std::abort();
-      start += parser.consumed();
+      if (found->bytes == 0 || found->bytes > exact.size()) std::abort();
+      if (!found->frame->empty()) seen.commands.emplace_back(found->frame->begin(), found->frame->end());
+      start += found->bytes;
     }
   }
   return seen;

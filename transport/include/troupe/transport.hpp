@@ -5,6 +5,7 @@
 #include <troupe/transport/buffered.hpp>
 #include <troupe/transport/codec.hpp>
 #include <troupe/transport/connect_options.hpp>
+#include <troupe/transport/connection_limit.hpp>
 #include <troupe/transport/connection_pool.hpp>
 #include <troupe/transport/const_buffer.hpp>
 #include <troupe/transport/datagram_batch.hpp>
@@ -30,6 +31,7 @@
 #include <troupe/transport/tcp_stream.hpp>
 #include <troupe/transport/tls_context.hpp>
 #include <troupe/transport/tls_error.hpp>
+#include <troupe/transport/tls_server.hpp>
 #include <troupe/transport/tls_stream.hpp>
 #include <troupe/transport/udp_endpoint.hpp>
 #include <troupe/transport/udp_options.hpp>

@@ -1,4 +1,4 @@
-// A connection as an actor: what tcp_server makes for each client. Internal to Troupe.
+// A connection as an actor: what tcp_server and tls_server make for each client. Internal to Troupe.
 //
 // One cell, with the user's object and a slot for the socket behind it, and the frame of the
 // coroutine that is its life. It has no heap memory of its own, no name and no timers.
@@ -11,13 +11,14 @@
 #include <troupe/actors/inbox.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/tcp_stream.hpp>
+#include <troupe/transport/tls_stream.hpp>
 #include <tuple>
 
 namespace troupe::detail {
 
 class server_core;
 
-/// A place in a server: taken when the connection is accepted, left when its actor ends.
+/// A place in a server: taken by the listener when the connection is accepted, left when its actor ends.
 class connection_slot {
  public:
   connection_slot() noexcept = default;
@@ -30,6 +31,7 @@ class connection_slot {
   [[nodiscard]] tcp_stream take_stream() noexcept;
   /// Counts the end of the connection; harmless when repeated.
   void leave(close_reason why) noexcept;
+  void handshake_failed() noexcept { handshake_failed_ = true; }
   /// Why the connection of an actor that ends has ended.
   [[nodiscard]] close_reason reason(const cell& c) const noexcept;
   [[nodiscard]] server_core& core() const noexcept { return *core_; }
@@ -37,6 +39,7 @@ class connection_slot {
  private:
   std::shared_ptr<server_core> core_;
   socket_ref socket_;  // the connection, until it is taken; then to see how it has ended
+  bool handshake_failed_ = false;
 };
 
 /// Starts the actor of a connection under a supervisor's cell.
@@ -50,6 +53,10 @@ struct connection_factory {
 
 // What the behaviour of every type of connection has in common.
 [[nodiscard]] duration drain_time(connection_slot& slot) noexcept;
+
+/// Of a tls_server: the handshake. Not open when it has failed, which is counted, or the actor is told to
+/// stop.
+[[nodiscard]] task<tls_stream> shake_hands(context& ctx, connection_slot& slot);
 
 /// Calls a consumer's on_data, which may take the context or not; type-erased, so that the loop
 /// around it is compiled once.
@@ -76,12 +83,13 @@ task<result<std::size_t>> call_on_data(void* object, std::span<const std::byte> 
 }
 
 /// How a class runs its connection.
-template <class T>
+template <class T, class Stream>
 struct connection_run {
   static_assert(
-      data_consumer<T>,
+      data_consumer<T> && std::same_as<Stream, tcp_stream>,
       "troupe: a connection needs task<void> run(context&, tcp_stream), the same with an inbox<...>, "
-      "or task<result<std::size_t>> on_data(std::span<const std::byte>, tcp_stream&)");
+      "or task<result<std::size_t>> on_data(std::span<const std::byte>, tcp_stream&); that of a tls_server "
+      "needs a run() with a tls_stream");
   struct receiver {};
   static constexpr bool has_inbox = false;
   static bool accepts(const message_kind*) noexcept { return false; }
@@ -89,45 +97,44 @@ struct connection_run {
     return consume(&call_on_data<T>, &t, c, std::move(s), &slot.core());
   }
 };
-template <class T>
-  requires requires(T& t, context& c, tcp_stream s) {
+template <class T, class Stream>
+  requires requires(T& t, context& c, Stream s) {
     { t.run(c, std::move(s)) } -> std::same_as<task<void>>;
   }
-struct connection_run<T> {
+struct connection_run<T, Stream> {
   struct receiver {};
   static constexpr bool has_inbox = false;
   static bool accepts(const message_kind*) noexcept { return false; }
-  static task<void> begin(T& t, cell& c, tcp_stream s, receiver&, connection_slot&) {
+  static task<void> begin(T& t, cell& c, Stream s, receiver&, connection_slot&) {
     return t.run(static_cast<context&>(c), std::move(s));
   }
 };
 
-template <class F>
+template <class F, class Stream>
 struct inbox_of_run;
-template <class T, class... Ms>
-struct inbox_of_run<task<void> (T::*)(context&, tcp_stream, inbox<Ms...>)> {
+template <class T, class Stream, class... Ms>
+struct inbox_of_run<task<void> (T::*)(context&, Stream, inbox<Ms...>), Stream> {
   using in = inbox<Ms...>;
   using awaiter = receive_awaiter<Ms...>;
   static bool accepts(const message_kind* k) noexcept { return ((k == message_id<Ms>()) || ...); }
 };
-template <class T>
-  requires requires { typename inbox_of_run<decltype(&T::run)>::in; }
-struct connection_run<T> {
-  using messages = inbox_of_run<decltype(&T::run)>;
+template <class T, class Stream>
+  requires requires { typename inbox_of_run<decltype(&T::run), Stream>::in; }
+struct connection_run<T, Stream> {
+  using messages = inbox_of_run<decltype(&T::run), Stream>;
   struct receiver : cell::receiver {
     receiver() noexcept : cell::receiver{&messages::awaiter::deliver} {}
   };
   static constexpr bool has_inbox = true;
   static bool accepts(const message_kind* k) noexcept { return messages::accepts(k); }
-  static task<void> begin(T& t, cell& c, tcp_stream s, receiver& r, connection_slot&) {
-    c.wait_for_mail(&r);
+  static task<void> begin(T& t, cell& c, Stream s, receiver& r, connection_slot&) {
     return t.run(static_cast<context&>(c), std::move(s), typename messages::in(c, r));
   }
 };
 
-template <class T>
+template <class T, class Stream>
 struct connection_box {
-  using run = connection_run<T>;
+  using run = connection_run<T, Stream>;
   static_assert(alignof(T) <= 16, "troupe: an actor's state must not be over-aligned");
 
   explicit connection_box(connection_slot s) noexcept : slot(std::move(s)) {}
@@ -140,10 +147,24 @@ struct connection_box {
   [[no_unique_address]] typename run::receiver receiver;
   alignas(T) std::byte storage[sizeof(T)];
 
+  task<void> begin(cell& c) {
+    if constexpr (std::same_as<Stream, tcp_stream>) {
+      return run::begin(object(), c, slot.take_stream(), receiver, slot);
+    } else {
+      return begin_tls(*this, c);
+    }
+  }
+  static task<void> begin_tls(connection_box& self, cell& c) {
+    tls_stream peer = co_await shake_hands(static_cast<context&>(c), self.slot);
+    if (!peer.is_open()) co_return;
+    co_await run::begin(self.object(), c, std::move(peer), self.receiver, self.slot);
+  }
+
   static void started(cell& c) {
     connection_box& self = of(c);
+    if constexpr (run::has_inbox) c.wait_for_mail(&self.receiver);
     try {
-      run_as_life(c, run::begin(self.object(), c, self.slot.take_stream(), self.receiver, self.slot));
+      run_as_life(c, self.begin(c));
     } catch (...) {
       c.crash(error::from_exception(std::current_exception(), c.path()));
     }
@@ -173,7 +194,7 @@ struct connection_box {
   }();
 };
 
-template <class T, class... Args>
+template <class T, class Stream, class... Args>
 struct connection_factory_of final : connection_factory {
   static_assert(
       std::constructible_from<T, const Args&...> || std::constructible_from<T, context&, const Args&...>,
@@ -183,7 +204,7 @@ struct connection_factory_of final : connection_factory {
   explicit connection_factory_of(Args... a) : arguments(std::move(a)...) {}
 
   cell* start(cell& parent, const spawn_options& o, connection_slot slot) const override {
-    using box = connection_box<T>;
+    using box = connection_box<T, Stream>;
     cell* const child = parent.make_child(box::value, o);
     box* const b = ::new (child->state()) box(std::move(slot));
     try {
@@ -208,9 +229,9 @@ struct connection_factory_of final : connection_factory {
   std::tuple<Args...> arguments;
 };
 
-template <class T, class... Args>
+template <class T, class Stream, class... Args>
 std::shared_ptr<const connection_factory> make_connection_factory(Args... args) {
-  return std::make_shared<const connection_factory_of<T, Args...>>(std::move(args)...);
+  return std::make_shared<const connection_factory_of<T, Stream, Args...>>(std::move(args)...);
 }
 
 }  // namespace troupe::detail

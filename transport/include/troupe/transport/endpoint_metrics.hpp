@@ -8,12 +8,13 @@ namespace troupe {
 
 /// Why a connection ended.
 enum class close_reason : std::uint8_t {
-  peer,      ///< the peer ended it in order
-  idle,      ///< nothing came from it for its read deadline, or a message took too long to come
-  error,     ///< a read or write failed: reset by the peer, or cut by the write deadline
-  finished,  ///< our side was done with it
-  drain,     ///< the server stopped
-  crash,     ///< its actor failed
+  peer,       ///< the peer ended it in order
+  idle,       ///< nothing came from it for its read deadline, or a message took too long to come
+  error,      ///< a read or write failed: reset by the peer, or cut by the write deadline
+  finished,   ///< our side was done with it
+  drain,      ///< the server stopped
+  crash,      ///< its actor failed
+  handshake,  ///< TLS was not agreed on: the peer speaks something else, was refused, or took too long
 };
 
 /// How many connections ended, by reason.
@@ -24,8 +25,11 @@ struct close_counts {
   std::uint64_t finished = 0;
   std::uint64_t drain = 0;
   std::uint64_t crash = 0;
+  std::uint64_t handshake = 0;
 
-  [[nodiscard]] std::uint64_t sum() const noexcept { return peer + idle + error + finished + drain + crash; }
+  [[nodiscard]] std::uint64_t sum() const noexcept {
+    return peer + idle + error + finished + drain + crash + handshake;
+  }
 };
 
 /// The figures of one endpoint at one moment. All but `active` only grow; they are read one

@@ -149,8 +149,9 @@ task<void> end_and_read_on(S& stream) {
 }  // namespace detail
 
 /// The end of a connection whose last bytes are to arrive: ends our half of the stream, and reads on,
-/// unheard, until the peer has ended the other, for `patience` at most. Then it is to be closed: a close with
-/// bytes unread would be a reset, which can overtake what was written before it.
+/// unheard, until the peer has ended the other, for `patience` at most; with none, what has come already.
+/// Then it is to be closed: a close with bytes unread would be a reset, which can overtake what was written
+/// before it.
 template <class S>
   requires async_reader<S> && half_closable<S>
 task<void> say_farewell(S& stream, duration patience) {

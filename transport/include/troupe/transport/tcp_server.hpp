@@ -11,12 +11,14 @@
 //   └─ listener     accepts; the last to start and the first to stop
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/transport/connection.hpp>
+#include <troupe/transport/connection_limit.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/tcp_options.hpp>
@@ -41,8 +43,8 @@ struct tcp_server_options {
   /// What accepted connections start with: their idle timeout is connection.read_deadline,
   /// which is none unless set; a peer that does not read is cut after connection.write_deadline.
   tcp_options connection = {};
-  /// At least 1.
-  std::uint32_t max_connections = 10'000;
+  /// A number, at least 1, or connection_limit::shared() for several servers together.
+  connection_limit max_connections = 10'000;
   /// By default the pressure travels back: a client over the limit waits, as for a slow server,
   /// and is served when there is room. Refusing tells it at once, for the price of an accept.
   over_limit beyond = over_limit::wait;
@@ -58,10 +60,15 @@ struct tcp_server_options {
   /// from its first byte to its last.
   std::size_t max_message = 64 * 1024;
   duration message_deadline = std::chrono::seconds(30);
+  /// Of a tls_server: how long a handshake may take as a whole.
+  duration handshake_deadline = std::chrono::seconds(10);
   /// Of an actor with an inbox.
   mailbox_options mailbox = {};
+  /// Counts what the server does, and what other servers do that are given copies of it; by default
+  /// each has its own.
+  std::optional<endpoint_monitor> monitor = std::nullopt;
   /// Called once the socket listens, on the listener's strand; not again when that is restarted.
-  void (*on_listening)(const ip_endpoint& at) = nullptr;
+  std::function<void(const ip_endpoint& at)> on_listening = nullptr;
 };
 
 namespace detail {
@@ -75,12 +82,13 @@ class tcp_server_base {
   operator supervisor() const;  // implicit: a server is a supervisor
   /// Where it listens; nothing while it does not. Any thread.
   [[nodiscard]] std::optional<ip_endpoint> local_endpoint() const;
-  /// Its figures now. Any thread, at any time, also after the server has ended.
+  /// Its figures now, or those of its monitor. Any thread, at any time, also after the server has ended.
   [[nodiscard]] endpoint_metrics metrics() const;
 
  protected:
   tcp_server_base(std::string name, tcp_server_options options,
-                  std::shared_ptr<const connection_factory> make);
+                  std::shared_ptr<const connection_factory> make,
+                  std::optional<tls_context> tls = std::nullopt);
 
  private:
   std::string name_;
@@ -114,7 +122,8 @@ class tcp_server : public detail::tcp_server_base {
  public:
   template <class... Args>
   explicit tcp_server(std::string name, tcp_server_options options = {}, Args... args)
-      : tcp_server_base(std::move(name), options, detail::make_connection_factory<T>(std::move(args)...)) {}
+      : tcp_server_base(std::move(name), std::move(options),
+                        detail::make_connection_factory<T, tcp_stream>(std::move(args)...)) {}
 };
 
 }  // namespace troupe

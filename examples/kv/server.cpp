@@ -1,0 +1,83 @@
+#include "kv/server.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <troupe/transport/tcp_server.hpp>
+#include <troupe/transport/tls_server.hpp>
+#include "kv/connection.hpp"
+#include "kv/shard_actor.hpp"
+#include "kv/shard_directory.hpp"
+
+namespace kv {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto drain = 3s;  // for a connection to finish the round it is in
+constexpr std::string_view refusal = "-ERR max number of clients reached\r\n";
+
+troupe::supervisor shards_of(const std::shared_ptr<server_state>& server) {
+  // A client has one batch at a time in a shard's mailbox, so with this nobody is ever refused.
+  const std::size_t room = server->options.max_clients + 64;
+  const troupe::mailbox_options mailbox{
+      .capacity = static_cast<std::uint32_t>(std::min<std::size_t>(room, 65534)),
+      .when_stopped = troupe::on_stop::drain};
+  // Several crashes in a row: the disk, or the journal, is in trouble, and needs a pause more than a restart.
+  const troupe::backoff backoff{.first = 1ms, .most = 100ms};
+  troupe::supervisor shards("shards", {.restarts = {.max = 1000, .within = 10s}});
+  for (std::size_t shard = 0; shard < server->options.shards.count; ++shard) {
+    shards = std::move(shards).child<shard_actor>(std::to_string(shard),
+                                                  {.mailbox = mailbox, .backoff = backoff}, server, shard);
+  }
+  return shards;
+}
+
+void say_ready(const server_state& server) {
+  if (server.options.quiet) return;
+  std::string line = "READY";
+  if (server.options.port) line += " port=" + std::to_string(server.port);
+  if (server.options.tls) line += " tls-port=" + std::to_string(server.tls_port);
+  std::puts(line.c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
+  const server_options& o = server->options;
+  const auto directory = std::make_shared<shard_directory>(o.shards.count);
+  troupe::tcp_server_options at{
+      .connection = {.read_deadline =
+                         o.idle_timeout == 0s ? troupe::forever : troupe::duration(o.idle_timeout),
+                     .write_deadline = o.write_deadline},
+      .max_connections = troupe::connection_limit::shared(static_cast<std::uint32_t>(o.max_clients)),
+      .beyond = troupe::over_limit::refuse,
+      .refusal = refusal,
+      .drain = drain,
+      .monitor = server->clients};
+  // When one of these gives up, so does the server: whoever started it decides what then.
+  troupe::supervisor tree = troupe::supervisor("kv", {.restarts = {.max = 0}}).child(shards_of(server));
+  if (o.port) {
+    at.listen = o.bind.with_port(*o.port);
+    at.on_listening = [server](const troupe::ip_endpoint& here) {
+      server->port = here.port();
+      if (!server->options.tls) say_ready(*server);
+    };
+    tree = std::move(tree).child(troupe::tcp_server<connection>("tcp", at, server, directory));
+  }
+  if (o.tls) {
+    at.listen = o.bind.with_port(o.tls_port);
+    at.on_listening = [server](const troupe::ip_endpoint& here) {
+      server->tls_port = here.port();
+      say_ready(*server);
+    };
+    tree = std::move(tree).child(troupe::tls_server<connection>("tls", *o.tls, at, server, directory));
+  }
+  return tree;
+}
+
+}  // namespace kv

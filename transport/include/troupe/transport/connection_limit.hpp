@@ -1,0 +1,34 @@
+// How many connections there may be at a time: of one server, or of several together.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace troupe {
+
+namespace detail {
+class connection_places;
+}
+
+/// A number is a limit of each server that it is given to; a shared one is for all of them together.
+///
+///   const auto clients = troupe::connection_limit::shared(10'000);  // over both ports
+///   troupe::tcp_server<session> plain("tcp", {.max_connections = clients});
+///   troupe::tls_server<session> secure("tls", context, {.max_connections = clients});
+class connection_limit {
+ public:
+  connection_limit(std::uint32_t most) noexcept : most_(most) {}  // implicit: mostly it is a number
+  /// Its copies are the same limit. Any thread.
+  [[nodiscard]] static connection_limit shared(std::uint32_t most);
+
+  [[nodiscard]] std::uint32_t most() const noexcept { return most_; }
+  /// For transport/src: those that are shared, or new ones.
+  [[nodiscard]] std::shared_ptr<detail::connection_places> places() const;
+
+ private:
+  std::uint32_t most_;
+  std::shared_ptr<detail::connection_places> places_;  // null: not shared
+};
+
+}  // namespace troupe

@@ -1,0 +1,40 @@
+// A TLS server as a part of the tree: a tcp_server whose connections come with the handshake done.
+//
+//   struct session {
+//     troupe::task<void> run(troupe::context& ctx, troupe::tls_stream peer);
+//   };
+//   troupe::tls_server<session> server("tls", context, {.listen = troupe::ip_endpoint::any(7443)});
+//   return sys.run(troupe::supervisor("app").child(server));
+#pragma once
+
+#include <string>
+#include <troupe/transport/tcp_server.hpp>
+#include <troupe/transport/tls_context.hpp>
+#include <troupe/transport/tls_stream.hpp>
+#include <utility>
+
+namespace troupe {
+
+/// All that is said of tcp_server holds, but that a T has one of
+///
+///   task<void> run(context&, tls_stream);
+///   task<void> run(context&, tls_stream, inbox<Ms...>);
+///
+/// The handshake is the first thing that the actor of a connection does, so a client that is slow at it
+/// keeps nobody from being accepted; it has a place meanwhile, for handshake_deadline at most. One that
+/// fails, because the client speaks something else or shows a certificate that is not accepted, ends
+/// that connection: it counts as closed.handshake, and is logged as debug. run() is not called then.
+///
+/// A class with a run() for either stream can be behind a tcp_server and a tls_server at once. `refusal` is
+/// not sent: before the handshake nobody would understand it. The context is one of tls_context::server().
+template <class T>
+class tls_server : public detail::tcp_server_base {
+ public:
+  template <class... Args>
+  tls_server(std::string name, tls_context context, tcp_server_options options = {}, Args... args)
+      : tcp_server_base(std::move(name), std::move(options),
+                        detail::make_connection_factory<T, tls_stream>(std::move(args)...),
+                        std::move(context)) {}
+};
+
+}  // namespace troupe
