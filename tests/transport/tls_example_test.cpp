@@ -51,7 +51,6 @@ TEST_CASE("examples: openssl s_client refuses the TLS echo server when it trusts
   INFO(all);
   CHECK(client.wait() != 0);
   CHECK_THAT(all, Contains("verify error"));
-  CHECK(becomes_true([&] { return s->log().find("unknown ca") != std::string::npos; }));
   CHECK(echoes(s));
   CHECK(s->terminate() == 0);
 }
