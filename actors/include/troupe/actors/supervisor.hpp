@@ -157,6 +157,8 @@ class supervisor {
   ~supervisor();
 
   /// Adds an actor. The arguments are kept, and copied into each incarnation.
+  /// A ref among them to an actor of the same tree would keep both alive for ever: let the actor look that
+  /// one up in started(), by its path or its name.
   template <class T, class... Args>
   supervisor&& child(std::string id, child_options options = {}, Args... args) && {
     add(std::move(id), options, detail::actor_factory<T>(std::move(args)...));
