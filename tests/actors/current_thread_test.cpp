@@ -71,14 +71,18 @@ TEST_CASE("current_thread: while one thread is in run() another one asks, and st
     troupe::testkit::log_capture log;
     std::atomic<bool> up{false};
     troupe::system sys(here(log));
+    int answer = 0;
+    send_result told = send_result::closed;
     std::thread other([&] {
       up.wait(false);
       const auto a = sys.at<add, get>("/app/a").value();
-      CHECK(sys.block_on(a.ask(get{})).value() == 3);
-      CHECK(a.tell(add{1}) == troupe::send_result::ok);
+      answer = sys.block_on(a.ask(get{})).value();
+      told = a.tell(add{1});
     });
     CHECK(sys.run(troupe::supervisor("app").child<stoppable>("a", {}, &up)) == 0);
     other.join();
+    CHECK(answer == 3);
+    CHECK(told == send_result::ok);
   }
 }
 

@@ -33,7 +33,9 @@ TEST_CASE("current_thread: tasks run on the thread that waits, and on each that 
   troupe::runtime on({.current_thread = true});
   CHECK(on.workers() == 1);
   CHECK(on.block_on(here()).value() == std::this_thread::get_id());
-  std::thread([&] { CHECK(on.block_on(here()).value() == std::this_thread::get_id()); }).join();
+  bool there = false;
+  std::thread([&] { there = on.block_on(here()).value() == std::this_thread::get_id(); }).join();
+  CHECK(there);
 }
 
 TEST_CASE("current_thread: nothing runs until somebody waits") {
