@@ -59,7 +59,7 @@ class socket_state final : private io_source {
  public:
   /// Takes over `fd`, which must be non-blocking.
   socket_state(int fd, const ip_endpoint& where, const tcp_options& o) noexcept
-      : options(o), where_(where), fd_(fd), simulated_(sys::is_simulated(fd)) {}
+      : options(o), simulated_(sys::is_simulated(fd)), where_(where), fd_(fd) {}
   ~socket_state() {  // by release() and dispose() only
     if (meter_ != nullptr) meter_->release();
     slab_delete(spare_wake_);
@@ -124,8 +124,8 @@ class socket_state final : private io_source {
   [[nodiscard]] bool retract(direction d, socket_wake& wake) noexcept;
 
   // An operation is under way; a second one is refused.
-  bool in_use[2] = {false, false};
   tcp_options options;
+  bool in_use[2] = {false, false};
 
   /// What ended the traffic, as far as this side has seen; the owner's strand.
   enum class ending : std::uint8_t { none, peer, idle, failed };
@@ -153,11 +153,11 @@ class socket_state final : private io_source {
     return words_[static_cast<unsigned>(d)];
   }
 
-  // words_: see the picture. The waiter's strand writes everything but `ready`,
-  // the reactor only that. Release in announce publishes the wake, acquire in
-  // become_ready sees it; whoever takes the wake out of the word disposes of it.
-  // Broken by: tests/transport/stress_test.
-  atomic<word> words_[2] = {empty, empty};
+  // In an order without gaps: there is one of these for each connection, and the slab's next size is
+  // a fifth larger.
+  bool cut_ = false;
+  bool reports_writing_ = false;  // what is simulated always does
+  const bool simulated_;          // then reactor_ only says that it is attached
   // ended_: the peer has closed its half. There is no further edge for it, so
   // a short read must not be taken for an emptied buffer. Set before the word
   // becomes ready, with release; the reader's acquire of the word sees it.
@@ -168,14 +168,17 @@ class socket_state final : private io_source {
   // Broken by: "a stream may be destroyed while a read waits".
   atomic<std::uint32_t> shares_{1};
   ip_endpoint where_;
-  std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
   int fd_;
-  bool cut_ = false;
-  bool reports_writing_ = false;  // what is simulated always does
-  const bool simulated_;          // then reactor_ only says that it is attached
+  // words_: see the picture. The waiter's strand writes everything but `ready`,
+  // the reactor only that. Release in announce publishes the wake, acquire in
+  // become_ready sees it; whoever takes the wake out of the word disposes of it.
+  // Broken by: tests/transport/stress_test.
+  atomic<word> words_[2] = {empty, empty};
+  std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
   reactor* reactor_ = nullptr;
   endpoint_meter* meter_ = nullptr;
   socket_wake* spare_wake_ = nullptr;
 };
+static_assert(sizeof(socket_state) <= 160, "one more size of the slab for each connection");
 
 }  // namespace troupe::detail
