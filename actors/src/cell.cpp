@@ -171,7 +171,9 @@ bool asked_in_vain(const mail& m) noexcept {
 // handled where it hangs. Everything else is for the loop below.
 void cell::run_slice(runnable& r, worker& w) noexcept {
   auto& c = static_cast<cell&>(static_cast<strand&>(r));
-  if (c.at_rest()) [[likely]] {
+  if (c.has_deferred()) [[unlikely]] {
+    c.resume_deferred();  // in the beginning only: what gives way in this slice goes on in another
+  } else if (c.at_rest()) [[likely]] {
     if (mail* const m = c.box_.peek_single()) {
       c.in_place_ = m;
       c.counted_ = true;
@@ -192,8 +194,31 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
         c.absorb(1, m);
       }
     }
+  } else if (c.handler_ != nullptr && c.resume_awaiting(w)) {
+    return;
   }
   c.visit(w);
+}
+
+// The other common visit: what a coroutine waits for has come, nothing else has, and it waits again
+// afterwards. False when something is left to do.
+bool cell::resume_awaiting(worker& w) noexcept {
+  if (has_late_system_mail()) return false;
+  mail* const m = box_.take_single_system();
+  if (m == nullptr) return false;
+  w.running_what.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  m->kind->act(*m, *this);
+  if (!awaits_only()) return false;
+  w.let_go();
+  return box_.try_suspend();
+}
+
+// Suspended in its handler, with nothing to give back, to take in or to end.
+bool cell::awaits_only() const noexcept {
+  return handler_ != nullptr && (receiver_ == nullptr || receiver_->waiting == nullptr) &&
+         life_.load(std::memory_order_relaxed) == life::running && !leaving_ && !has_deferred() &&
+         handled_ == 0 && (in_place_ == nullptr || handling_ != nullptr) && !box_.has_waiters() &&
+         !has_late_system_mail();
 }
 
 bool cell::may_be_awaited() const noexcept {
@@ -204,7 +229,7 @@ bool cell::may_be_awaited() const noexcept {
 
 // No coroutine, nothing at hand, and nothing unusual going on.
 bool cell::at_rest() const noexcept {
-  if (has_deferred() || handler_ != nullptr || receiver_ != nullptr || !pending_.empty()) return false;
+  if (handler_ != nullptr || receiver_ != nullptr || !pending_.empty()) return false;
   if (life_.load(std::memory_order_relaxed) != life::running || stop_asked_ || handled_ != 0) return false;
   const cell_extras* const x = extras_if_any();
   return x == nullptr || (x->notices.empty() && x->late_system.empty());
@@ -217,7 +242,6 @@ void cell::visit(worker& w) noexcept {
   std::uint32_t left = worker::quantum;
   if (w.simulated) [[unlikely]]
     left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
-  if (c.has_deferred()) c.resume_deferred();
   for (;;) {
     w.running.store(&c, std::memory_order_relaxed);
     if (c.handling_ != nullptr && c.handler_ == nullptr) c.finish_handling(w);

@@ -178,6 +178,36 @@ TEST_CASE("coroutine handler: one that awaits without suspending gives way to ot
   CHECK(b.sys.counters().slices - before > 100);
 }
 
+TEST_CASE("coroutine handler: what yields goes on when others have had their turn") {
+  struct polite {
+    using accepts = troupe::protocol<work>;
+    polite(std::vector<int>* o, unsigned y) : order(o), yields(y) {}
+    troupe::task<void> handle(work m) {
+      for (unsigned i = 0; i < yields; ++i) {
+        order->push_back(m.number);
+        co_await troupe::yield();
+      }
+      order->push_back(m.number);
+    }
+    std::vector<int>* order;
+    unsigned yields;
+  };
+  troupe::testkit::log_capture log;
+  troupe::system sys({.current_thread = true, .log = &log});
+  std::vector<int> order;
+  const auto second = sys.spawn<polite>({}, &order, 0U);
+  const auto first = sys.spawn<polite>({}, &order, 1U);
+  // Sent by an actor, so that both are ready on its worker before either runs.
+  struct starter {
+    using accepts = troupe::protocol<size>;
+    int handle(size) const { return (void)first.tell(work{1}), (void)second.tell(work{2}), 0; }
+    troupe::ref<work> first, second;
+  };
+  REQUIRE(sys.block_on(sys.spawn<starter>({}, first, second).ask(size{})));
+  REQUIRE(sys.shutdown());
+  CHECK(order == std::vector{1, 2, 1});
+}
+
 TEST_CASE("inbox: a coroutine receives what it is sent, and ends the actor by returning") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     bench b({.seed = seed});

@@ -96,6 +96,13 @@ struct model {
     visits.write(visits.read() + 1);
     std::uint32_t credits = 0;
     const mail* in_place = nullptr;
+    if (how == rest::suspended) {
+      if (mail* const only = box.take_single_system()) {
+        handle(*only);
+        visits.write(visits.read() + 1);
+        if (box.try_suspend()) return;
+      }
+    }
     if (mail* const only = box.peek_single()) {
       handle(*only);
       in_place = only;

@@ -227,6 +227,8 @@ class alignas(16) cell final : public strand, public context {
   mail* next_mail(bool& counted) noexcept;
   void visit(worker& w) noexcept;
   [[nodiscard]] bool at_rest() const noexcept;
+  [[nodiscard]] bool resume_awaiting(worker& w) noexcept;
+  [[nodiscard]] bool awaits_only() const noexcept;
   void receive(mail& m, worker& w) noexcept;
   void handle(mail& m, bool counted, worker& w) noexcept;
   void handle_batch(std::uint32_t& left, worker& w) noexcept;
@@ -271,7 +273,7 @@ class alignas(16) cell final : public strand, public context {
   static cell& of_exit(exit_mail& m) noexcept;
 
   // What every visit touches comes first, so that it shares few cache lines with
-  // the mailbox's word in front of it.
+  // the mailbox's word in front of it: up to barren_ it is one line.
   const behaviour* behaviour_;
   std::uint32_t capacity_;
   std::uint32_t handled_ = 0;  // handled, not yet credited
@@ -279,7 +281,11 @@ class alignas(16) cell final : public strand, public context {
   // another thread (a watcher, a waiting sender), and never replaced; acquire
   // and release publish its contents. Broken by: tests/stress/ask_stress_test.
   atomic<cell_extras*> extras_{nullptr};
-  [[no_unique_address]] wait_edge waits_;  // what follows fills its padding: a cell is 256 bytes
+  // The mail in work, and the coroutine.
+  mail* in_place_ = nullptr;
+  mail* handling_ = nullptr;
+  promise_base* handler_ = nullptr;
+  receiver* receiver_ = nullptr;
   // life_: written on the strand; read by inspect() from anywhere, as a snapshot.
   atomic<life> life_{life::running};
   exit_kind exit_kind_ = exit_kind::normal;
@@ -294,22 +300,19 @@ class alignas(16) cell final : public strand, public context {
   bool exit_out_ : 1 = false;   // crashed, and exit_ is on its way to the parent
   bool recycling_ : 1 = false;  // ends for its parent's sake, who decides what comes then
   bool keep_children_ : 1;
-  bool counted_ : 1 = false;    // handling_ takes part in the count of the mailbox
-  bool leaving_ : 1 = false;    // it asked for its own end
-  bool children_told_ = false;  // parallel_stop_: all have been told to stop
-  bool handler_over_ = false;   // since the last call of cancel_handling
-  bool barren_ = false;         // under lock_: no child may be added any more
+  bool counted_ : 1 = false;               // handling_ takes part in the count of the mailbox
+  bool leaving_ : 1 = false;               // it asked for its own end
+  bool children_told_ = false;             // parallel_stop_: all have been told to stop
+  bool handler_over_ = false;              // since the last call of cancel_handling
+  bool barren_ = false;                    // under lock_: no child may be added any more
+  [[no_unique_address]] wait_edge waits_;  // what follows fills its padding: a cell is 256 bytes
   spinlock lock_;
   // up_: written on the strand; its release pairs with the parent's acquire,
   // which then sees the children as they were started.
   atomic<bool> up_{false};
   std::uint16_t prepaid_ = 0;  // shares of this cell that are ready for children; as the list of those
 
-  // User mail taken from the mailbox, oldest first, and the mail in work.
-  mail* in_place_ = nullptr;
-  mail* handling_ = nullptr;
-  promise_base* handler_ = nullptr;
-  receiver* receiver_ = nullptr;
+  // User mail taken from the mailbox, oldest first.
   mail_queue pending_;
 
   system_core* core_;

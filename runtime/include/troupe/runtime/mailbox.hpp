@@ -192,6 +192,19 @@ class mailbox {
     return count_of(w) == 1 && (w & urgent_bit) == 0 && (w & mail_mask) != visited ? mail_of(w) : nullptr;
   }
 
+  /// The system mail that hangs here, taken, if it is all that has come since the last visit; null, and
+  /// nothing has changed, otherwise. For a strand that was suspended: user mail may wait below.
+  mail* take_single_system() noexcept {
+    std::uint64_t w = word_.load(std::memory_order_acquire);
+    if ((w & urgent_bit) == 0) return nullptr;
+    mail* const m = mail_of(w);
+    if (ends_not(m->next) || !m->is_system()) return nullptr;
+    const std::uint64_t next = (w & ~(mail_mask | urgent_bit)) | visited;
+    return word_.compare_exchange_strong(w, next, std::memory_order_acq_rel, std::memory_order_relaxed)
+               ? m
+               : nullptr;
+  }
+
   /// Takes all that hangs here, gives back `handled` credits, and sorts it,
   /// oldest first, into `user` and `system`. `in_place` is the mail that
   /// peek_single() handed out and that still hangs at the end, or null.
