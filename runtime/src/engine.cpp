@@ -144,15 +144,6 @@ runtime_counters engine::counters() {
 
 // -- scheduling ---------------------------------------------------------------
 
-void engine::schedule(runnable& r) noexcept {
-  worker* const w = worker_here();
-  if (w != nullptr && w->home_ == this) {
-    w->push_woken(r);
-  } else {
-    inject(r);
-  }
-}
-
 void engine::inject(runnable& r) noexcept {
   if (sim_) {
     sim_->ready.push_back(&r);
@@ -164,7 +155,7 @@ void engine::inject(runnable& r) noexcept {
 
 runnable* engine::take_injected() noexcept {
   runnable* r = nullptr;
-  return injected_->queue.pop(r) ? r : nullptr;
+  return !injected_->queue.empty() && injected_->queue.pop(r) ? r : nullptr;
 }
 
 void engine::overflow(worker& w, runnable& r) noexcept {
@@ -214,8 +205,7 @@ void engine::spread_over(unsigned n) noexcept {
 
 // Returns one of a batch, and moves as many of the others as fit into the ring
 // of the worker, from where its peers may steal.
-runnable* engine::take_overflow(worker& w) noexcept {
-  if (overflow_size_.load(std::memory_order_acquire) == 0) return nullptr;
+runnable* engine::take_overflowed(worker& w) noexcept {
   std::size_t size = 0;
   runnable* first = nullptr;
   {

@@ -66,19 +66,20 @@ void leaf::drop() noexcept {
 // -- strand -------------------------------------------------------------------
 
 void strand::wake() noexcept {
-  home_->schedule(*this);
+  worker* const w = worker_here();
+  if (w != nullptr && &w->home() == home_) [[likely]] {
+    w->push_woken(*this);
+  } else {
+    home_->inject(*this);
+  }
 }
 
 void strand::post(mail& m) noexcept {
-  switch (box_.push_system(m)) {
-    case push_result::wake:
-      wake();
-      break;
-    case push_result::closed:
-      m.kind->dispose(m);
-      break;
-    default:
-      break;
+  const push_result r = box_.push_system(m);
+  if (r == push_result::wake) [[likely]] {
+    wake();
+  } else if (r == push_result::closed) {
+    m.kind->dispose(m);
   }
 }
 

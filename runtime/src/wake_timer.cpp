@@ -20,13 +20,11 @@ wake_timer* wake_timer::arm_at(leaf& l, std::int64_t due, action on_fire) {
   return t;
 }
 
-void wake_timer::disarm(wake_timer*& t) noexcept {
-  wake_timer* const timer = std::exchange(t, nullptr);
-  if (timer == nullptr) return;
-  if (timer->home->cancel(*timer)) {
-    slab_delete(timer);
+void wake_timer::forget(wake_timer& t) noexcept {
+  if (t.home->cancel(t)) {
+    slab_delete(&t);
   } else {
-    timer->leaf_ = nullptr;  // its mail is in the mailbox, and frees it there
+    t.leaf_ = nullptr;  // its mail is in the mailbox, and frees it there
   }
 }
 

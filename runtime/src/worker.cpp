@@ -131,8 +131,8 @@ void worker::maintain() noexcept {
     const auto handled = static_cast<std::int64_t>(messages - messages_then_);
     mean_slice_ = (3 * mean_slice_ + elapsed / ran) / 4;
     mean_message_ = (3 * mean_message_ + elapsed / (handled > ran ? handled : ran)) / 4;
-    // About 20 us between two looks, whatever a slice takes.
-    const std::int64_t wanted = 20'000 / (mean_slice_ + 1);
+    // As often as the sockets have their turn, whatever a slice takes.
+    const std::int64_t wanted = io_poll_period / (mean_slice_ + 1);
     interval_ = static_cast<unsigned>(wanted < 2 ? 2 : wanted > 127 ? 127 : wanted);
   }
   maintained_at_ = now_;
@@ -212,9 +212,10 @@ bool worker::drive(predicate done, std::int64_t deadline) {
     if (runnable* const r = next()) {
       if (searching_) stop_searching();
       run_one(*r);
+      if (ticks_left_ != 1) continue;  // asked before maintain() and before sleeping, not after each slice
     } else {
       home_->tell_drivers();  // whatever they wait for: a signal, too, only wakes this thread
-      park(deadline);
+      if (!done()) park(deadline);
     }
     over = done();
   }

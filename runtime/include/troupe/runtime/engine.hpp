@@ -87,8 +87,8 @@ class engine {
   /// What another thread may wait for in drive() has come about. Without a lock that its `done` takes.
   void tell_drivers() noexcept;
 
-  /// Any thread: makes `r` ready.
-  void schedule(runnable& r) noexcept;
+  /// Makes `r` ready. Any thread that is not a worker of this engine.
+  void inject(runnable& r) noexcept;
   /// Wakes a worker when one sleeps and none is searching.
   void notify() noexcept;
   /// Lets only the first `n` workers work, at least 1; the others give away what they have, and rest. Any
@@ -141,11 +141,13 @@ class engine {
   friend class watchdog;
 
   bool drive_until(predicate done, std::int64_t deadline);
-  void inject(runnable& r) noexcept;
   runnable* take_injected() noexcept;
   void overflow(worker& w, runnable& r) noexcept;
   void hand_over(worker& w) noexcept;
-  runnable* take_overflow(worker& w) noexcept;
+  runnable* take_overflow(worker& w) noexcept {
+    return overflow_size_.load(std::memory_order_acquire) == 0 ? nullptr : take_overflowed(w);
+  }
+  runnable* take_overflowed(worker& w) noexcept;
   [[nodiscard]] bool work_injected() noexcept;
   [[nodiscard]] bool work_visible() noexcept;
   [[nodiscard]] bool all_parked() noexcept;

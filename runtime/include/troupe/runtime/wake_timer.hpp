@@ -23,11 +23,14 @@ class wake_timer final : public timer, public mail {
   /// The same, at a time of the runtime's clock (ns).
   [[nodiscard]] static wake_timer* arm_at(leaf& l, std::int64_t due, action on_fire);
   /// Forgets the timer; null is fine. On its strand.
-  static void disarm(wake_timer*& t) noexcept;
+  static void disarm(wake_timer*& t) noexcept {
+    if (t != nullptr) forget(*std::exchange(t, nullptr));
+  }
   /// Frees a timer that has just fired; `on_fire` calls it first.
   static void fired(wake_timer*& t) noexcept { slab_delete(std::exchange(t, nullptr)); }
 
  private:
+  static void forget(wake_timer& t) noexcept;
   static void fire_it(timer& t) noexcept;
   static void act(mail& m, strand& s) noexcept;
   static void dispose_it(mail& m) noexcept;
