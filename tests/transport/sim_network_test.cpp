@@ -41,6 +41,23 @@ TEST_CASE("sim_network: sockets work on a simulated runtime with no set-up") {
   CHECK(rt.run_to_end(1min));
 }
 
+TEST_CASE("sim_network: what arrives at the very moment a read gives up is there for the next one") {
+  sim::runtime rt({.seed = testkit::seed_or(5)});
+  sim::network net(rt, {.loopback = {.latency = 10ms, .jitter = 0ms}, .split = 0});
+  sim::host here(net, "here");
+  const auto test = []() -> task<std::pair<bool, std::string>> {
+    connection c = co_await make_connection();
+    must(co_await c.client.write_all(bytes_of("late")));
+    std::byte chunk[8];
+    const auto given_up = co_await with_timeout(c.server.read_some(chunk), 10ms);
+    co_return std::pair(!given_up && given_up.error() == errc::timeout, co_await read_exactly(c.server, 4));
+  };
+  const auto r = here.block_on(test());
+  REQUIRE(r);
+  CHECK(r->first);
+  CHECK(r->second == "late");
+}
+
 TEST_CASE("sim_network: a server on one host serves clients on another") {
   sim::runtime rt({.seed = 3});
   sim::network net(rt, {.link = {.latency = 10ms, .jitter = 0ms}});

@@ -1,7 +1,6 @@
 #include "readiness.hpp"
 
 #include <troupe/runtime/slab.hpp>
-#include <troupe/runtime/worker.hpp>
 #include <utility>
 
 namespace troupe::detail {
@@ -10,7 +9,7 @@ bool readiness::start() {
   if (!socket_.is_open()) {
     why_ = make_error_code(errc::closed);
   } else {
-    why_ = socket_.attach(*this_worker(), direction_);
+    why_ = socket_.attach(direction_);
   }
   if (why_) {
     unlink();
@@ -18,19 +17,13 @@ bool readiness::start() {
   }
   wake_ = socket_.take_wake();
   wake_->wait_on(*this, owner());
-  switch (socket_.announce(direction_, *wake_)) {
-    case socket_state::announced::waiting:
-      if (deadline_ != no_deadline) timer_ = wake_timer::arm_at(*this, deadline_, &on_deadline);
-      return true;
-    case socket_state::announced::ready:
-      break;
-    case socket_state::announced::closed:
-      why_ = make_error_code(errc::closed);
-      break;
-    case socket_state::announced::busy:
-      why_ = make_error_code(errc::invalid_argument);
-      break;
+  const socket_state::announced found = socket_.announce(direction_, *wake_);
+  if (found == socket_state::announced::waiting) [[likely]] {
+    if (deadline_ != no_deadline) timer_ = wake_timer::arm_at(*this, deadline_, &on_deadline);
+    return true;
   }
+  if (found == socket_state::announced::closed) why_ = make_error_code(errc::closed);
+  if (found == socket_state::announced::busy) why_ = make_error_code(errc::invalid_argument);
   socket_.keep_wake(std::exchange(wake_, nullptr));
   unlink();
   return false;
@@ -43,6 +36,7 @@ void readiness::forget_wake() noexcept {
     socket_.keep_wake(w);
   } else {
     w->abandon();
+    socket_.give_ready(direction_);  // what its mail will say to nobody
   }
 }
 
@@ -65,6 +59,7 @@ void readiness::on_wake(leaf& l) noexcept {
   auto& self = static_cast<readiness&>(l);
   wake_timer::disarm(self.timer_);
   self.socket_.keep_wake(std::exchange(self.wake_, nullptr));
+  self.socket_.give_ready(self.direction_);
   if (!self.socket_.is_open()) self.why_ = make_error_code(errc::closed);
   self.complete();
 }

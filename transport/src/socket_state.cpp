@@ -66,20 +66,6 @@ void socket_state::cut() noexcept {
 
 // -- attempts -------------------------------------------------------------------
 
-bool socket_state::worth_trying(direction d) const noexcept {
-  return reactor_ == nullptr || state_of(d).load(std::memory_order_acquire) == ready;
-}
-
-void socket_state::take_ready(direction d) noexcept {
-  word w = ready;
-  state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
-}
-
-void socket_state::give_ready(direction d) noexcept {
-  word w = empty;
-  state_of(d).compare_exchange_strong(w, ready, std::memory_order_acq_rel, std::memory_order_relaxed);
-}
-
 std::error_code socket_state::receive(std::span<std::byte> into, std::optional<std::size_t>& got) noexcept {
   got.reset();
   take_ready(direction::read);
@@ -162,7 +148,8 @@ socket_wake* socket_state::wake_in(word w) noexcept {
   return w > closed ? reinterpret_cast<socket_wake*>(w) : nullptr;  // NOLINT(performance-no-int-to-ptr)
 }
 
-std::error_code socket_state::do_attach(worker& w, direction d) noexcept {
+std::error_code socket_state::do_attach(direction d) noexcept {
+  worker& w = *worker_here();
   if (w.home().simulated() != simulated_) return {EOPNOTSUPP, std::generic_category()};
   const bool writing = d == direction::write || simulated_;
   std::error_code failed;
@@ -180,15 +167,6 @@ std::error_code socket_state::do_attach(worker& w, direction d) noexcept {
   return failed;
 }
 
-socket_state::announced socket_state::announce(direction d, socket_wake& wake) noexcept {
-  word w = empty;
-  if (state_of(d).compare_exchange_strong(w, reinterpret_cast<word>(&wake), std::memory_order_acq_rel,
-                                          std::memory_order_acquire)) {
-    return announced::waiting;
-  }
-  return w == ready ? announced::ready : w == closed ? announced::closed : announced::busy;
-}
-
 bool socket_state::retract(direction d, socket_wake& wake) noexcept {
   word w = reinterpret_cast<word>(&wake);
   return state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
@@ -199,7 +177,8 @@ void socket_state::become_ready(direction d) noexcept {
   word w = state.load(std::memory_order_relaxed);
   do {
     if (w == closed) return;
-  } while (!state.compare_exchange_weak(w, ready, std::memory_order_acq_rel, std::memory_order_relaxed));
+  } while (!state.compare_exchange_weak(w, w > closed ? empty : ready, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
   if (socket_wake* const wake = wake_in(w)) wake->finish(socket_wake::kind_of);
 }
 

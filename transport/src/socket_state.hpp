@@ -1,14 +1,17 @@
 // A socket, shared by its stream or listener, the operations under way on it,
 // and the reactor that reports its events.
 //
-// Per direction there is one word that says what is known of its readiness:
+// Per direction there is one word through which the reactor tells the strand of readiness:
 //
 //              on_events()                    take_ready(), before the attempt
 //     empty  --------------->  ready  --------------------------------> empty
-//       |  ^                     ^
-//       |  | retract()           | on_events(): posts the waiter's mail
-//       v  |                     |
-//     a waiter's wake -----------+            close() leads from each to closed
+//       |  ^
+//       |  | retract(); or on_events(): posts the waiter's mail, and that says it
+//       v  |
+//     a waiter's wake                         close() leads from each to closed
+//
+// What the strand knows already, from that mail or from an attempt that may have left something, it keeps
+// for itself, in told_.
 //
 // Events are edges, so readiness is taken before an attempt, never after: an
 // edge that comes during the attempt stays. An attempt that got all it asked
@@ -40,8 +43,6 @@
 #include "sys.hpp"
 
 namespace troupe::detail {
-
-class worker;
 
 enum class direction : std::uint8_t { read, write };
 
@@ -89,11 +90,19 @@ class socket_state final : private io_source {
   // -- attempts ---------------------------------------------------------------
 
   /// False when an attempt is sure to find nothing: wait first.
-  [[nodiscard]] bool worth_trying(direction d) const noexcept;
+  [[nodiscard]] bool worth_trying(direction d) const noexcept {
+    return reactor_ == nullptr || told(d) || state_of(d).load(std::memory_order_acquire) == ready;
+  }
   /// Before an attempt.
-  void take_ready(direction d) noexcept;
-  /// After an attempt that may not have got everything.
-  void give_ready(direction d) noexcept;
+  void take_ready(direction d) noexcept {
+    told_ &= static_cast<std::uint8_t>(~bit_of(d));
+    word w = ready;
+    // An edge that comes between the two finds what the attempt finds, and may stay.
+    if (state_of(d).load(std::memory_order_relaxed) != ready) return;
+    state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
+  }
+  /// After an attempt that may not have got everything, and when the mail of a wait has come, wanted or not.
+  void give_ready(direction d) noexcept { told_ |= bit_of(d); }
 
   /// The attempts themselves; the error is the plain system code. Nullopt: the
   /// kernel has nothing.
@@ -106,10 +115,9 @@ class socket_state final : private io_source {
   // -- waiting: readiness.cpp ---------------------------------------------------
 
   enum class announced : std::uint8_t { waiting, ready, closed, busy };
-  /// Sees that events of `d` are reported: registers with the reactor of `w` unless that is done.
-  [[nodiscard]] std::error_code attach(worker& w, direction d) noexcept {
-    if (reactor_ != nullptr && (d == direction::read || reports_writing_)) return {};
-    return do_attach(w, d);
+  /// Sees that events of `d` are reported: registers with the reactor of this worker unless that is done.
+  [[nodiscard]] std::error_code attach(direction d) noexcept {
+    return reactor_ != nullptr && (d == direction::read || reports_writing_) ? no_failure : do_attach(d);
   }
   /// A wake for the next wait, and the place for one that has done its duty: a busy connection
   /// waits with the same one again and again.
@@ -118,8 +126,18 @@ class socket_state final : private io_source {
     return w != nullptr ? w : slab_new<socket_wake>();
   }
   void keep_wake(socket_wake* w) noexcept { slab_delete(std::exchange(spare_wake_, w)); }
-  /// `wake` is finished at the next event.
-  [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept;
+  /// `wake` is finished at the next event, if that is still to come.
+  [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept {
+    word w = empty;
+    if (told(d)) {
+      w = ready;
+    } else if (state_of(d).compare_exchange_strong(w, reinterpret_cast<word>(&wake),
+                                                   std::memory_order_acq_rel, std::memory_order_acquire))
+        [[likely]] {
+      return announced::waiting;
+    }
+    return w == ready ? announced::ready : w == closed ? announced::closed : announced::busy;
+  }
   /// True: `wake` will not be touched any more. False: it is being finished.
   [[nodiscard]] bool retract(direction d, socket_wake& wake) noexcept;
 
@@ -141,12 +159,16 @@ class socket_state final : private io_source {
   static constexpr word empty = 0;
   static constexpr word ready = 1;
   static constexpr word closed = 2;
-  [[nodiscard]] std::error_code do_attach(worker& w, direction d) noexcept;
+  [[nodiscard]] std::error_code do_attach(direction d) noexcept;
   void on_events(std::uint32_t events) noexcept override;
   void dispose() noexcept override { slab_delete(this); }
   /// After a system call that sends has returned `n`.
   [[nodiscard]] std::error_code sent_by(std::ptrdiff_t n, std::size_t& sent) noexcept;
   static socket_wake* wake_in(word w) noexcept;
+  static constexpr std::uint8_t bit_of(direction d) noexcept {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(d));
+  }
+  [[nodiscard]] bool told(direction d) const noexcept { return (told_ & bit_of(d)) != 0; }
   void become_ready(direction d) noexcept;
   [[nodiscard]] atomic<word>& state_of(direction d) noexcept { return words_[static_cast<unsigned>(d)]; }
   [[nodiscard]] const atomic<word>& state_of(direction d) const noexcept {
@@ -158,6 +180,7 @@ class socket_state final : private io_source {
   bool cut_ = false;
   bool reports_writing_ = false;  // what is simulated always does
   const bool simulated_;          // then reactor_ only says that it is attached
+  std::uint8_t told_ = 0;         // the directions that are ready, as far as this side knows
   // ended_: the peer has closed its half. There is no further edge for it, so
   // a short read must not be taken for an emptied buffer. Set before the word
   // becomes ready, with release; the reader's acquire of the word sees it.
@@ -169,9 +192,9 @@ class socket_state final : private io_source {
   atomic<std::uint32_t> shares_{1};
   ip_endpoint where_;
   int fd_;
-  // words_: see the picture. The waiter's strand writes everything but `ready`,
-  // the reactor only that. Release in announce publishes the wake, acquire in
-  // become_ready sees it; whoever takes the wake out of the word disposes of it.
+  // words_: see the picture. The waiter's strand writes a wake, `empty` and `closed`; the reactor
+  // writes `ready`, and `empty` in the place of a wake. Release in announce publishes the wake,
+  // acquire in become_ready sees it; whoever takes the wake out of the word disposes of it.
   // Broken by: tests/transport/stress_test.
   atomic<word> words_[2] = {empty, empty};
   std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
