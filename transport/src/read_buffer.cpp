@@ -16,6 +16,13 @@ read_buffer& read_buffer::operator=(read_buffer&& other) noexcept {
 }
 
 std::span<std::byte> read_buffer::prepare(std::size_t at_least) {
+  if (memory_ == nullptr) [[likely]] {  // a reader has found that there is data
+    if (at_least > limit_) return {};
+    const std::size_t bytes = std::max(at_least, block_bytes);
+    memory_ = detail::borrow_block(bytes);
+    capacity_ = bytes;
+    return {memory_, std::min(bytes, limit_)};
+  }
   const std::size_t held = size();
   if (at_least > limit_ || held > limit_ - at_least) return {};
   if (capacity_ - end_ < at_least) {
@@ -32,11 +39,6 @@ std::span<std::byte> read_buffer::prepare(std::size_t at_least) {
 }
 
 void read_buffer::grow(std::size_t wanted) {
-  if (memory_ == nullptr) {  // the usual case: a reader has found that there is data
-    capacity_ = std::max(wanted, block_bytes);
-    memory_ = detail::borrow_block(capacity_);
-    return;
-  }
   const std::size_t held = size();
   // Doubling, but not beyond what the limit lets us use.
   const std::size_t doubled = std::min(2 * capacity_, std::max(limit_, block_bytes));
