@@ -44,6 +44,17 @@ struct secure_postbox {
   }
 };
 
+/// Sends each line back, and no part of one.
+struct secure_lines {
+  task<troupe::result<std::size_t>> on_data(std::span<const std::byte> data, tls_stream& peer) {
+    const std::string text = text_of(data);
+    const std::size_t n = text.find('\n') + 1;
+    if (n == 0) co_return 0U;
+    if (auto sent = co_await peer.write_all(data.first(n)); !sent) co_return std::unexpected(sent.error());
+    co_return n;
+  }
+};
+
 template <class T>
 struct running_tls_server : running<troupe::tls_server<T>> {
   template <class... Args>
@@ -77,6 +88,16 @@ class tls_client {
     if (!got) return "error";
     return *got == 0 ? "end" : text_of(std::span(chunk).first(*got));
   }
+  /// As much as that, or what there is before the end.
+  std::string receive(std::size_t wanted) {
+    std::string all;
+    while (all.size() < wanted) {
+      const std::string more = receive();
+      if (more == "end" || more == "error") break;
+      all += more;
+    }
+    return all;
+  }
 
  private:
   troupe::runtime rt_{{.workers = 1}};
@@ -97,6 +118,38 @@ TEST_CASE("tls_server: connections are served over TLS, and counted") {
   s.stop();
   CHECK(c.receive() == "end");
   CHECK(s.figures().closed.drain == 1);
+}
+
+TEST_CASE("tls_server: a consumer is fed what has been decrypted, and drains between two messages") {
+  running_tls_server<secure_lines> s(server_context());
+  tls_client c(s.port());
+  REQUIRE(c.connected());
+  REQUIRE(c.send("one\ntw"));
+  CHECK(c.receive() == "one\n");
+  REQUIRE(c.send("o\nthree\n"));
+  CHECK(c.receive(10) == "two\nthree\n");
+  const std::string longest = std::string(40'000, 'x') + "\n";  // several records, and several reads
+  REQUIRE(c.send(longest));
+  CHECK(c.receive(longest.size()) == longest);
+  s.stop();
+  CHECK(c.receive() == "end");
+  CHECK(s.figures().closed.drain == 1);
+}
+
+TEST_CASE("tls_server: a consumer's message has its time and its size") {
+  running_tls_server<secure_lines> s(server_context(), {.max_message = 100, .message_deadline = 200ms});
+  tls_client slow(s.port());
+  REQUIRE(slow.connected());
+  REQUIRE(slow.send("whole\nhal"));
+  CHECK(slow.receive() == "whole\n");
+  CHECK(slow.receive() == "end");
+  REQUIRE(becomes_true([&] { return s.figures().closed.idle == 1; }));
+  tls_client much(s.port());
+  REQUIRE(much.connected());
+  REQUIRE(much.send(std::string(101, 'x')));
+  CHECK(much.receive() == "end");
+  REQUIRE(becomes_true([&] { return s.figures().active == 0; }));
+  CHECK(s.figures().closed.idle == 1);
 }
 
 TEST_CASE("tls_server: openssl s_client talks to it") {

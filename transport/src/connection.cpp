@@ -1,6 +1,7 @@
 #include <troupe/transport/connection.hpp>
 
 #include <algorithm>
+#include <troupe/runtime/engine.hpp>
 #include <troupe/transport/read_buffer.hpp>
 
 #include "operation.hpp"
@@ -13,7 +14,8 @@ namespace troupe::detail {
 namespace {
 
 // Reads what is there; false when the stream has ended or failed, or the message is too long.
-TROUPE_NOINLINE bool read_into(read_buffer& buffer, tcp_stream& peer) {
+template <class Stream>
+TROUPE_NOINLINE bool read_into(read_buffer& buffer, Stream& peer) {
   const std::span<std::byte> room = buffer.prepare();
   if (room.empty()) return false;
   const result<std::optional<std::size_t>> got = peer.try_read(room);
@@ -48,10 +50,13 @@ TROUPE_NOINLINE std::int64_t wait_until(const server_core& core, bool in_message
   return std::min(idle, message_due);
 }
 
-}  // namespace
+// How long from now that is.
+TROUPE_NOINLINE duration time_until(const cell& c, std::int64_t due) noexcept {
+  return due == no_deadline ? forever : std::max(duration(due - c.home().now()), duration(1));
+}
 
-// Waits on the socket itself: one frame is all that an idle connection holds.
-task<void> consume(data_handler on_data, void* object, cell& c, tcp_stream peer, server_core* core) {
+template <class Stream>
+task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Stream peer, server_core* core) {
   promise_base& me = co_await own_promise();
   read_buffer buffer(core->options.max_message);
   std::int64_t message_due = no_deadline;
@@ -59,11 +64,17 @@ task<void> consume(data_handler on_data, void* object, cell& c, tcp_stream peer,
     // Between two messages a stop ends the connection; in the middle of one it may be completed.
     me.yields_to_stop = buffer.empty();
     if (me.yields_to_stop && c.stop_asked()) co_return;
-    {
+    if constexpr (std::same_as<Stream, tcp_stream>) {
+      // On the socket itself: one frame is all that an idle connection holds.
       socket_state* const s = socket_access::of(peer).get();
       const operation mine(s, direction::read);
       if (!mine || !s->is_open()) co_return;
       if (co_await readiness(*s, direction::read, wait_until(*core, !buffer.empty(), message_due))) co_return;
+    } else {
+      peer.set_read_deadline(time_until(c, wait_until(*core, !buffer.empty(), message_due)));
+      const result<void> readable = co_await peer.wait_readable();
+      peer.set_read_deadline(core->options.connection.read_deadline);
+      if (!readable) co_return;
     }
     me.yields_to_stop = false;
     if (!read_into(buffer, peer)) co_return;
@@ -75,6 +86,18 @@ task<void> consume(data_handler on_data, void* object, cell& c, tcp_stream peer,
       message_due = no_deadline;
     }
   }
+}
+
+}  // namespace
+
+task<void> consume(data_handler<tcp_stream> on_data, void* object, cell& c, tcp_stream peer,
+                   server_core* core) {
+  return consume_from(on_data, object, c, std::move(peer), core);
+}
+
+task<void> consume(data_handler<tls_stream> on_data, void* object, cell& c, tls_stream peer,
+                   server_core* core) {
+  return consume_from(on_data, object, c, std::move(peer), core);
 }
 
 }  // namespace troupe::detail

@@ -59,22 +59,24 @@ struct connection_factory {
 [[nodiscard]] task<tls_stream> shake_hands(context& ctx, connection_slot& slot);
 
 /// Calls a consumer's on_data, which may take the context or not; type-erased, so that the loop
-/// around it is compiled once.
-using data_handler = task<result<std::size_t>> (*)(void* object, std::span<const std::byte>, tcp_stream&,
+/// around it is compiled once for each kind of stream.
+template <class Stream>
+using data_handler = task<result<std::size_t>> (*)(void* object, std::span<const std::byte>, Stream&,
                                                    context&);
-[[nodiscard]] task<void> consume(data_handler on_data, void* object, cell& c, tcp_stream peer,
+[[nodiscard]] task<void> consume(data_handler<tcp_stream> on_data, void* object, cell& c, tcp_stream peer,
+                                 server_core* core);
+[[nodiscard]] task<void> consume(data_handler<tls_stream> on_data, void* object, cell& c, tls_stream peer,
                                  server_core* core);
 
-template <class T>
-concept data_consumer = requires(T& t, std::span<const std::byte> b, tcp_stream& s) {
+template <class T, class Stream>
+concept data_consumer = requires(T& t, std::span<const std::byte> b, Stream& s) {
   { t.on_data(b, s) } -> std::same_as<task<result<std::size_t>>>;
-} || requires(T& t, std::span<const std::byte> b, tcp_stream& s, context& c) {
+} || requires(T& t, std::span<const std::byte> b, Stream& s, context& c) {
   { t.on_data(b, s, c) } -> std::same_as<task<result<std::size_t>>>;
 };
 
-template <class T>
-task<result<std::size_t>> call_on_data(void* object, std::span<const std::byte> b, tcp_stream& s,
-                                       context& c) {
+template <class T, class Stream>
+task<result<std::size_t>> call_on_data(void* object, std::span<const std::byte> b, Stream& s, context& c) {
   if constexpr (requires(T& t) { t.on_data(b, s, c); }) {
     return static_cast<T*>(object)->on_data(b, s, c);
   } else {
@@ -86,15 +88,15 @@ task<result<std::size_t>> call_on_data(void* object, std::span<const std::byte> 
 template <class T, class Stream>
 struct connection_run {
   static_assert(
-      data_consumer<T> && std::same_as<Stream, tcp_stream>,
+      data_consumer<T, Stream>,
       "troupe: a connection needs task<void> run(context&, tcp_stream), the same with an inbox<...>, "
       "or task<result<std::size_t>> on_data(std::span<const std::byte>, tcp_stream&); that of a tls_server "
-      "needs a run() with a tls_stream");
+      "needs one of these with a tls_stream");
   struct receiver {};
   static constexpr bool has_inbox = false;
   static bool accepts(const message_kind*) noexcept { return false; }
-  static task<void> begin(T& t, cell& c, tcp_stream s, receiver&, connection_slot& slot) {
-    return consume(&call_on_data<T>, &t, c, std::move(s), &slot.core());
+  static task<void> begin(T& t, cell& c, Stream s, receiver&, connection_slot& slot) {
+    return consume(&call_on_data<T, Stream>, &t, c, std::move(s), &slot.core());
   }
 };
 template <class T, class Stream>

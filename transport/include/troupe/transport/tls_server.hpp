@@ -19,14 +19,16 @@ namespace troupe {
 ///
 ///   task<void> run(context&, tls_stream);
 ///   task<void> run(context&, tls_stream, inbox<Ms...>);
+///   task<result<std::size_t>> on_data(std::span<const std::byte>, tls_stream&);
 ///
 /// The handshake is the first thing that the actor of a connection does, so a client that is slow at it
 /// keeps nobody from being accepted; it has a place meanwhile, for handshake_deadline at most. One that
 /// fails, because the client speaks something else or shows a certificate that is not accepted, ends
-/// that connection: it counts as closed.handshake, and is logged as debug. run() is not called then.
+/// that connection: it counts as closed.handshake, and is logged as debug. Neither is called then.
 ///
-/// A class with a run() for either stream can be behind a tcp_server and a tls_server at once. `refusal` is
-/// not sent: before the handshake nobody would understand it. The context is one of tls_context::server().
+/// A class with a run() or an on_data() for either stream can be behind a tcp_server and a tls_server at
+/// once. `refusal` is not sent: before the handshake nobody would understand it. The context is one of
+/// tls_context::server().
 template <class T>
 class tls_server : public detail::tcp_server_base {
  public:
