@@ -1,4 +1,8 @@
 // Datagrams: whole, cut, empty, refused; batches and groups.
+#include <netinet/udp.h>
+
+#include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 
@@ -276,6 +280,56 @@ TEST_CASE("udp_socket: one datagram that the kernel refuses does not keep the ot
   CHECK(batch.why_refused() == std::errc::message_size);
   CHECK(must(rt.block_on(text_from(to))) == "before");
   CHECK(must(rt.block_on(text_from(to))) == "after");
+}
+
+TEST_CASE(
+    "udp_socket: a batch of any sizes and peers arrives whole and in order, also where none can be joined") {
+  on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
+  const bool refused = GENERATE(false, true);
+  CAPTURE(rt.simulated(), refused);
+  udp_socket from = bound();
+  if (refused && !rt.simulated()) {
+    const int on = 1;  // without checksums the kernel does not split
+    REQUIRE(::setsockopt(from.native_handle(), SOL_SOCKET, SO_NO_CHECK, &on, sizeof on) == 0);
+  }
+  udp_socket to[2] = {bound({.receive_buffer = 1 << 20}), bound({.receive_buffer = 1 << 20})};
+  std::mt19937 random(testkit::seed_or(1));
+  std::vector<std::string> sent[2];
+  datagram_batch batch(100, 2000);
+  for (int round = 0; round < 10; ++round) {
+    batch.clear();
+    while (batch.size() < batch.capacity()) {
+      const std::size_t peer = random() % 2;
+      const std::size_t size = std::array{0U, 1U, 64U, 1999U, 2000U}[random() % 5];
+      for (std::size_t n = random() % 90; n > 0; --n) {
+        std::string text(size, '.');
+        if (size > 8) std::ranges::copy(std::to_string(sent[peer].size()), text.begin());
+        if (!batch.push(bytes_of(text), at(to[peer]))) break;
+        sent[peer].push_back(text);
+      }
+    }
+    CHECK(must(rt.block_on(from.send_batch(batch))) == batch.size());
+    CHECK(batch.refused() == 0);
+    for (std::size_t peer = 0; peer < 2; ++peer) {
+      for (const std::string& text : sent[peer]) REQUIRE(must(rt.block_on(text_from(to[peer]))) == text);
+      sent[peer].clear();
+    }
+  }
+}
+
+TEST_CASE("udp_socket: datagrams of one size to one peer cross the kernel as one message") {
+  runtime rt({.workers = 1});
+  udp_socket from = bound();
+  udp_socket to = bound();
+  const int on = 1;  // shows what has come together
+  REQUIRE(::setsockopt(to.native_handle(), IPPROTO_UDP, UDP_GRO, &on, sizeof on) == 0);
+  datagram_batch batch(8, 100);
+  for (int i = 0; i < 5; ++i) REQUIRE(batch.push(bytes_of(std::string(100, 'x')), at(to)));
+  REQUIRE(batch.push(bytes_of("last"), at(to)));
+  REQUIRE(batch.push(bytes_of("longer than that"), at(to)));
+  CHECK(must(rt.block_on(from.send_batch(batch))) == 7);
+  CHECK(must(rt.block_on(text_from(to))) == std::string(500, 'x') + "last");
+  CHECK(must(rt.block_on(text_from(to))) == "longer than that");
 }
 
 TEST_CASE("udp_socket: a full batch takes no more, and none that is too long") {

@@ -1,3 +1,5 @@
+#include <netinet/udp.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -16,7 +18,9 @@ batch_memory::batch_memory(std::size_t most, std::size_t datagram_bytes)
       headers(std::make_unique<mmsghdr[]>(capacity)),
       pieces(std::make_unique<iovec[]>(capacity)),
       peers(std::make_unique<sockaddr_in6[]>(capacity)),
-      bytes(std::make_unique_for_overwrite<std::byte[]>(capacity * stride)) {
+      bytes(std::make_unique_for_overwrite<std::byte[]>(capacity * stride)),
+      joined(std::make_unique<mmsghdr[]>(capacity)),
+      runs(std::make_unique<datagram_run[]>(capacity)) {
   for (std::size_t i = 0; i < capacity; ++i) {
     pieces[i] = {&bytes[i * stride], stride};
     headers[i].msg_hdr.msg_iov = &pieces[i];
@@ -75,15 +79,65 @@ bool try_receive_batch(socket_state& s, batch_memory& b, std::error_code& why) n
   }
 }
 
+std::size_t batch_memory::run_length(std::size_t i, std::size_t end) const noexcept {
+  constexpr std::size_t most = 64;         // the kernel's UDP_MAX_SEGMENTS, before it was raised to 128
+  constexpr std::size_t longest = 65'000;  // and what a message may hold, less than 65,507
+  const std::size_t each = pieces[i].iov_len;
+  const msghdr& first = headers[i].msg_hdr;
+  std::size_t total = each;
+  std::size_t n = 1;
+  for (std::size_t last = each; i + n < end && n < most && last == each; ++n) {
+    const msghdr& h = headers[i + n].msg_hdr;
+    last = pieces[i + n].iov_len;
+    total += last;
+    if (last == 0 || last > each || total > longest || h.msg_namelen != first.msg_namelen) break;
+    if (h.msg_namelen != 0 && std::memcmp(h.msg_name, first.msg_name, h.msg_namelen) != 0) break;
+  }
+  return n;
+}
+
+std::size_t batch_memory::join(std::size_t next, std::size_t end) noexcept {
+  std::size_t n = 0;
+  for (; next < end; next += runs[n++].length) {
+    datagram_run& run = runs[n];
+    msghdr& h = joined[n].msg_hdr;
+    run.length = run_length(next, end);
+    h = headers[next].msg_hdr;
+    h.msg_iovlen = run.length;
+    if (run.length == 1) continue;
+    h.msg_control = run.control;
+    h.msg_controllen = sizeof run.control;
+    cmsghdr& c = *CMSG_FIRSTHDR(&h);
+    c.cmsg_level = IPPROTO_UDP;
+    c.cmsg_type = UDP_SEGMENT;
+    c.cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+    const auto each = static_cast<std::uint16_t>(pieces[next].iov_len);
+    std::memcpy(CMSG_DATA(&c), &each, sizeof each);
+  }
+  return n;
+}
+
 bool try_send_batch(socket_state& s, batch_memory& b, std::size_t& next) noexcept {
   s.take_ready(direction::write);
+  std::size_t alone = sys::is_simulated(s.fd()) || !b.splits ? b.size : next;  // up to here each for itself
   while (next < b.size) {
-    const int n = sys::sendmmsg(s.fd(), &b.headers[next], static_cast<unsigned>(b.size - next), MSG_NOSIGNAL);
-    if (n > 0) {
-      next += static_cast<std::size_t>(n);
+    const bool joins = next >= alone;
+    const std::size_t n = joins ? b.join(next, b.size) : alone - next;
+    mmsghdr* const messages = joins ? b.joined.get() : &b.headers[next];
+    const int sent = sys::sendmmsg(s.fd(), messages, static_cast<unsigned>(n), MSG_NOSIGNAL);
+    if (sent > 0) {
+      for (int i = 0; i < sent; ++i) next += joins ? b.runs[static_cast<std::size_t>(i)].length : 1;
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return false;
-    } else if (errno != EINTR) {
+    } else if (errno == EINTR) {
+      continue;
+    } else if (joins && b.runs[0].length > 1) {
+      // Datagrams that were refused together are tried one by one, so that each has its own error. A device
+      // that does not split, or a path too narrow for the size, is met once.
+      alone = next + b.runs[0].length;
+      if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) b.splits = false;
+      if (!b.splits) alone = b.size;
+    } else {
       if (b.refused++ == 0) b.why_refused = {errno, std::generic_category()};
       ++next;
     }

@@ -22,6 +22,9 @@ struct batch_memory_delete {
 /// send_batch() with it is under way it belongs to that. An echo is
 ///
 ///     while (co_await s.receive_batch(batch)) co_await s.send_batch(batch);
+///
+/// Datagrams of one size that follow each other to one peer go through the kernel as one message, which it
+/// splits at the end, where it can: it pays to keep them together.
 class datagram_batch {
  public:
   /// Up to `capacity` datagrams (1 to 1024) of up to `datagram_bytes` (1 to
