@@ -212,10 +212,9 @@ bool worker::drive(predicate done, std::int64_t deadline) {
     if (runnable* const r = next()) {
       if (searching_) stop_searching();
       run_one(*r);
-      if (ticks_left_ != 1) continue;  // asked before maintain() and before sleeping, not after each slice
     } else {
-      home_->tell_drivers();  // whatever they wait for: a signal, too, only wakes this thread
-      if (!done()) park(deadline);
+      home_->tell_drivers();        // whatever they wait for: a signal, too, only wakes this thread
+      if (!done()) park(deadline);  // a look at the sockets may have brought it
     }
     over = done();
   }
