@@ -86,8 +86,38 @@ TEST_CASE("tcp_client: while it is down its mailbox is the queue, and a full one
   CHECK(expect_bytes(t.consumer, 5) == "01234");
   const auto m = t.monitor.read();
   CHECK(m.reconnects == 1);
-  CHECK(m.accept_failures >= 1);
+  CHECK(m.failures >= 1);
   CHECK(m.dropped == 0);
+}
+
+TEST_CASE("tcp_client: a name is looked up for each attempt, and so followed to another address") {
+  running_server<echo> s({});
+  troupe::table_resolver names;
+  names.set("upstream.test", {must(troupe::ip_endpoint::parse("127.0.0.9:0"))});  // nobody is there
+  troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
+  probe<tcp_received> consumer(sys);
+  probe<tcp_up, tcp_down> observer(sys);
+  const auto client =
+      sys.spawn(troupe::tcp_client, {},
+                tcp_client_options{.connect = troupe::ip_endpoint::any(static_cast<std::uint16_t>(s.port())),
+                                   .host = "upstream.test",
+                                   .names = &names,
+                                   .reconnect = quick,
+                                   .consumer = consumer.ref(),
+                                   .observer = observer.ref()});
+  CHECK(observer.expect<tcp_down>(60s).why.to_string().find("127.0.0.9") != std::string::npos);
+  names.set("upstream.test", {troupe::ip_endpoint::loopback()});
+  REQUIRE(client.tell(message("moved")) == send_result::ok);
+  CHECK(expect_bytes(consumer, 5) == "moved");
+  for (;;) {
+    try {
+      CHECK(observer.expect<tcp_up>(60s).peer == *s.server.local_endpoint());
+      break;
+    } catch (const troupe::testkit::failure&) {
+      continue;  // a tcp_down before it
+    }
+  }
+  CHECK(sys.shutdown());
 }
 
 TEST_CASE("tcp_client: it comes back after each loss, and nothing is sent twice") {

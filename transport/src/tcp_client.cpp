@@ -4,6 +4,7 @@
 #include <troupe/runtime/both.hpp>
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/runtime/worker.hpp>
+#include <troupe/transport/fill.hpp>
 #include <troupe/transport/read_buffer.hpp>
 #include <troupe/transport/tcp_stream.hpp>
 #include <variant>
@@ -32,6 +33,7 @@ class link {
   task<void> write(inbox<tcp_send> in);
 
  private:
+  [[nodiscard]] task<result<tcp_stream>> connect() const;
   task<error> read();
   task<void> take_leave();
   [[nodiscard]] TROUPE_NOINLINE duration pause_after(std::int64_t lasted) noexcept;
@@ -61,7 +63,8 @@ void link::came_up(tcp_stream s) {
   meter_.accepted();
   counted_ = true;
   if (++connections_ > 1) meter_.reconnected();
-  if (options_.observer) (void)options_.observer.tell(tcp_up{options_.connect, connections_});
+  if (options_.observer)
+    (void)options_.observer.tell(tcp_up{stream_.remote_endpoint().value_or(options_.connect), connections_});
   up_.open();
 }
 
@@ -100,11 +103,17 @@ duration link::pause_after(std::int64_t lasted) noexcept {
   return std::max(detail::backoff_delay(b, failures_++, detail::worker_here()->random()), duration(1));
 }
 
+task<result<tcp_stream>> link::connect() const {
+  const tcp_client_options& o = options_;
+  if (o.host.empty()) return tcp_stream::connect(o.connect, o.connect_deadline, o.connection);
+  return tcp_stream::connect(o.host, o.connect.port(), o.connect_deadline,
+                             {.stream = o.connection, .names = o.names});
+}
+
 task<void> link::keep() {
   while (!leaving_) {
     std::int64_t lasted = 0;
-    result<tcp_stream> s =
-        co_await tcp_stream::connect(options_.connect, options_.connect_deadline, options_.connection);
+    result<tcp_stream> s = co_await connect();
     if (s) {
       const time_point since = ctx_.now();
       came_up(std::move(*s));
@@ -125,12 +134,10 @@ task<error> link::read() {
     // Only when the consumer has taken the last ones is there a read: this is what slows down the peer.
     if (result<void> readable = co_await stream_.wait_readable(); !readable)
       co_return std::move(readable.error());
-    const result<std::optional<std::size_t>> got = stream_.try_read(buffer.prepare(options_.chunk));
-    if (!got || !*got || **got == 0) buffer.give_back();
+    const result<std::optional<std::size_t>> got = detail::try_fill(stream_, buffer);
     if (!got) co_return got.error();
     if (!*got) continue;
     if (**got == 0) co_return error(make_error_code(errc::closed), "the peer has ended the connection");
-    buffer.commit(**got);
     tcp_received m{{buffer.data().begin(), buffer.data().end()}};
     buffer.clear();
     meter_.message_in();

@@ -17,6 +17,7 @@
 #include <troupe/actors/inbox.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/resolver.hpp>
 #include <troupe/transport/tcp_options.hpp>
 #include <vector>
 
@@ -35,7 +36,8 @@ struct tcp_up {
   ip_endpoint peer;
   std::uint64_t connection = 1;
 };
-/// From a client: it is not connected any more, or could not be; it goes on trying.
+/// From a client: it is not connected any more, or could not be; it goes on trying. `peer` is what it is told
+/// to connect to, and 0.0.0.0 with the port where that is a name.
 struct tcp_down {
   ip_endpoint peer;
   error why;
@@ -43,6 +45,10 @@ struct tcp_down {
 
 struct tcp_client_options {
   ip_endpoint connect;
+  /// A name instead of connect's address, whose port is used: looked up anew for each attempt.
+  std::string host = {};
+  /// Who is asked for it; null: system_resolver().
+  resolver* names = nullptr;
   tcp_options connection = {};
   duration connect_deadline = std::chrono::seconds(5);
   /// The pause before the next attempt. It starts over once a connection has lasted for (first + most) / 2.
