@@ -65,6 +65,11 @@ struct obedient {
           co_await troupe::sleep_for(300ms);
           (void)co_await peer.write_all(bytes_of("done\n"));
           break;
+        case 'p':
+          (void)co_await peer.read_some(chunk);
+          peer.set_read_deadline(troupe::forever);
+          (void)co_await peer.write_all(bytes_of("patient\n"));
+          break;
         case 'h':  // one that never ends
           (void)co_await peer.write_all(bytes_of("working\n"));
           co_await troupe::sleep_for(1h);
@@ -283,6 +288,11 @@ TEST_CASE("tcp_server: why connections ended") {
   CHECK(quits.rest().empty());
   auto silent = s.connect();
   CHECK(silent.rest().empty());
+  auto late = s.connect();
+  REQUIRE(late.send("p"));  // its time passes once, and that is no reason to end
+  REQUIRE(late.receive_line() == "patient\n");
+  REQUIRE(late.send("q"));
+  CHECK(late.rest().empty());
   auto resets = s.connect();
   REQUIRE(resets.send("?"));
   REQUIRE(resets.receive_line() == "?\n");
@@ -293,7 +303,7 @@ TEST_CASE("tcp_server: why connections ended") {
   leaves.close();
   REQUIRE(becomes_true([&] { return s.figures().active == 0; }));
   const auto m = s.figures().closed;
-  CHECK(m.finished == 1);
+  CHECK(m.finished == 2);
   CHECK(m.idle == 1);
   CHECK(m.error == 1);
   CHECK(m.peer == 1);
@@ -348,6 +358,18 @@ TEST_CASE("tcp_server: a port in use is a clear error, and nothing of the tree r
   CHECK_FALSE(server.local_endpoint());
   CHECK(sys.run(troupe::supervisor("app").child(server)) == 1);
   CHECK(log.count("another socket has this port") >= 1);
+}
+
+TEST_CASE("tcp_server: it takes IPv4 and IPv6 at once, and shares its port, where that is wanted") {
+  running_server<echo> s({.listen = troupe::ip_endpoint::any_v6(0), .reuse_port = true, .dual_stack = true});
+  running_server<echo> beside({.listen = *s.server.local_endpoint(), .reuse_port = true, .dual_stack = true});
+  CHECK(beside.port() == s.port());
+  troupe::runtime rt({.workers = 1});
+  for (const auto& host : {"127.0.0.1", "::1"}) {
+    CAPTURE(host);
+    CHECK(rt.block_on(tcp_stream::connect(host, static_cast<std::uint16_t>(s.port()))));
+  }
+  REQUIRE(becomes_true([&] { return s.figures().accepted + beside.figures().accepted == 2; }));
 }
 
 TEST_CASE("tcp_server: a limit of no connections is refused by name, and nothing of the tree runs") {

@@ -149,7 +149,8 @@ TEST_CASE("tls_server: a consumer's message has its time and its size") {
   REQUIRE(much.send(std::string(101, 'x')));
   CHECK(much.receive() == "end");
   REQUIRE(becomes_true([&] { return s.figures().active == 0; }));
-  CHECK(s.figures().closed.idle == 1);
+  CHECK(s.figures().closed.finished == 1);
+  CHECK(s.log.count("limit of 100 bytes", troupe::log_level::debug) == 1);
 }
 
 TEST_CASE("tls_server: openssl s_client talks to it") {

@@ -103,6 +103,30 @@ TEST_CASE("udp_endpoint: what cannot be handled is dropped, and counted") {
   sys.stop(deaf);
 }
 
+TEST_CASE("udp_endpoint: what the kernel drops is counted, too") {
+  const troupe::endpoint_monitor monitor;
+  troupe::system sys({.workers = 1, .log = &troupe::silent_log()});
+  probe<udp_datagram> consumer(sys);
+  troupe::udp_endpoint_options o = to(consumer.ref(), monitor);
+  o.socket.receive_buffer = 4096;  // a few datagrams, and never a full batch
+  (void)sys.spawn(troupe::udp_endpoint, {}, o);
+  udp_peer peer(wait_for_port());
+  // Whole floods until one was too much: nothing is received while the only worker sends.
+  std::uint64_t sent = 0;
+  const auto flood = [](udp_peer& from) -> troupe::task<int> {
+    for (int i = 0; i < 100; ++i) REQUIRE(from.send(std::string(1000, 'f')));
+    co_return 100;
+  };
+  while (monitor.read().dropped == 0) {
+    REQUIRE(sent < 100'000);
+    sent += static_cast<std::uint64_t>(sys.block_on(flood(peer)).value());
+    REQUIRE(peer.send("l"));  // what was lost is seen with what comes after it
+    sent += 1;
+  }
+  REQUIRE(becomes_true([&] { return monitor.read().messages_in > 0; }));
+  CHECK(monitor.read().dropped + monitor.read().messages_in <= sent);
+}
+
 TEST_CASE("udp_endpoint: the example echoes, and a port in use is an error and exit status 1") {
   example s("echo-udp");
   udp_peer peer(s.port());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <troupe/runtime/engine.hpp>
+#include <troupe/transport/fill.hpp>
 #include <troupe/transport/read_buffer.hpp>
 
 #include "operation.hpp"
@@ -13,15 +14,26 @@ namespace troupe::detail {
 
 namespace {
 
+// What came was not taken. For debugging only: any stranger can make as many of these lines as he likes.
+TROUPE_NOINLINE bool note_refusal(const cell& c, const error& why) {
+  c.home().log(log_level::debug, c.path() + ": " + why.to_string());
+  return false;
+}
+
 // Reads what is there; false when the stream has ended or failed, or the message is too long.
 template <class Stream>
-TROUPE_NOINLINE bool read_into(read_buffer& buffer, Stream& peer) {
-  const std::span<std::byte> room = buffer.prepare();
-  if (room.empty()) return false;
-  const result<std::optional<std::size_t>> got = peer.try_read(room);
-  if (got && *got) buffer.commit(**got);
-  buffer.give_back();
+TROUPE_NOINLINE bool read_into(const cell& c, read_buffer& buffer, Stream& peer) {
+  const result<std::optional<std::size_t>> got = try_fill(peer, buffer);
+  if (!got && got.error() == std::make_error_code(std::errc::message_size))
+    return note_refusal(c, got.error());
   return got && (!*got || **got != 0);
+}
+
+// Drops what a consumer has taken; false when it has failed.
+TROUPE_NOINLINE bool consumed(const cell& c, read_buffer& buffer, const result<std::size_t>& taken) {
+  if (!taken) return note_refusal(c, taken.error());
+  buffer.consume(*taken);
+  return true;
 }
 
 /// The promise of the coroutine that awaits this.
@@ -77,12 +89,11 @@ task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Str
       if (!readable) co_return;
     }
     me.yields_to_stop = false;
-    if (!read_into(buffer, peer)) co_return;
+    if (!read_into(c, buffer, peer)) co_return;
     while (!buffer.empty()) {
-      const result<std::size_t> taken = co_await on_data(object, buffer.data(), peer, c);
-      if (!taken) co_return;
-      if (*taken == 0) break;
-      buffer.consume(*taken);
+      const std::size_t before = buffer.size();
+      if (!consumed(c, buffer, co_await on_data(object, buffer.data(), peer, c))) co_return;
+      if (buffer.size() == before) break;  // it needs more
       message_due = no_deadline;
     }
   }

@@ -30,7 +30,7 @@ endpoint_metrics endpoint_meter::read() const noexcept {
                  .drain = ended(close_reason::drain),
                  .crash = ended(close_reason::crash),
                  .handshake = ended(close_reason::handshake)},
-      .accept_failures = now(failures_),
+      .failures = now(failures_),
       .reconnects = now(reconnects_),
       .dropped = now(dropped_),
   };

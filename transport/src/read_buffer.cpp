@@ -17,7 +17,7 @@ read_buffer& read_buffer::operator=(read_buffer&& other) noexcept {
 
 std::span<std::byte> read_buffer::prepare(std::size_t at_least) {
   if (memory_ == nullptr) [[likely]] {  // a reader has found that there is data
-    if (at_least > limit_) return {};
+    if (at_least == 0 || at_least > limit_) return {};
     const std::size_t bytes = std::max(at_least, block_bytes);
     memory_ = detail::borrow_block(bytes);
     capacity_ = bytes;

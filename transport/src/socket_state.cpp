@@ -73,7 +73,11 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
     const ssize_t n = sys::recv(fd_, into.data(), into.size(), 0);
     if (n >= 0) {
       if (n == 0 && cut_) return {ECONNABORTED, std::generic_category()};
-      if (n == 0) ended_by = ending::peer;
+      if (n == 0) {
+        ended_by = ending::peer;
+      } else if (ended_by == ending::idle) {
+        ended_by = ending::none;  // it was late, and its owner has waited on
+      }
       if (meter_ != nullptr) meter_->bytes_in(static_cast<std::size_t>(n));
       got = static_cast<std::size_t>(n);
       // A unix socket also ends a read where a peer has passed descriptors.

@@ -61,8 +61,10 @@ class listener_actor {
                                "max_connections is 0: nobody would ever be served; allow at least one",
                                ctx.path()));
     }
-    result<tcp_listener> bound =
-        tcp_listener::bind(core->wanted(), {.backlog = o.backlog, .accepted = o.connection});
+    result<tcp_listener> bound = tcp_listener::bind(core->wanted(), {.backlog = o.backlog,
+                                                                     .reuse_port = o.reuse_port,
+                                                                     .dual_stack = o.dual_stack,
+                                                                     .accepted = o.connection});
     if (!bound) throw troupe_error(bound.error());
     listener_ = std::move(*bound);
     // Here, not in started(): when the tree is up, everybody may ask where it listens.

@@ -61,7 +61,9 @@ class udp_work {
       udp_datagram m{{bytes.begin(), bytes.end()}, batch_.peer(i)};
       if (options_.consumer.tell(std::move(m)) != send_result::ok) meter_.dropped();
     }
-    if (batch_.size() == batch_.capacity()) count_kernel_drops();
+    // Where several have waited some may have been lost. A buffer that has room for one only is asked now and
+    // then.
+    if (batch_.size() > 1 || ++alone_ % 64 == 0) count_kernel_drops();
   }
   void count_kernel_drops() {
     const result<std::uint32_t> drops = socket_.kernel_drops();
@@ -81,6 +83,7 @@ class udp_work {
   datagram_batch batch_;
   udp_socket socket_;
   std::uint32_t kernel_drops_ = 0;
+  unsigned alone_ = 0;  // datagrams that came without others
 };
 
 }  // namespace

@@ -9,9 +9,10 @@ namespace troupe {
 /// Why a connection ended.
 enum class close_reason : std::uint8_t {
   peer,       ///< the peer ended it in order
-  idle,       ///< nothing came from it for its read deadline, or a message took too long to come
+  idle,       ///< nothing came from it for its read deadline, or a message for an on_data() took too long
   error,      ///< a read or write failed: reset by the peer, or cut by the write deadline
-  finished,   ///< our side was done with it
+  finished,   ///< our side was done with it, or did not take what came: on_data() failed, a message was too
+              ///< long
   drain,      ///< the server stopped
   crash,      ///< its actor failed
   handshake,  ///< TLS was not agreed on: the peer speaks something else, was refused, or took too long
@@ -35,15 +36,15 @@ struct close_counts {
 /// The figures of one endpoint at one moment. All but `active` only grow; they are read one
 /// after the other while everything goes on, so they need not add up to the last one.
 struct endpoint_metrics {
-  std::uint64_t accepted = 0;         ///< connections that a server took, or a client made
-  std::uint64_t refused = 0;          ///< connections that were turned away, over the limit
-  std::uint64_t active = 0;           ///< connections now
-  close_counts closed = {};           ///< connections that have ended
-  std::uint64_t accept_failures = 0;  ///< accepts, or connects, that failed
-  std::uint64_t reconnects = 0;       ///< connections of a client after its first
-  std::uint64_t dropped = 0;          ///< messages lost: see the endpoint
-  std::uint64_t messages_in = 0;      ///< of a client or a datagram endpoint
-  std::uint64_t messages_out = 0;     ///< likewise
+  std::uint64_t accepted = 0;  ///< connections that a server took, or a client made
+  std::uint64_t refused = 0;   ///< connections that were turned away, over the limit
+  std::uint64_t active = 0;    ///< connections now
+  close_counts closed = {};    ///< connections that have ended
+  std::uint64_t failures = 0;  ///< accepts of a server, connects of a client, receives of a datagram endpoint
+  std::uint64_t reconnects = 0;    ///< connections of a client after its first
+  std::uint64_t dropped = 0;       ///< messages lost: see the endpoint
+  std::uint64_t messages_in = 0;   ///< of a client or a datagram endpoint
+  std::uint64_t messages_out = 0;  ///< likewise
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
 };

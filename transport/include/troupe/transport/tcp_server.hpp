@@ -42,6 +42,8 @@ struct tcp_server_options {
   ip_endpoint listen = ip_endpoint::loopback();
   /// What accepted connections start with: their idle timeout is connection.read_deadline,
   /// which is none unless set; a peer that does not read is cut after connection.write_deadline.
+  /// Where clients may be silent for long, set connection.keep_alive: otherwise one whose machine is
+  /// gone without a word keeps its place for ever.
   tcp_options connection = {};
   /// A number, at least 1, or connection_limit::shared() for several servers together.
   connection_limit max_connections = 10'000;
@@ -54,6 +56,9 @@ struct tcp_server_options {
   troupe::accept_rate rate = {};
   /// Connections the kernel queues; capped by net.core.somaxconn.
   int backlog = 1024;
+  /// As of a tcp_listener: other sockets may listen there, too, and an IPv6 address takes IPv4 as well.
+  bool reuse_port = false;
+  bool dual_stack = false;
   /// How long a connection may go on when the server is told to stop. Then it is closed.
   duration drain = std::chrono::seconds(5);
   /// Of an actor with an on_data(): the longest message, and how long one may take to come,
@@ -62,7 +67,7 @@ struct tcp_server_options {
   duration message_deadline = std::chrono::seconds(30);
   /// Of a tls_server: how long a handshake may take as a whole.
   duration handshake_deadline = std::chrono::seconds(10);
-  /// Of an actor with an inbox.
+  /// Of an actor with an inbox; when_stopped is on_stop::drain, whatever is said here.
   mailbox_options mailbox = {};
   /// Counts what the server does, and what other servers do that are given copies of it; by default
   /// each has its own.

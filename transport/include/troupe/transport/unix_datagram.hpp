@@ -16,7 +16,7 @@
 namespace troupe {
 
 /// Move-only; one strand at a time (datagram_socket.hpp). A bound one removes its
-/// file when it is closed, as a unix_listener.
+/// file when it is closed, as a unix_listener. Not available on the simulated runtime.
 class unix_datagram : public detail::datagram_socket {
  public:
   /// No socket: every operation yields errc::closed.

@@ -12,7 +12,8 @@
 namespace troupe {
 
 /// Move-only; closes in its destructor, and removes its file, unless somebody
-/// else has put another one there. Owned by one strand at a time, as a tcp_listener.
+/// else has put another one there. Owned by one strand at a time, as a tcp_listener. Not available on the
+/// simulated runtime.
 class unix_listener {
  public:
   /// Listens nowhere: every operation yields errc::closed.
