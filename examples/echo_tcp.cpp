@@ -34,7 +34,9 @@ int main(int argc, char** argv) {
   troupe::system sys({.name = "echo"});
   const troupe::tcp_server<session> server(
       "tcp", {.listen = troupe::ip_endpoint::loopback(port),
-              .connection = {.read_deadline = idle_s != 0 ? std::chrono::seconds(idle_s) : troupe::forever},
+              .connection = {.keep_alive = true,
+                             .keep_alive_idle = std::chrono::seconds(60),
+                             .read_deadline = idle_s != 0 ? std::chrono::seconds(idle_s) : troupe::forever},
               .max_connections = max_connections,
               .on_listening = [](const troupe::ip_endpoint& at) {
                 std::printf("READY port=%u\n", unsigned{at.port()});

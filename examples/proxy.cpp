@@ -11,12 +11,16 @@
 
 using namespace std::chrono_literals;
 
+// A connection may be silent for as long as it likes, but not when the other machine is gone.
+constexpr troupe::tcp_options silent_for_long{.keep_alive = true, .keep_alive_idle = 60s};
+
 /// One client and its connection to the target.
 struct relay {
   explicit relay(troupe::ip_endpoint to) : target(to) {}
 
   troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream client) {
-    auto upstream = co_await troupe::until_stopped(ctx, troupe::tcp_stream::connect(target, 5s));
+    auto upstream =
+        co_await troupe::until_stopped(ctx, troupe::tcp_stream::connect(target, 5s, silent_for_long));
     if (!upstream) {
       std::fprintf(stderr, "proxy: %s\n", upstream.error().to_string().c_str());
       co_return;
@@ -56,6 +60,7 @@ int main(int argc, char** argv) {
   troupe::system sys({.name = "proxy"});
   const troupe::tcp_server<relay> server("tcp",
                                          {.listen = troupe::ip_endpoint::loopback(port),
+                                          .connection = silent_for_long,
                                           .max_connections = max_connections,
                                           .drain = std::chrono::seconds(drain_s),
                                           .on_listening =

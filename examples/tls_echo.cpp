@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
 
   const troupe::tls_server<echo> server("tls", *context,
                                         {.listen = troupe::ip_endpoint::loopback(port),
+                                         .connection = {.keep_alive = true, .keep_alive_idle = 60s},
                                          .max_connections = max_connections,
                                          .beyond = troupe::over_limit::refuse,
                                          .handshake_deadline = 5s,
