@@ -86,6 +86,17 @@ outcome decode_all(Codec codec, bytes input, bool in_pieces) {
       buffer.consume(step->bytes);
     }
   }
+  if (buffer.empty()) return seen;
+  // The stream ends here.
+  const std::vector<std::byte> rest(buffer.data().begin(), buffer.data().end());
+  const auto last = troupe::detail::decode_rest(codec, bytes(rest), rest.size() + 1);
+  if (!last) {
+    seen.error = last.error().to_string();
+  } else if (last->frame->size() > rest.size()) {
+    found("the last frame is longer than what was left");
+  } else {
+    seen.frames.push_back(text_of(*last->frame));
+  }
   return seen;
 }
 

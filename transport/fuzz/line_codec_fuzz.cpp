@@ -8,6 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   troupe_fuzz::options o(data, size);
   // A line that ends with CR is read, but cannot be sent.
-  troupe_fuzz::check(troupe::line_codec({.max_line = o.pick(80)}), o.rest(), false);
+  troupe_fuzz::check(troupe::line_codec({.max_line = o.pick(80), .open_end = o.pick(2) == 1}), o.rest(),
+                     false);
   return 0;
 }

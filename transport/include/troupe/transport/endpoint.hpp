@@ -12,7 +12,8 @@
 namespace troupe {
 
 /// An address and a port. Cheap to copy; thread-safe as any value. Names are
-/// never resolved here.
+/// never resolved here. It has no scope: a link-local IPv6 address (fe80::) does not say
+/// on which interface, and the kernel refuses to send to it.
 class ip_endpoint {
  public:
   enum class family : std::uint8_t { v4, v6 };
