@@ -72,7 +72,7 @@ struct child_limits {
   rlim_t file_bytes = 0;  ///< 0: as it is
 };
 
-/// A server program that prints `READY port=N` when it can be used.
+/// A server program that prints `READY`, or `READY port=N`, when it can be used.
 class child_process {
  public:
   using limits = child_limits;
@@ -100,7 +100,7 @@ class child_process {
     char byte = 0;
     pollfd ready{out_, POLLIN, 0};
     while (byte != '\n' && ::poll(&ready, 1, 20'000) > 0 && ::read(out_, &byte, 1) == 1) said += byte;
-    if (said.starts_with("READY ")) ready_ = said;
+    if (said == "READY\n" || said.starts_with("READY ")) ready_ = said;
   }
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
@@ -110,7 +110,7 @@ class child_process {
   }
 
   [[nodiscard]] bool is_ready() const { return !ready_.empty(); }
-  /// 0 when it has not become ready.
+  /// 0 when it has not become ready, or does not tell.
   [[nodiscard]] int port() const { return said(" port="); }
   /// The number behind `what` on the line that says it is ready; 0 when there is none.
   [[nodiscard]] int said(const std::string& what) const {
