@@ -13,6 +13,7 @@
 #include <troupe/runtime/sleep.hpp>
 #include <troupe/transport/resolver.hpp>
 
+#include "name_lookup.hpp"
 #include "readiness.hpp"
 #include "sockaddr.hpp"
 #include "sys.hpp"
@@ -130,30 +131,6 @@ answer ask_system(const name_query& q) {
   return a;
 }
 
-error why_not(const name_query& q, const answer& a) {
-  switch (a.status) {
-    case 0:
-    case EAI_NONAME:
-    case EAI_NODATA:
-    case EAI_ADDRFAMILY:
-      return refuse(
-          make_error_code(errc::not_found), q.host,
-          std::string("there is no such name, or it has not ") + in_words(q.family) +
-              " address; check its spelling, and /etc/hosts or the name server in /etc/resolv.conf");
-    case EAI_AGAIN:
-      return refuse(std::make_error_code(std::errc::resource_unavailable_try_again), q.host,
-                    "no name server answered; try again later, and check /etc/resolv.conf and the network");
-    case EAI_MEMORY:
-      return refuse(std::make_error_code(std::errc::not_enough_memory), q.host, "out of memory");
-    case EAI_SYSTEM:
-      return refuse({a.failed, std::generic_category()}, q.host,
-                    std::error_code(a.failed, std::generic_category()).message());
-    default:
-      return refuse(std::make_error_code(std::errc::protocol_error), q.host,
-                    std::string("the name server refused: ") + ::gai_strerror(a.status));
-  }
-}
-
 // The hosts of a simulated network know each other by their names.
 TROUPE_NOINLINE result<endpoints> simulated_answer(const name_query& q) {
   endpoints all;
@@ -175,7 +152,8 @@ class system_names final : public resolver {
     answer a = co_await blocking([q = query](std::stop_token gone) {
       return gone.stop_requested() ? answer() : ask_system(q);  // nobody waits for it any more
     });
-    if (a.status != 0 || a.all.empty()) co_return std::unexpected(why_not(query, a));
+    if (a.status != 0 || a.all.empty())
+      co_return std::unexpected(detail::lookup_error(query, a.status, a.failed));
     co_return std::move(a.all);
   }
 };
@@ -221,11 +199,35 @@ result<endpoints> checked(const name_query& q, result<endpoints> all, duration w
   for (const ip_endpoint& e : *all) {
     if (fits(q.family, e) && std::ranges::find(once, e) == once.end()) once.push_back(e);
   }
-  if (once.empty()) return std::unexpected(why_not(q, answer{0, 0, {}}));
+  if (once.empty()) return std::unexpected(detail::lookup_error(q, 0));
   return once;
 }
 
 }  // namespace
+
+error detail::lookup_error(const name_query& q, int status, int failed) {
+  switch (status) {
+    case 0:
+    case EAI_NONAME:
+    case EAI_NODATA:
+    case EAI_ADDRFAMILY:
+      return refuse(
+          make_error_code(errc::not_found), q.host,
+          std::string("there is no such name, or it has not ") + in_words(q.family) +
+              " address; check its spelling, and /etc/hosts or the name server in /etc/resolv.conf");
+    case EAI_AGAIN:
+      return refuse(std::make_error_code(std::errc::resource_unavailable_try_again), q.host,
+                    "no name server answered; try again later, and check /etc/resolv.conf and the network");
+    case EAI_MEMORY:
+      return refuse(std::make_error_code(std::errc::not_enough_memory), q.host, "out of memory");
+    case EAI_SYSTEM:
+      return refuse({failed, std::generic_category()}, q.host,
+                    std::error_code(failed, std::generic_category()).message());
+    default:
+      return refuse(std::make_error_code(std::errc::protocol_error), q.host,
+                    std::string("the name server refused: ") + ::gai_strerror(status));
+  }
+}
 
 resolver& system_resolver() noexcept {
   static system_names names;
