@@ -38,12 +38,16 @@ void allow_many_files() {
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
 }
 
-/// Descriptors that this process may have.
-std::size_t files_allowed() {
+/// As many of these connections as this process may have descriptors for; says so when they are fewer.
+std::size_t affordable(std::size_t wanted) {
+  constexpr rlim_t others = 200;
   allow_many_files();
   rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  return files.rlim_cur;
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
+  const rlim_t most = files.rlim_cur;
+  const std::size_t n = std::min<rlim_t>(wanted, most > 2 * others ? most - others : most / 2);
+  if (n < wanted) WARN("with " << n << " connections instead of " << wanted << ": ulimit -n is " << most);
+  return n;
 }
 
 }  // namespace
@@ -102,7 +106,7 @@ TEST_CASE("hard days: a storm of clients that connect and go away") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: half-open peers get their answer, then the end") {
+TEST_CASE("hard days: half-closed peers get their answer, then the end") {
   example s("echo-tcp");
   std::vector<blocking_client> half;
   for (int i = 0; i < 100; ++i) {
@@ -168,7 +172,7 @@ TEST_CASE("hard days: peers that go away in the middle of a write cost their own
 }
 
 TEST_CASE("hard days: 9000 idle connections cost less than a KiB each, and all are served") {
-  const std::size_t n = std::min<std::size_t>(sanitized ? 500 : 9'000, files_allowed() - 200);
+  const std::size_t n = affordable(sanitized ? 500 : 9'000);
   example s("echo-tcp");
   REQUIRE(echoes(s));
   for (int i = 0; i < 20; ++i) REQUIRE(echoes(s));
@@ -184,7 +188,7 @@ TEST_CASE("hard days: 9000 idle connections cost less than a KiB each, and all a
   for (auto& c : idle) REQUIRE(c.receive(1) == "x");
   const long each = (s->resident() - before) / static_cast<long>(n);
   CAPTURE(each);
-  if (!sanitized) CHECK(each <= 1024);
+  if (!sanitized && n >= 1'000) CHECK(each <= 1024);  // fewer: what is shared weighs
   const auto cpu = s->cpu_time();
   std::this_thread::sleep_for(500ms);
   CHECK(s->cpu_time() - cpu <= 20ms);  // idle is idle; two ticks of the accounting
