@@ -30,6 +30,19 @@ std::string failure_text(std::size_t shard, const troupe::error& why) {
   return "ERR " + who + " crashed; writes may have been done";
 }
 
+/// What a client is told whose bytes cannot be read on; nothing when it is gone, was silent, or we stop.
+std::string last_words(const troupe::error& why, const server_options& o) {
+  std::string out;
+  if (why == std::make_error_code(std::errc::bad_message)) {
+    reply::error(out, why.text());
+  } else if (why == troupe::errc::timeout && why.text().starts_with(resp_codec::name)) {
+    // Of framed; the idle timeout is the stream's, and named after it.
+    reply::error(out, "ERR command not complete within " + std::to_string(o.command_timeout.count()) +
+                          " s (--command-timeout), closing the connection");
+  }
+  return out;
+}
+
 }  // namespace
 
 connection::connection(troupe::context& ctx, std::shared_ptr<server_state> server,
@@ -47,16 +60,16 @@ troupe::task<void> connection::run(troupe::context& ctx, troupe::tls_stream peer
 
 template <class Stream>
 troupe::task<void> connection::serve(troupe::context& ctx, Stream peer) {
-  // A large value may take its time on a slow line; who sends nothing is cut by the idle timeout.
-  troupe::framed client(std::move(peer), resp_codec(server_->options.limits),
-                        {.frame_deadline = troupe::forever});
+  // Each byte restarts the idle timeout, none the time for a command: who dribbles one is cut all the same.
+  // The time runs only while we wait for the client, so a busy shard costs it nothing.
+  const server_options& o = server_->options;
+  troupe::framed client(std::move(peer), resp_codec(o.limits),
+                        {.frame_deadline = time_or_forever(o.command_timeout)});
   for (bool goes_on = true; goes_on;) {
     auto commands = co_await troupe::until_stopped(ctx, client.next_batch());
     if (!commands) {
-      if (commands.error() != std::make_error_code(std::errc::bad_message)) break;
-      std::string out;
-      reply::error(out, commands.error().text());
-      (void)co_await client.stream().write_all(bytes_of(out));
+      const std::string out = last_words(commands.error(), o);
+      if (!out.empty()) (void)co_await client.stream().write_all(bytes_of(out));
       break;
     }
     goes_on = !commands->empty() && co_await answer(ctx, client, *commands);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <troupe/runtime/time.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/tls_context.hpp>
@@ -26,13 +27,19 @@ struct server_options {
   std::optional<troupe::tls_context> tls;    ///< with it, tls_port is open too
   std::uint16_t tls_port = 0;
   shard_options shards;
-  std::size_t max_clients = 10'000;         ///< at both ports together
-  std::chrono::seconds idle_timeout{0};     ///< 0: clients may stay silent for ever
-  std::chrono::seconds write_deadline{10};  ///< for a client that does not read its replies
-  std::size_t max_pipeline = 256;           ///< commands of one client that are under way at a time
+  std::size_t max_clients = 10'000;          ///< at both ports together
+  std::chrono::seconds idle_timeout{0};      ///< 0: clients may stay silent for ever
+  std::chrono::seconds command_timeout{30};  ///< from a command's first byte to its last; 0: no limit
+  std::chrono::seconds write_deadline{10};   ///< for a client that does not read its replies
+  std::size_t max_pipeline = 256;            ///< commands of one client that are under way at a time
   parser_limits limits;
   bool quiet = false;  ///< says nothing on stdout and stderr: for a server inside of a test
 };
+
+/// The time that an option in seconds stands for, where 0 is without limit.
+inline troupe::duration time_or_forever(std::chrono::seconds option) {
+  return option == std::chrono::seconds::zero() ? troupe::forever : troupe::duration(option);
+}
 
 /// The figures of one shard, written by its actor only. Relaxed throughout: each is a snapshot of its own,
 /// and orders nothing.

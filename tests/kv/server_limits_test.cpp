@@ -103,6 +103,23 @@ TEST_CASE("limits: a silent client is cut, one that talks is not") {
   CHECK(figure(busy, "connected_clients") == 1);
 }
 
+TEST_CASE("limits: a client whose command is not whole in time is cut, one between commands is not") {
+  const scratch_directory data;
+  server s(data, {"--command-timeout", "1"});
+  client other(s.port());
+  client dribbler(s.port());
+  REQUIRE(other.run({"PING"}) == "+PONG\r\n");
+  REQUIRE(dribbler.run({"PING"}) == "+PONG\r\n");
+  REQUIRE(dribbler.send("*2\r\n$4\r\nECHO\r\n$1000\r\n"));
+  for (int i = 0; i < 5; ++i) {
+    REQUIRE(dribbler.send("x"));
+    std::this_thread::sleep_for(100ms);
+  }
+  CHECK(dribbler.rest() ==
+        "-ERR command not complete within 1 s (--command-timeout), closing the connection\r\n");
+  CHECK(becomes(other, "connected_clients", 1));
+}
+
 TEST_CASE("limits: a client that does not read is cut, and holds no more than its round") {
   const scratch_directory data;
   server s(data, {"--write-deadline", "1"});
