@@ -1,14 +1,19 @@
 // In steady state a message costs no call of the heap: told, sent, asked, or sent by a timer. Counted twice:
 // by the global operator new, which this file replaces for its whole program, and by the slab's own
 // statistics. Sanitizers bring an operator new of their own; there the slab's statistics have to do.
+#include <malloc.h>
+
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <latch>
 #include <memory>
 #include <new>
 #include <troupe/actors.hpp>
 #include <troupe/runtime/sim.hpp>
 #include <troupe/runtime/slab.hpp>
+#include <vector>
 
 #include "support/catch.hpp"
 
@@ -113,6 +118,36 @@ struct metronome {
   int ticks = 0;
 };
 
+/// What is allocated now, by whatever allocator; 0 where a sanitizer has replaced the library's.
+std::size_t heap_bytes() {
+#ifdef TROUPE_TEST_SANITIZED
+  return 0;
+#else
+  return mallinfo2().uordblks;
+#endif
+}
+
+/// Writes down that it had its turn.
+struct in_line {
+  using accepts = troupe::protocol<tick>;
+  in_line(std::vector<int>* o, int n) : order(o), number(n) {}
+  void handle(tick) { order->push_back(number); }
+  std::vector<int>* order;
+  int number;
+};
+
+/// Keeps its worker until it is let go.
+struct blocker {
+  using accepts = troupe::protocol<tick>;
+  blocker(std::latch* i, std::latch* g) : inside(i), let_go(g) {}
+  void handle(tick) const {
+    inside->count_down();
+    let_go->wait();
+  }
+  std::latch* inside;
+  std::latch* let_go;
+};
+
 /// What `f` costs once it has been done before.
 template <class F>
 std::uint64_t steady_calls(F f) {
@@ -154,4 +189,26 @@ TEST_CASE("heap: timers make no call in steady state") {
   troupe::system sys(on);
   sys.spawn<metronome>();
   CHECK(steady_calls([&] { on.advance(100ms); }) == 0);
+}
+
+TEST_CASE("heap: what another thread wakes all at once is handled in order, and takes no memory for each") {
+  constexpr int many = 5000;
+  std::vector<int> order;
+  order.reserve(many);
+  std::latch inside(1);
+  std::latch let_go(1);
+  troupe::system sys({.workers = 1, .long_handler = 1h, .log = &troupe::silent_log()});
+  std::vector<troupe::ref<tick>> line;
+  for (int i = 0; i < many; ++i) line.push_back(sys.spawn<in_line>({}, &order, i));
+  const auto b = sys.spawn<blocker>({}, &inside, &let_go);
+  REQUIRE(b.tell(tick{}) == troupe::send_result::ok);
+  inside.wait();
+  const std::size_t before = heap_bytes();
+  for (const auto& each : line) REQUIRE(each.tell(tick{}) == troupe::send_result::ok);
+  const std::size_t after = heap_bytes();
+  let_go.count_down();
+  REQUIRE(sys.shutdown());
+  CHECK(after <= before + std::size_t{many} * 4);
+  REQUIRE(order.size() == many);
+  CHECK(std::ranges::is_sorted(order));
 }

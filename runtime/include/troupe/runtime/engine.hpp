@@ -20,7 +20,7 @@ namespace troupe::detail {
 class blocking_pool;
 class overflow_list;
 class watchdog;
-struct inject_queue;
+class inject_queue;
 
 /// What happens in a simulated world by itself, besides timers: a network.
 class sim_surroundings {
