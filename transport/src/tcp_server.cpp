@@ -23,20 +23,22 @@ class token_bucket {
       : step_(r.per_second != 0 ? 1'000'000'000 / std::int64_t{r.per_second} : 0),
         slack_(step_ * std::max<std::int64_t>(r.burst, 1)) {}
 
-  /// How long to wait before the next one; zero: it may come now, and is counted.
-  [[nodiscard]] duration take(std::int64_t now) noexcept {
+  /// How long to wait before the next one; zero: it may come now.
+  [[nodiscard]] duration pause(std::int64_t now) const noexcept {
     if (step_ == 0) return duration::zero();
-    // Of the generic cell rate algorithm: when the bucket would be full again.
-    const std::int64_t full_at = std::max(full_at_, now) + step_;
-    if (full_at - now > slack_) return duration(full_at - now - slack_);
-    full_at_ = full_at;
-    return duration::zero();
+    return duration(std::max<std::int64_t>(full_after_next(now) - now - slack_, 0));
   }
+  /// One has come.
+  void take(std::int64_t now) noexcept { full_at_ = full_after_next(now); }
 
  private:
+  [[nodiscard]] std::int64_t full_after_next(std::int64_t now) const noexcept {
+    return std::max(full_at_, now) + step_;
+  }
+
   std::int64_t step_;
   std::int64_t slack_;
-  std::int64_t full_at_ = 0;
+  std::int64_t full_at_ = 0;  // of the generic cell rate algorithm: when the bucket would be full again
 };
 
 /// Makes the actor of one connection, once.
@@ -110,19 +112,21 @@ class listener_actor {
 
   // Takes the next connection into peer_; false when it has waited for something else.
   task<bool> accept(context& ctx) {
-    const duration pause = bucket_.take(ctx.now().time_since_epoch().count());
+    const duration pause = bucket_.pause(nanoseconds(ctx));
     if (pause != duration::zero()) {
       co_await sleep_for(pause);
       co_return false;
     }
     result<tcp_stream> peer = co_await listener_.accept();
     if (peer) {
+      bucket_.take(nanoseconds(ctx));  // now: a quiet time before it has filled the bucket
       peer_ = std::move(*peer);
     } else {
       co_await sleep_for(after_failure(ctx, peer.error()));
     }
     co_return peer_.is_open();
   }
+  static std::int64_t nanoseconds(const context& ctx) { return ctx.now().time_since_epoch().count(); }
   // Out of descriptors, mostly: it fails until somebody leaves. One line, not one for each attempt.
   TROUPE_NOINLINE duration after_failure(const context& ctx, const error& why) {
     core_->meter().failed();
