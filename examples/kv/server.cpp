@@ -51,7 +51,13 @@ troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
   const server_options& o = server->options;
   const auto directory = std::make_shared<shard_directory>(o.shards.count);
   troupe::tcp_server_options at{
-      .connection = {.read_deadline = time_or_forever(o.idle_timeout), .write_deadline = o.write_deadline},
+      .connection = {.keep_alive =
+                         true,  // as Redis: a client whose machine is gone is noticed in ten minutes
+                     .keep_alive_idle = 300s,
+                     .keep_alive_interval = 100s,
+                     .keep_alive_count = 3,
+                     .read_deadline = time_or_forever(o.idle_timeout),
+                     .write_deadline = o.write_deadline},
       .max_connections = troupe::connection_limit::shared(static_cast<std::uint32_t>(o.max_clients)),
       .beyond = troupe::over_limit::refuse,
       .refusal = refusal,
