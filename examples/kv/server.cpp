@@ -51,8 +51,8 @@ troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
   const server_options& o = server->options;
   const auto directory = std::make_shared<shard_directory>(o.shards.count);
   troupe::tcp_server_options at{
-      .connection = {.keep_alive =
-                         true,  // as Redis: a client whose machine is gone is noticed in ten minutes
+      // Keep-alive as Redis: a client whose machine is gone is noticed in ten minutes.
+      .connection = {.keep_alive = true,
                      .keep_alive_idle = 300s,
                      .keep_alive_interval = 100s,
                      .keep_alive_count = 3,
