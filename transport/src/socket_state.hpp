@@ -91,18 +91,19 @@ class socket_state final : private io_source {
 
   /// False when an attempt is sure to find nothing: wait first.
   [[nodiscard]] bool worth_trying(direction d) const noexcept {
-    return reactor_ == nullptr || told(d) || state_of(d).load(std::memory_order_acquire) == ready;
+    return reactor_ == nullptr || told_[static_cast<unsigned>(d)] ||
+           state_of(d).load(std::memory_order_acquire) == ready;
   }
   /// Before an attempt.
   void take_ready(direction d) noexcept {
-    told_ &= static_cast<std::uint8_t>(~bit_of(d));
+    told_[static_cast<unsigned>(d)] = false;
     word w = ready;
     // An edge that comes between the two finds what the attempt finds, and may stay.
     if (state_of(d).load(std::memory_order_relaxed) != ready) return;
     state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
   }
   /// After an attempt that may not have got everything, and when the mail of a wait has come, wanted or not.
-  void give_ready(direction d) noexcept { told_ |= bit_of(d); }
+  void give_ready(direction d) noexcept { told_[static_cast<unsigned>(d)] = true; }
 
   /// The attempts themselves; the error is the plain system code. Nullopt: the
   /// kernel has nothing.
@@ -129,7 +130,7 @@ class socket_state final : private io_source {
   /// `wake` is finished at the next event, if that is still to come.
   [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept {
     word w = empty;
-    if (told(d)) {
+    if (told_[static_cast<unsigned>(d)]) {
       w = ready;
     } else if (state_of(d).compare_exchange_strong(w, reinterpret_cast<word>(&wake),
                                                    std::memory_order_acq_rel, std::memory_order_acquire))
@@ -165,10 +166,6 @@ class socket_state final : private io_source {
   /// After a system call that sends has returned `n`.
   [[nodiscard]] std::error_code sent_by(std::ptrdiff_t n, std::size_t& sent) noexcept;
   static socket_wake* wake_in(word w) noexcept;
-  static constexpr std::uint8_t bit_of(direction d) noexcept {
-    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(d));
-  }
-  [[nodiscard]] bool told(direction d) const noexcept { return (told_ & bit_of(d)) != 0; }
   void become_ready(direction d) noexcept;
   [[nodiscard]] atomic<word>& state_of(direction d) noexcept { return words_[static_cast<unsigned>(d)]; }
   [[nodiscard]] const atomic<word>& state_of(direction d) const noexcept {
@@ -180,7 +177,9 @@ class socket_state final : private io_source {
   bool cut_ = false;
   bool reports_writing_ = false;  // what is simulated always does
   const bool simulated_;          // then reactor_ only says that it is attached
-  std::uint8_t told_ = 0;         // the directions that are ready, as far as this side knows
+  // Ready, as far as this side knows. Of each direction's user, as in_use: who reads and who writes may be
+  // two.
+  bool told_[2] = {false, false};
   // ended_: the peer has closed its half. There is no further edge for it, so
   // a short read must not be taken for an emptied buffer. Set before the word
   // becomes ready, with release; the reader's acquire of the word sees it.
