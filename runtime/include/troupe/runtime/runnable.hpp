@@ -14,8 +14,8 @@ struct runnable {
   explicit constexpr runnable(run_fn f) noexcept : run(f) {}
 
   run_fn run;
-  runnable* next_runnable =
-      nullptr;  // link in a list of what overflowed a ring, or the queue of foreign threads
+  // Link in a list: of what overflowed a ring, or the queue of foreign threads.
+  runnable* next_runnable = nullptr;
 };
 
 }  // namespace troupe::detail
