@@ -27,6 +27,8 @@ function(troupe_module name)
 
   target_compile_features(${target} ${scope} cxx_std_23)
   target_compile_options(${target} ${scope} ${TROUPE_PUBLIC_OPTIONS})
+  # Also for users of the library: both sides instantiate the same inline functions.
+  target_compile_definitions(${target} ${scope} $<$<BOOL:${TROUPE_ASSERTIONS}>:TROUPE_ASSERTIONS>)
   target_include_directories(
     ${target} ${scope} "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>"
                        "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")

@@ -27,6 +27,8 @@ void note_finished(promise_base& p) noexcept {
 // -- leaf ---------------------------------------------------------------------
 
 bool leaf::begin(promise_base& p) noexcept {
+  TROUPE_ASSERT(!linked(), "a leaf begins to wait once at a time");
+  TROUPE_ASSERT(worker_here() != nullptr && worker_here()->current != nullptr, "awaits begin on a strand");
   worker& w = *worker_here();
   strand& s = *w.current;
   if (s.cancelled_) {
@@ -43,6 +45,7 @@ bool leaf::begin(promise_base& p) noexcept {
 }
 
 void leaf::unlink() noexcept {
+  TROUPE_ASSERT(linked(), "a leaf leaves the list of its strand once");
   if (prev_ != nullptr) {
     prev_->next_ = next_;
   } else {

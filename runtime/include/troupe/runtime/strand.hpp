@@ -14,6 +14,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <string>
+#include <troupe/runtime/assert.hpp>
 #include <troupe/runtime/config.hpp>
 #include <troupe/runtime/inspection_gate.hpp>
 #include <troupe/runtime/mailbox.hpp>
@@ -91,12 +92,20 @@ class strand : public runnable {
   [[nodiscard]] std::string describe() const { return type_->describe(*this); }
 
   /// Shares in the strand's memory. Any thread that has one. The last one out frees it.
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
-  void share_many(std::uint32_t n) noexcept { shares_.fetch_add(n, std::memory_order_relaxed); }
+  void share() noexcept { share_many(1); }
+  void share_many(std::uint32_t n) noexcept {
+    [[maybe_unused]] const std::uint32_t before = shares_.fetch_add(n, std::memory_order_relaxed);
+    TROUPE_ASSERT(before != 0, "a share in a strand comes from a holder of one");
+  }
   /// Gives back `n` shares, of which none is the last.
-  void release_many(std::uint32_t n) noexcept { shares_.fetch_sub(n, std::memory_order_release); }
+  void release_many(std::uint32_t n) noexcept {
+    [[maybe_unused]] const std::uint32_t before = shares_.fetch_sub(n, std::memory_order_release);
+    TROUPE_ASSERT(before > n, "none of the shares in a strand that are given back at once is the last");
+  }
   void release() noexcept {
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    const std::uint32_t before = shares_.fetch_sub(1, std::memory_order_acq_rel);
+    TROUPE_ASSERT(before != 0, "each share in a strand is given back once");
+    if (before == 1) {
       wait_for_inspection();
       type_->free(*this);
     }

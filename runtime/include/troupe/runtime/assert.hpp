@@ -1,0 +1,21 @@
+// TROUPE_ASSERT: what a protocol promises, checked where it is relied upon.
+//
+// On where the library was built with the CMake option TROUPE_ASSERTIONS, as the presets for development and
+// for the sanitizers are; its users' code then checks, too. Otherwise nothing is evaluated.
+//
+//     TROUPE_ASSERT(count >= handled, "a mailbox gives back no more credit than it has handed out");
+#pragma once
+
+namespace troupe::detail {
+
+/// Prints `sentence`, which says what should have held, with the place, and aborts. Any thread.
+[[noreturn]] void assertion_failed(const char* sentence, const char* file, int line) noexcept;
+
+}  // namespace troupe::detail
+
+#if defined(TROUPE_ASSERTIONS)
+#define TROUPE_ASSERT(condition, sentence) \
+  ((condition) ? static_cast<void>(0) : ::troupe::detail::assertion_failed((sentence), __FILE__, __LINE__))
+#else
+#define TROUPE_ASSERT(condition, sentence) static_cast<void>(false && (condition))
+#endif

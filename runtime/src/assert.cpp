@@ -1,0 +1,13 @@
+#include <cstdio>
+#include <cstdlib>
+#include <troupe/runtime/assert.hpp>
+
+namespace troupe::detail {
+
+void assertion_failed(const char* sentence, const char* file, int line) noexcept {
+  // One call, so that the lines of several threads do not mix.
+  std::fprintf(stderr, "troupe: this did not hold: %s\n  at %s:%d\n", sentence, file, line);
+  std::abort();
+}
+
+}  // namespace troupe::detail
