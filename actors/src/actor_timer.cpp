@@ -6,90 +6,53 @@
 
 namespace troupe::detail {
 
-namespace {
-
-// Takes one mail out of a queue; false when it is not there.
-bool remove(mail_queue& q, const mail* wanted) noexcept {
-  mail_queue kept;
-  bool found = false;
-  while (mail* const m = q.pop_front()) {
-    if (m == wanted) {
-      found = true;
-    } else {
-      kept.push_back(*m);
-    }
-  }
-  q.append(kept);
-  return found;
-}
-
-}  // namespace
-
 std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m,
                                  copier copy) {
-  cell_extras& x = c.extras();
-  auto* const t = slab_new<actor_timer>(c, x.next_timer++, period, how, m, copy);
-  t->next_ = x.timers;
-  if (x.timers != nullptr) x.timers->previous_ = t;
-  x.timers = t;
+  actor_timer* t = nullptr;
+  try {
+    cell_extras& x = c.extras();
+    t = slab_new<actor_timer>(c, x.next_timer, period, how, m, copy);
+    ++x.next_timer;
+    x.timers.add(*t);
+  } catch (...) {
+    m.kind->dispose(m);
+    throw;
+  }
   t->due_ = deadline_after(c.home().now(), duration(first));
   c.home().local_worker().timers.arm(*t, t->due_);  // a constructor may run on any thread
   return t->number_;
 }
 
 void actor_timer::destroy(actor_timer* t) noexcept {
-  if (t->message_ != nullptr) t->message_->kind->dispose(*t->message_);
+  mail* const left = t->message_;
   slab_delete(t);
+  if (left != nullptr) left->kind->dispose(*left);  // runs what the user put into it
 }
 
-void actor_timer::unlink() noexcept {
-  cell_extras& x = *cell_->extras_if_any();
-  (previous_ != nullptr ? previous_->next_ : x.timers) = next_;
-  if (next_ != nullptr) next_->previous_ = previous_;
-}
-
-// Out of the list, and freed now or, when its mail is under way, on arrival.
-void actor_timer::drop() noexcept {
-  unlink();
-  if (home->cancel(*this)) {
-    destroy(this);
-  } else {
-    cell_ = nullptr;  // its mail is in the mailbox, and frees it there
+// It is in no index any more. Freed now or, when its mail is under way, on arrival.
+void actor_timer::drop(cell& c) noexcept {
+  if (state_ == state::due) {
+    c.extras_if_any()->notices.remove(*this);
+  } else if (!home->cancel(*this)) {
+    state_ = state::cancelled;
+    return;
   }
-}
-
-// Its message is not handled after all.
-void actor_timer::take_back() noexcept {
-  cell_extras& x = *cell_->extras_if_any();
-  if (remove(x.notices, queued_)) queued_->kind->dispose(*queued_);
-  queued_ = nullptr;
-  actor_timer* before = nullptr;
-  for (actor_timer* t = x.first_due; t != this; t = t->next_due_) before = t;
-  (before != nullptr ? before->next_due_ : x.first_due) = next_due_;
-  if (x.last_due == this) x.last_due = before;
+  destroy(this);
 }
 
 bool actor_timer::cancel(cell& c, std::uint64_t number) noexcept {
   cell_extras* const x = c.extras_if_any();
-  if (x == nullptr) return false;
-  for (actor_timer* t = x->timers; t != nullptr; t = t->next_) {
-    if (t->number_ != number) continue;
-    if (t->queued_ != nullptr) t->take_back();
-    if (t->spent()) {
-      t->unlink();
-      destroy(t);
-    } else {
-      t->drop();
-    }
-    return true;
-  }
-  return false;
+  actor_timer* const t = x != nullptr ? x->timers.find(number) : nullptr;
+  if (t == nullptr) return false;
+  x->timers.remove(*t);
+  t->drop(c);
+  return true;
 }
 
 void actor_timer::cancel_all(cell& c) noexcept {
-  cell_extras* const x = c.extras_if_any();
-  if (x == nullptr) return;
-  while (x->timers != nullptr) cancel(c, x->timers->number_);
+  if (cell_extras* const x = c.extras_if_any()) {
+    x->timers.clear([&c](actor_timer& t) { t.drop(c); });
+  }
 }
 
 void actor_timer::fire_it(timer& t) noexcept {
@@ -97,45 +60,41 @@ void actor_timer::fire_it(timer& t) noexcept {
   self.target_->post(self);
 }
 
-void actor_timer::act(mail& m, strand&) noexcept {
+void actor_timer::act(mail& m, strand& s) noexcept {
   auto& self = static_cast<actor_timer&>(m);
-  if (self.cell_ == nullptr) {
+  if (self.state_ == state::cancelled) {
     destroy(&self);
     return;
   }
-  cell_extras& x = *self.cell_->extras_if_any();
-  self.queued_ = self.period_ == 0 ? std::exchange(self.message_, nullptr) : self.copy_(*self.message_);
-  x.notices.push_back(*self.queued_);
-  self.next_due_ = nullptr;
-  (x.first_due != nullptr ? x.last_due->next_due_ : x.first_due) = &self;
-  x.last_due = &self;
+  self.state_ = state::due;
+  static_cast<cell&>(s).extras_if_any()->notices.push_back(self);
 }
 
-// A period is armed anew only now, so at most one tick waits to be handled.
-void actor_timer::notice_taken(cell& c, const mail& m) noexcept {
-  cell_extras& x = *c.extras_if_any();
-  actor_timer& self = *x.first_due;
-  if (self.queued_ != &m) return;
-  x.first_due = self.next_due_;
-  self.queued_ = nullptr;
-  if (self.spent()) {
-    self.unlink();
+// A period is armed again only now, so at most one tick waits to be handled.
+mail* actor_timer::take_it(notice& n, cell& c) {
+  auto& self = static_cast<actor_timer&>(n);
+  if (self.period_ == 0) {
+    mail* const m = std::exchange(self.message_, nullptr);
+    c.extras_if_any()->timers.remove(self);
     destroy(&self);
-    return;
+    return m;
   }
+  // Still due, though out of the queue, while it copies: what throws here ends the incarnation, and with it
+  // the timer.
+  c.extras_if_any()->notices.push_back(self);
+  mail* const m = self.copy_(*self.message_);
+  c.extras_if_any()->notices.remove(self);
+  self.arm_again(c);
+  return m;
+}
+
+void actor_timer::arm_again(cell& c) noexcept {
   const std::int64_t now = c.home().now();
-  switch (self.how_) {
-    case missed::skip:
-      self.due_ += self.period_ * (now > self.due_ ? (now - self.due_) / self.period_ + 1 : 1);
-      break;
-    case missed::delay:
-      self.due_ = now + self.period_;
-      break;
-    case missed::burst:
-      self.due_ += self.period_;
-      break;
-  }
-  this_worker()->timers.arm(self, self.due_);
+  if (how_ == missed::delay) due_ = now;
+  if (how_ == missed::skip && now > due_) due_ += (now - due_) / period_ * period_;
+  due_ = deadline_after(due_, duration(period_));
+  state_ = state::armed;
+  this_worker()->timers.arm(*this, due_);
 }
 
 void actor_timer::dispose_it(mail& m) noexcept {

@@ -1,59 +1,68 @@
 // ctx.after and ctx.every: a timer that ends in a handler.
+//
+//            fires              its mail arrives          handled (periodic: armed again)
+//   armed ----------> under way ----------------> due ---------------------------------> armed
+//     |                   |                         |
+//     +-------------------+------- cancelled -------+--> freed; under way: on arrival
+//
+// On the strand, armed and under way look the same until the home of the timer is asked.
 #pragma once
 
 #include <troupe/actors/cell.hpp>
 #include <troupe/runtime/timer.hpp>
 
+#include "intrusive_index.hpp"
+#include "notice.hpp"
+
 namespace troupe::detail {
 
-/// Belongs to one incarnation of a cell, in whose list it is.
-class actor_timer final : public timer, public mail {
+/// Belongs to one incarnation of a cell, in whose index it is until it is freed, or cancelled under way. On
+/// the strand, but for `fire_it`; a constructor of an actor may start one on any thread.
+class actor_timer final : public timer, public mail, public notice {
  public:
   using copier = mail* (*)(const mail&);
 
   actor_timer(cell& c, std::uint64_t number, std::int64_t period, missed how, mail& m, copier copy) noexcept
       : timer(&fire_it),
         mail(kind_of),
+        notice(&take_it),
         target_(&c),
-        cell_(&c),
         number_(number),
         period_(period),
-        how_(how),
         message_(&m),
-        copy_(copy) {}
+        copy_(copy),
+        how_(how) {}
 
+  /// Takes `m` over, also when it throws for want of memory.
   static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m,
                              copier copy);
+  /// False when there is no such timer (any more). O(1).
   static bool cancel(cell& c, std::uint64_t number) noexcept;
   static void cancel_all(cell& c) noexcept;
-  /// `m` is about to be handled: the timer it is from, if any, goes on or is done.
-  static void notice_taken(cell& c, const mail& m) noexcept;
+
+  [[nodiscard]] std::uint64_t key() const noexcept { return number_; }
+  index_hook<actor_timer> hook;
 
  private:
+  enum class state : std::uint8_t { armed, due, cancelled };
+
   static void fire_it(timer& t) noexcept;
   static void act(mail& m, strand& s) noexcept;
   static void dispose_it(mail& m) noexcept;
+  static mail* take_it(notice& n, cell& c);
   static constexpr mail_kind kind_of{&act, &dispose_it};
   static void destroy(actor_timer* t) noexcept;
-  void unlink() noexcept;
-  void drop() noexcept;
-
-  void take_back() noexcept;
-  /// Its one message has been handed over.
-  [[nodiscard]] bool spent() const noexcept { return message_ == nullptr; }
+  void drop(cell& c) noexcept;
+  void arm_again(cell& c) noexcept;
 
   cell* const target_;
-  cell* cell_;  // null once cancelled; on the strand
-  std::uint64_t number_;
-  std::int64_t period_;  // 0: once
+  const std::uint64_t number_;
+  const std::int64_t period_;  // 0: once
   std::int64_t due_ = 0;
-  missed how_;
   mail* message_;  // what is sent, or copied
-  copier copy_;
-  mail* queued_ = nullptr;  // what waits among the notices
-  actor_timer* next_due_ = nullptr;
-  actor_timer* next_ = nullptr;
-  actor_timer* previous_ = nullptr;
+  const copier copy_;
+  const missed how_;
+  state state_ = state::armed;
 };
 
 inline void drop_timers(cell& c) noexcept {

@@ -3,7 +3,6 @@
 #include <troupe/actors/cell.hpp>
 #include <troupe/actors/system_core.hpp>
 
-#include "actor_timer.hpp"
 #include "extras.hpp"
 #include "lossy_mailbox.hpp"
 #include "send_wait.hpp"
@@ -84,7 +83,7 @@ namespace {
 // The mailbox's word takes no user mail: it waits in a queue from which it may be lost.
 push_result deliver_lossy(cell& to, mail& m) noexcept {
   const cell_extras* const x = to.extras_if_any();
-  mail* lost = nullptr;
+  mail* lost = nullptr;  // perhaps m itself
   const push_result r = x->lossy->push(to, m, lost);
   if (lost != nullptr) {
     to.core().lose(to, *lost, dead_letter_cause::dropped);
@@ -301,7 +300,8 @@ void cell::visit(worker& w) noexcept {
       c.handle(*m, counted, w);
       continue;
     }
-    if (c.stop_asked_) {  // it was to drain its mailbox first, and now it is empty
+    if (c.life_ != life::running) continue;  // it crashed on what was to be next
+    if (c.stop_asked_) {                     // it was to drain its mailbox first, and now it is empty
       if (c.box_.depth() == c.handled_) {
         if (receiving && c.receiver_->drained != nullptr) {
           c.receiver_->drained(*std::exchange(c.receiver_->waiting, nullptr));
@@ -328,13 +328,18 @@ void cell::visit(worker& w) noexcept {
 // in the mailbox while it is handled, which saves a read-modify-write.
 mail* cell::next_mail(bool& counted) noexcept {
   if (cell_extras* const x = extras_if_any()) {
-    if (mail* const m = x->notices.pop_front()) {
-      if (x->first_due != nullptr) actor_timer::notice_taken(*this, *m);
-      return m;
-    }
+    if (!x->notices.empty()) return next_notice(*this);
   }
   if (capacity_ == 0) [[unlikely]] {
-    if (cell_extras* const x = extras_if_any(); x->lossy != nullptr) return x->lossy->pop();
+    if (cell_extras* const x = extras_if_any(); x->lossy != nullptr) {
+      std::exception_ptr fault;
+      mail* const m = x->lossy->pop(fault);
+      if (!fault) return m;
+      handling_ = m;  // what its key threw, the handler might have thrown
+      counted_ = false;
+      crash(error::from_exception(fault, path()));
+      return nullptr;
+    }
   }
   counted = true;
   if (mail* const m = pending_.pop_front()) return m;

@@ -127,7 +127,7 @@ void cell::take_from_list(cell& child) noexcept {
 void cell::discard_child(cell& child) noexcept {
   const cell_extras* const x = child.extras_if_any();
   const bool bare =
-      child.youngest_child_ == nullptr && (x == nullptr || (x->timers == nullptr && x->watching == nullptr));
+      child.youngest_child_ == nullptr && (x == nullptr || (x->timers.empty() && x->watching.empty()));
   if (bare && child.box_.try_die()) {
     child.life_ = life::dead;
     tell_watchers(child);

@@ -8,12 +8,15 @@
 #include <troupe/runtime/timer.hpp>
 #include <vector>
 
+#include "intrusive_index.hpp"
 #include "name_index.hpp"
+#include "notice.hpp"
 
 namespace troupe::detail {
 
 class actor_timer;
 class lossy_mailbox;
+struct registered_name;
 struct watch_link;
 
 /// A sliding window of restarts.
@@ -62,19 +65,17 @@ struct cell_extras {
   // quarantined: set by the parent, once, before it unlinks the cell; release, so that who
   // reads true also sees the closed mailbox. Broken by: "30 a wedged handler".
   atomic<bool> quarantined{false};
-  // Mail that runs before user mail, and is not counted: timers and notices.
-  mail_queue notices;
+  // Handled before user mail, and not counted: timers that are due, and ends of watched actors.
+  notice_queue notices;
   // System mail met at an inconvenient moment.
   mail_queue late_system;
-  // Timers of this incarnation.
-  actor_timer* timers = nullptr;
+  // Timers of this incarnation, by number.
+  intrusive_index<actor_timer> timers;
   std::uint64_t next_timer = 1;
-  // Those of them whose message waits among the notices, in the same order.
-  actor_timer* first_due = nullptr;
-  actor_timer* last_due = nullptr;
-  // Watches, by this cell and on it. `watchers` is under the cell's lock.
-  watch_link* watching = nullptr;
+  // Watches by this cell, by whom it watches; and on it, under the cell's lock, until they are told.
+  intrusive_index<watch_link> watching;
   watch_link* watchers = nullptr;
+  bool watchers_told = false;
   // Senders that wait for room, oldest first. Under the cell's lock.
   send_wait* first_waiter = nullptr;
   send_wait* last_waiter = nullptr;

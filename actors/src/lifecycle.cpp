@@ -427,9 +427,6 @@ bool cell::try_to_die() noexcept {
   if (box_.has_waiters()) fail_waiters();  // closed by now, so no other comes
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
   bounce_pending();
-  if (cell_extras* const x = extras_if_any()) {
-    while (mail* const m = x->notices.pop_front()) m->kind->dispose(*m);
-  }
   worker_here()->let_go();
   if (!box_.try_die()) return false;
   // From here nobody else runs this cell; whoever hears of its end finds it ended.

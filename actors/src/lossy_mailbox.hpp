@@ -11,6 +11,7 @@
 // on a visit, or suspended in a handler, after which it comes to pop().
 #pragma once
 
+#include <exception>
 #include <list>
 #include <mutex>
 #include <troupe/actors/cell.hpp>
@@ -28,11 +29,18 @@ class lossy_mailbox {
   lossy_mailbox& operator=(const lossy_mailbox&) = delete;
   ~lossy_mailbox();
 
-  /// Queues `m`, and takes out what has to go for it: the caller loses that.
-  /// closed: `m` is still the caller's. Throws when there is no memory.
-  push_result push(cell& owner, mail& m, mail*& lost);
-  /// The consumer only.
-  [[nodiscard]] mail* pop() noexcept;
+  /// Queues `m`, and takes out what has to go for it: the caller loses that, which is `m` itself when there
+  /// is no memory. closed: `m` is still the caller's. The key is asked for on the caller's thread, without
+  /// the lock.
+  push_result push(cell& owner, mail& m, mail*& lost) noexcept;
+  /// The oldest, or null; and what its key threw: then it is no message to be handled, but to crash on. The
+  /// consumer only.
+  [[nodiscard]] mail* pop(std::exception_ptr& fault) noexcept;
+  /// The same, for one that is not going to be handled anyway.
+  [[nodiscard]] mail* pop() noexcept {
+    std::exception_ptr fault;
+    return pop(fault);
+  }
 
   [[nodiscard]] std::uint32_t depth() noexcept {
     const std::scoped_lock guard(lock_);
@@ -53,9 +61,21 @@ class lossy_mailbox {
       return std::hash<std::string>{}(k.text) ^ static_cast<std::size_t>(k.number * 0x9e3779b97f4a7c15ULL);
     }
   };
-  using queue = std::list<mail*>;
+  struct entry {
+    mail* what;
+    std::exception_ptr fault;             // of its key
+    const coalescing_key* key = nullptr;  // in by_key_; null: it has none
+  };
+  using queue = std::list<entry>;
+  struct asked_key {
+    bool keyed = false;
+    coalescing_key key;
+    std::exception_ptr fault;
+  };
 
-  mail* take(queue::iterator at) noexcept;
+  asked_key key_for(mail& m) const noexcept;
+  void enqueue(mail& m, asked_key& k, mail*& lost);
+  mail* take(queue::iterator at, std::exception_ptr& fault) noexcept;
 
   const std::uint32_t capacity_;
   bool (*const key_of_)(mail&, coalescing_key&);

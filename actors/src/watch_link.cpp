@@ -1,5 +1,6 @@
 #include "watch_link.hpp"
 
+#include <memory>
 #include <troupe/actors/ref.hpp>
 #include <troupe/actors/system_core.hpp>
 
@@ -9,16 +10,13 @@ namespace troupe::detail {
 
 void watch(cell& by, cell& of) {
   cell_extras& mine = by.extras();
-  for (const watch_link* l = mine.watching; l != nullptr; l = l->next_watching) {
-    if (l->watched == &of && !l->dropped) return;  // one notice, however often it is asked for
-  }
+  if (mine.watching.find(watch_link::key_of(of)) != nullptr) return;
+  cell_extras& theirs = of.extras();
   auto* const link = slab_new<watch_link>(by, of);
-  link->next_watching = mine.watching;
-  mine.watching = link;
+  mine.watching.add(*link);
   {
-    cell_extras& theirs = of.extras();
     const scoped_lock guard(of.lock());
-    if (!of.box().dead()) {
+    if (!theirs.watchers_told && !of.box().dead()) {
       link->listed = true;
       link->next_watcher = theirs.watchers;
       if (theirs.watchers != nullptr) theirs.watchers->previous_watcher = link;
@@ -33,81 +31,40 @@ namespace {
 
 // False when the notice is already under way.
 bool withdraw(watch_link& l) noexcept {
-  const scoped_lock guard(l.watched->lock());
   if (!l.listed) return false;
   cell_extras& theirs = *l.watched->extras_if_any();
+  const scoped_lock guard(l.watched->lock());
+  if (theirs.watchers_told) return false;
   (l.previous_watcher != nullptr ? l.previous_watcher->next_watcher : theirs.watchers) = l.next_watcher;
   if (l.next_watcher != nullptr) l.next_watcher->previous_watcher = l.previous_watcher;
-  l.listed = false;
   return true;
 }
 
-void unlink(cell_extras& mine, watch_link& wanted) noexcept {
-  for (watch_link** at = &mine.watching; *at != nullptr; at = &(*at)->next_watching) {
-    if (*at == &wanted) {
-      *at = wanted.next_watching;
-      return;
-    }
+// The watcher does not care any more. The link is in no index.
+void drop(cell_extras& mine, watch_link& l) noexcept {
+  if (l.now == watch_link::state::due) {
+    mine.notices.remove(l);
+  } else if (!withdraw(l)) {
+    l.now = watch_link::state::dropped;  // frees itself on arrival
+    return;
   }
-}
-
-// Takes notices about `of` that wait to be handled back.
-void drop_notices(cell_extras& mine, const cell& of) noexcept {
-  mail_queue kept;
-  while (mail* const m = mine.notices.pop_front()) {
-    const bool about =
-        m->kind == message_id<down>() && static_cast<tell_envelope<down>*>(m)->message.who.cell() == &of;
-    if (about) {
-      m->kind->dispose(*m);
-    } else {
-      kept.push_back(*m);
-    }
-  }
-  mine.notices.append(kept);
+  slab_delete(&l);
 }
 
 }  // namespace
 
 void unwatch(cell& by, const cell& of) noexcept {
   cell_extras* const mine = by.extras_if_any();
-  if (mine == nullptr) return;
-  for (watch_link* l = mine->watching; l != nullptr; l = l->next_watching) {
-    if (l->watched != &of || l->dropped) continue;
-    unlink(*mine, *l);
-    if (withdraw(*l)) {
-      slab_delete(l);
-    } else {
-      l->dropped = true;  // frees itself on arrival
-    }
-    break;
-  }
-  drop_notices(*mine, of);
+  watch_link* const l = mine != nullptr ? mine->watching.find(watch_link::key_of(of)) : nullptr;
+  if (l == nullptr) return;
+  mine->watching.remove(*l);
+  drop(*mine, *l);
 }
 
 void drop_watches(cell& by) noexcept {
-  cell_extras* const mine = by.extras_if_any();
-  if (mine == nullptr) return;
-  watch_link* l = mine->watching;
-  mine->watching = nullptr;
-  while (l != nullptr) {
-    watch_link* const next = l->next_watching;
-    if (withdraw(*l)) {
-      slab_delete(l);
-    } else {
-      l->dropped = true;  // frees itself on arrival
-      l->next_watching = nullptr;
-    }
-    l = next;
+  if (cell_extras* const mine = by.extras_if_any()) {
+    mine->watching.clear([mine](watch_link& l) { drop(*mine, l); });
   }
-  mail_queue kept;
-  while (mail* const m = mine->notices.pop_front()) {
-    if (m->kind == message_id<down>()) {
-      m->kind->dispose(*m);
-    } else {
-      kept.push_back(*m);
-    }
-  }
-  mine->notices.append(kept);
 }
 
 void tell_watchers(cell& of) noexcept {
@@ -119,8 +76,8 @@ void tell_watchers(cell& of) noexcept {
   watch_link* l = nullptr;
   {
     const scoped_lock guard(of.lock());
+    theirs->watchers_told = true;
     l = std::exchange(theirs->watchers, nullptr);
-    for (watch_link* each = l; each != nullptr; each = each->next_watcher) each->listed = false;
   }
   while (l != nullptr) {
     watch_link* const next = l->next_watcher;
@@ -134,15 +91,22 @@ void tell_watchers(cell& of) noexcept {
 
 void watch_link::act(mail& m, strand& s) noexcept {
   auto& self = static_cast<watch_link&>(m);
-  auto& watcher = static_cast<cell&>(s);
-  if (!self.dropped) {
-    cell_extras& mine = watcher.extras();
-    unlink(mine, self);
-    self.watched->share();
-    auto* const notice = slab_new<tell_envelope<down>>(down{any_ref(self.watched), self.watched->reason()});
-    mine.notices.push_back(*notice);
+  if (self.now == state::dropped) {
+    slab_delete(&self);
+    return;
   }
-  slab_delete(&self);
+  self.now = state::due;
+  static_cast<cell&>(s).extras_if_any()->notices.push_back(self);
+}
+
+mail* watch_link::take_it(notice& n, cell& c) {
+  auto& self = static_cast<watch_link&>(n);
+  c.extras_if_any()->watching.remove(self);
+  const std::unique_ptr<watch_link, void (*)(watch_link*) noexcept> spent(&self, &slab_delete<watch_link>);
+  self.watched->share();
+  any_ref who(self.watched);
+  exit_reason why = self.watched->reason();
+  return slab_new<tell_envelope<down>>(down{std::move(who), std::move(why)});
 }
 
 }  // namespace troupe::detail

@@ -3,14 +3,17 @@
 
 #include <troupe/actors/cell.hpp>
 
+#include "intrusive_index.hpp"
+#include "notice.hpp"
+
 namespace troupe::detail {
 
-/// Made by the watcher, in its list until the watch ends. While the watched
-/// actor lives the link is also in that one's list, under its lock; when the
-/// actor ends, the link travels to the watcher as system mail, which so costs no
-/// memory at that moment and cannot be refused.
-struct watch_link final : mail {
-  watch_link(cell& by, cell& of) noexcept : mail(kind_of), watcher(&by), watched(&of) {
+/// Made by the watcher, in its index until the watch ends. While the watched actor lives the link is also in
+/// that one's list, under its lock; when the actor ends, the link travels to the watcher as system mail,
+/// which so costs no memory at that moment and cannot be refused, and there it is the notice that waits to
+/// be handled.
+struct watch_link final : mail, notice {
+  watch_link(cell& by, cell& of) noexcept : mail(kind_of), notice(&take_it), watcher(&by), watched(&of) {
     by.share();
     of.share();
   }
@@ -18,25 +21,37 @@ struct watch_link final : mail {
     watcher->release();
     watched->release();
   }
+  watch_link(const watch_link&) = delete;
+  watch_link& operator=(const watch_link&) = delete;
 
   static void act(mail& m, strand& s) noexcept;
   static void dispose_it(mail& m) noexcept { slab_delete(&static_cast<watch_link&>(m)); }
+  static mail* take_it(notice& n, cell& c);
   static constexpr mail_kind kind_of{&act, &dispose_it};
 
-  cell* watcher;
-  cell* watched;
+  static std::uint64_t key_of(const cell& c) noexcept { return reinterpret_cast<std::uint64_t>(&c); }
+  [[nodiscard]] std::uint64_t key() const noexcept { return key_of(*watched); }
+  index_hook<watch_link> hook;  // in watcher's index, on its strand
+
+  /// out: in watched's list, or on its way; due: among the watcher's notices; dropped: on its way, and the
+  /// watcher does not care any more. On the watcher's strand.
+  enum class state : std::uint8_t { out, due, dropped };
+
+  cell* const watcher;
+  cell* const watched;
   watch_link* next_watcher = nullptr;  // in watched's list, under its lock
   watch_link* previous_watcher = nullptr;
-  bool listed = false;                  // in watched's list
-  watch_link* next_watching = nullptr;  // in watcher's list, on its strand
-  bool dropped = false;                 // the watcher does not care any more; on its strand
+  bool listed = false;  // it was put into that list; on the watcher's strand
+  state now = state::out;
 };
 
+/// On the strand of `by`, or in its constructor. One notice, however often it is asked for before the notice
+/// is handled. O(1), as is unwatch.
 void watch(cell& by, cell& of);
 void unwatch(cell& by, const cell& of) noexcept;
 /// Ends all watches that `by` made.
 void drop_watches(cell& by) noexcept;
-/// `of` has ended: tells its watchers, those that come later too.
+/// `of` has ended, or is cut off for good: tells its watchers, those that come later too.
 void tell_watchers(cell& of) noexcept;
 
 }  // namespace troupe::detail

@@ -1,5 +1,9 @@
 // Watches, dead letters, and names.
+#include <atomic>
+#include <thread>
+
 #include "common.hpp"
+#include "support/becomes_true.hpp"
 
 using namespace actors_test;
 using troupe::errc;
@@ -36,6 +40,37 @@ TEST_CASE("watch: of an actor that has ended already notifies at once") {
     CHECK(d.reason.why()->text() == "for good");
     p.expect_nothing();
   });
+}
+
+TEST_CASE("watch: on threads, of an actor that was cut off as wedged notifies at once") {
+  struct hanging {
+    using accepts = troupe::protocol<add>;
+    explicit hanging(std::atomic<int>* g) : gate(g) {}
+    void handle(add) {
+      *gate = 1;
+      while (*gate != 2) std::this_thread::sleep_for(1ms);
+    }
+    std::atomic<int>* gate;
+  };
+  std::atomic<int> gate{0};
+  troupe::testkit::log_capture log;
+  troupe::system sys({.workers = 2, .log = &log});
+  const auto top =
+      sys.start(troupe::supervisor("app").child<hanging>("stuck", {.shutdown = 10ms}, &gate)).value();
+  const auto stuck = sys.at<add>("/app/stuck").value();
+  probe<> early(sys);
+  early.watch(stuck);
+  REQUIRE(stuck.tell(add{1}) == send_result::ok);
+  REQUIRE(troupe_test::becomes_true([&] { return gate == 1; }));
+  (void)sys.block_on(top.stop_child("stuck"));
+  CHECK(early.expect<troupe::down>().reason.kind() == exit_kind::wedged);
+  probe<> late(sys);
+  late.watch(stuck);
+  CHECK(late.expect<troupe::down>().reason.kind() == exit_kind::wedged);
+  gate = 2;
+  CHECK(troupe_test::becomes_true([&] { return stuck.ended(); }));
+  early.expect_nothing_for(1ms);
+  late.expect_nothing_for(1ms);
 }
 
 TEST_CASE("watch: a restart is no end") {

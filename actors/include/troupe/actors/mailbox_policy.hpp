@@ -88,6 +88,9 @@ bool coalescing_key_of(mail& m, coalescing_key& out) {
 /// receiver sees the latest value of each. When there are more keys than room, and for
 /// messages of other types, as drop_oldest. `Key` is a member of the message, or a function:
 ///
+/// It is called on the sender's thread. A message whose key throws crashes the actor when it comes to it, as
+/// if its handler had thrown; a key function may send, but should be quick.
+///
 ///   .policy = troupe::coalesce<&price::symbol>
 ///   .policy = troupe::coalesce<[](const price& p) { return p.market * 1000 + p.symbol; }>
 template <auto Key>

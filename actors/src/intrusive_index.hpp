@@ -1,0 +1,123 @@
+// Elements by a number: a hash table whose chains run through the elements, so that to add and to take out
+// never fails, and needs no search but for the element itself.
+//
+// Owned by the extras of a cell, and used on its strand only. The first few elements need no memory; after
+// that the table doubles, and with no memory for that the chains get longer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace troupe::detail {
+
+/// The part of an element that is its place in an index.
+template <class T>
+struct index_hook {
+  T* next = nullptr;
+  T** at = nullptr;  // what points to the element; null when it is in no index
+};
+
+/// A T has a member `index_hook<T> hook`, and `std::uint64_t key() const`, which does not change.
+template <class T>
+class intrusive_index {
+ public:
+  intrusive_index() = default;
+  intrusive_index(const intrusive_index&) = delete;
+  intrusive_index& operator=(const intrusive_index&) = delete;
+
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  /// O(1) on average.
+  [[nodiscard]] T* find(std::uint64_t key) const noexcept {
+    for (T* t = chains()[place_of(key)]; t != nullptr; t = t->hook.next) {
+      if (t->key() == key) return t;
+    }
+    return nullptr;
+  }
+
+  /// `t` is in no index. O(1) on average, amortised.
+  void add(T& t) noexcept {
+    if (size_ >= 2 * (std::size_t{1} << bits_)) resize(bits_ + 2);
+    link(t);
+    ++size_;
+  }
+
+  /// Harmless when it is in none. O(1), amortised.
+  void remove(T& t) noexcept {
+    if (t.hook.at == nullptr) return;
+    unlink(t);
+    if (bits_ > kept_bits && size_ < (std::size_t{1} << bits_) / 8) resize(bits_ - 2);
+  }
+
+  /// Takes out all elements, each before `f` is called with it. `f` may add others, which are taken out too.
+  template <class F>
+  void clear(F&& f) noexcept {
+    while (size_ != 0) {
+      for (std::size_t i = 0; size_ != 0 && i < (std::size_t{1} << bits_); ++i) {
+        while (T* const t = chains()[i]) {
+          unlink(*t);
+          f(*t);
+          if (i >= (std::size_t{1} << bits_)) break;  // what f took out made the table smaller
+        }
+      }
+    }
+    resize(first_bits);
+  }
+
+ private:
+  static constexpr unsigned first_bits = 2;
+  static constexpr unsigned kept_bits = 10;  // a table of this size is kept when its elements go
+
+  [[nodiscard]] T* const* chains() const noexcept { return bits_ == first_bits ? first_ : more_.get(); }
+  [[nodiscard]] T** chains() noexcept { return bits_ == first_bits ? first_ : more_.get(); }
+  // Spreads addresses, and leaves numbers that follow one another apart.
+  [[nodiscard]] std::size_t place_of(std::uint64_t key) const noexcept {
+    return static_cast<std::size_t>((key * 0x9e3779b97f4a7c15ULL) >> (64 - bits_));
+  }
+
+  void link(T& t) noexcept {
+    T*& first = chains()[place_of(t.key())];
+    t.hook = {first, &first};
+    if (first != nullptr) first->hook.at = &t.hook.next;
+    first = &t;
+  }
+
+  void unlink(T& t) noexcept {
+    *t.hook.at = t.hook.next;
+    if (t.hook.next != nullptr) t.hook.next->hook.at = t.hook.at;
+    t.hook = {};
+    --size_;
+  }
+
+  void resize(unsigned bits) noexcept {
+    if (bits == bits_) return;
+    std::unique_ptr<T*[]> fresh;
+    if (bits != first_bits) {
+      fresh.reset(new (std::nothrow) T*[std::size_t{1} << bits]());
+      if (!fresh) return;
+    }
+    T* all = nullptr;
+    for (std::size_t i = 0; i < (std::size_t{1} << bits_); ++i) {
+      for (T* t = std::exchange(chains()[i], nullptr); t != nullptr;) {
+        T* const next = t->hook.next;
+        t->hook.next = all;
+        all = t;
+        t = next;
+      }
+    }
+    more_ = std::move(fresh);
+    bits_ = bits;
+    while (all != nullptr) link(*std::exchange(all, all->hook.next));
+  }
+
+  std::size_t size_ = 0;
+  unsigned bits_ = first_bits;
+  T* first_[std::size_t{1} << first_bits] = {};
+  std::unique_ptr<T*[]> more_;  // null while first_ is in use
+};
+
+}  // namespace troupe::detail
