@@ -130,8 +130,8 @@ void cell::discard_child(cell& child) noexcept {
       child.youngest_child_ == nullptr && (x == nullptr || (x->timers.empty() && x->watching.empty()));
   if (bare && child.box_.try_die()) {
     child.life_ = life::dead;
+    core_->unregister(child);
     tell_watchers(child);
-    if (child.has_names()) core_->unregister(child);
     unlink_child(child);
     child.release_many(2);
     child.release();

@@ -87,7 +87,11 @@ struct cell_extras {
 
   cell_extras();
   ~cell_extras();
-  std::vector<std::string> registered_names;
+  // What it is registered as; under the lock of the registry. has_names: set under that lock before a name
+  // is added, read by the end of the actor to see whether it must look. Sequentially consistent with the
+  // death of the mailbox (name_registry.cpp). Broken by: "names: on threads, registering races" in name_test.
+  registered_name* names = nullptr;
+  atomic<bool> has_names{false};
   // Why it stops itself, when it said so.
   std::optional<exit_reason> leaving;
 };

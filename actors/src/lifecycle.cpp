@@ -429,9 +429,9 @@ bool cell::try_to_die() noexcept {
   bounce_pending();
   worker_here()->let_go();
   if (!box_.try_die()) return false;
-  // From here nobody else runs this cell; whoever hears of its end finds it ended.
+  // From here nobody else runs this cell; whoever hears of its end finds it ended, and its names free.
+  core_->unregister(*this);
   tell_watchers(*this);
-  if (has_names()) core_->unregister(*this);
   if (prepaid_ != 0) release_many(std::exchange(prepaid_, 0));
   if (parent_ != nullptr) {
     parent_->post(exit_);
@@ -440,13 +440,6 @@ bool cell::try_to_die() noexcept {
   }
   release();
   return true;
-}
-
-bool cell::has_names() noexcept {
-  const cell_extras* const x = extras_in_order();
-  if (x == nullptr) return false;
-  const scoped_lock guard(lock_);
-  return !x->registered_names.empty();
 }
 
 }  // namespace troupe::detail

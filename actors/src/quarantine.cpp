@@ -111,8 +111,8 @@ void cell::quarantine(cell& child) noexcept {
                         "its thread is left behind. What blocks belongs into co_await blocking(...)");
   core_->add_wedged(where);
   child.for_each_child([](cell& c) { c.request(order_kill); });
+  core_->unregister(child);
   tell_watchers(child);
-  if (child.has_names()) core_->unregister(child);
   unlink_child(child);  // our share of it stays until its exit_ comes, if ever
   if (life_ == life::ending) {
     stop_next_child();

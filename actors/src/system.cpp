@@ -109,7 +109,7 @@ void system::stop(const any_ref& who) noexcept {
 // -- names ------------------------------------------------------------------------
 
 bool system::register_name(const std::string& name, const any_ref& who) {
-  return impl_->core->register_name(name, *who.cell());
+  return who && impl_->core->register_name(name, *who.cell());
 }
 
 any_ref system::find_name(std::string_view name) {

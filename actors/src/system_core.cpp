@@ -4,6 +4,8 @@
 #include <chrono>
 
 #include "extras.hpp"
+#include "name_registry.hpp"
+#include "sink_list.hpp"
 
 namespace troupe::detail {
 
@@ -31,7 +33,11 @@ constexpr behaviour root_behaviour{
 }
 
 system_core::system_core(system& owner, engine& e, std::uint16_t place, duration shutdown)
-    : owner_(owner), engine_(&e), place_(place) {
+    : owner_(owner),
+      engine_(&e),
+      place_(place),
+      names_(std::make_unique<name_registry>()),
+      sinks_(std::make_unique<sink_list>()) {
   spawn_options o;
   o.stop_children = stop_order::parallel;
   o.shutdown = shutdown;
@@ -52,53 +58,35 @@ void system_core::lose(const cell& to, mail& m, dead_letter_cause why) noexcept 
   const bool asked = k.is_request && static_cast<ask_envelope_base&>(m).waiter != nullptr;
   if (asked && why != dead_letter_cause::crashed) return;
   engine_->count([](counter_block& c) { c.dead_letters.add(); });
-  if (!has_sinks_.load(std::memory_order_relaxed)) return;
-  const dead_letter letter(to.path(), why, m);
-  const std::scoped_lock guard(sinks_lock_);
-  for (dead_letter_sink* const s : sinks_) s->write(letter);
+  if (!sinks_->wants_letters()) return;
+  try {
+    sinks_->show(dead_letter(to.path(), why, m));
+  } catch (const std::bad_alloc&) {
+    // No memory for its path: it is counted, and shown to nobody.
+  }
 }
 
 void system_core::subscribe(dead_letter_sink& s) {
-  const std::scoped_lock guard(sinks_lock_);
-  sinks_.push_back(&s);
-  has_sinks_.store(true, std::memory_order_relaxed);
+  sinks_->add(s);
 }
 
 void system_core::unsubscribe(dead_letter_sink& s) noexcept {
-  const std::scoped_lock guard(sinks_lock_);
-  std::erase(sinks_, &s);
-  has_sinks_.store(!sinks_.empty(), std::memory_order_relaxed);
+  sinks_->remove(s);
 }
 
 // -- names ------------------------------------------------------------------------
 
+// An actor of another system ends without this one's knowing.
 bool system_core::register_name(const std::string& name, cell& c) {
-  const std::scoped_lock guard(lock_);
-  const auto [at, fresh] = names_.try_emplace(name, &c);
-  if (!fresh) return at->second == &c;
-  // Under the cell's lock, so that an actor that ends at this moment either
-  // sees the name or is seen to have ended.
-  cell_extras& x = c.extras();
-  const scoped_lock cell_guard(c.lock());
-  if (c.box().dead()) {
-    names_.erase(at);
-    return false;
-  }
-  x.registered_names.push_back(name);
-  return true;
+  return &c.core() == this && names_->add(name, c);
 }
 
 void system_core::unregister(cell& c) noexcept {
-  const std::scoped_lock guard(lock_);
-  std::erase_if(names_, [&c](const auto& entry) { return entry.second == &c; });
+  names_->remove_all(c);
 }
 
 cell* system_core::find_name(std::string_view name) {
-  const std::scoped_lock guard(lock_);
-  const auto at = names_.find(name);
-  if (at == names_.end()) return nullptr;
-  at->second->share();
-  return at->second;
+  return names_->find(name);
 }
 
 cell* system_core::find_path(std::string_view path) {

@@ -185,8 +185,6 @@ class alignas(16) cell final : public strand, public context {
   /// Puts a child into another place of the list: it is stopped right before `older`, or,
   /// when that is null, last of all. On the strand.
   void place_child(cell& child, cell* older) noexcept;
-  /// Whether it was registered under a name. Once it is dead this stays as it is.
-  [[nodiscard]] bool has_names() noexcept;
   /// Whether `c` is a child that has not ended. Any thread.
   [[nodiscard]] bool owns(const cell& c) const noexcept { return c.parent_ == this; }
 

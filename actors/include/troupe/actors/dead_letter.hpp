@@ -41,8 +41,9 @@ class dead_letter {
   detail::mail* mail_;
 };
 
-/// Is shown every dead letter, on the thread that lost it. Must not throw and
-/// should be quick; it may send messages.
+/// Is shown every dead letter, on the thread that lost it, also on several threads at a time. Must not throw
+/// and should be quick. No lock is held: it may send messages, and take itself back. What write() itself
+/// loses in the same system is counted, but shown to no sink.
 class dead_letter_sink {
  public:
   dead_letter_sink() = default;

@@ -87,8 +87,9 @@ class system {
   /// line with the paths, when something is still running then. From outside.
   bool shutdown();
 
-  /// Gives an actor a name to be found by, until it ends; false when the name
-  /// belongs to another or the actor has ended.
+  /// Gives an actor of this system a name to be found by, until it ends; it may have several. False when
+  /// the name belongs to another, or when the actor has ended or is of another system. By the time that
+  /// ended() says so, or that a watcher hears of the end, its names are free. Any thread.
   bool register_name(const std::string& name, const any_ref& who);
   /// The actor registered under a name: errc::not_found, or errc::invalid_argument
   /// when it does not accept one of Ms.
@@ -108,8 +109,10 @@ class system {
   [[nodiscard]] runtime_counters counters() const;
   [[nodiscard]] time_point now() const noexcept;
   [[nodiscard]] const system_options& options() const noexcept;
-  /// From now on `sink` is shown every dead letter, until taken back.
+  /// From now on `sink` is shown every dead letter, until taken back. Any thread, also from within write().
   void subscribe(dead_letter_sink& sink);
+  /// Returns once no thread shows `sink` a letter any more, so that it may be destroyed; but from within a
+  /// sink's write() it returns at once.
   void unsubscribe(dead_letter_sink& sink) noexcept;
 
   [[nodiscard]] runtime& on() const noexcept;

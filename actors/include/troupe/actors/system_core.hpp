@@ -2,7 +2,7 @@
 #pragma once
 
 #include <condition_variable>
-#include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <troupe/actors/cell.hpp>
@@ -21,6 +21,9 @@ struct spawn_hooks {
   /// The behaviour to use instead of `b`; may change the options.
   virtual const behaviour& prepare(const behaviour& b, spawn_options& o) = 0;
 };
+
+class name_registry;
+class sink_list;
 
 class system_core {
  public:
@@ -45,6 +48,7 @@ class system_core {
 
   // Names; any thread.
   bool register_name(const std::string& name, cell& c);
+  /// `c` has ended, or is cut off for good: its names go.
   void unregister(cell& c) noexcept;
   /// The cell behind a name, shared for the caller, or null.
   cell* find_name(std::string_view name);
@@ -71,12 +75,8 @@ class system_core {
   std::condition_variable changed_;
   bool ended_ = false;
   std::vector<std::string> wedged_;
-  std::map<std::string, cell*, std::less<>> names_;
-  std::mutex sinks_lock_;
-  std::vector<dead_letter_sink*> sinks_;
-  // has_sinks_: whether anybody listens; relaxed, a subscriber sees what is
-  // lost after subscribe() has returned because both take sinks_lock_ then.
-  atomic<bool> has_sinks_{false};
+  const std::unique_ptr<name_registry> names_;
+  const std::unique_ptr<sink_list> sinks_;
 };
 
 }  // namespace troupe::detail

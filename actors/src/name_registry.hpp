@@ -1,0 +1,45 @@
+// The names of a system's actors.
+//
+// Each entry has a share of its actor, so that what is found is always there, and is in a list of its actor
+// too, so that an actor's end finds its names without a search. An actor that has ended, or is cut off for
+// good, has no names: its entries count as free from that moment, not only once they are taken out.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace troupe::detail {
+
+class cell;
+
+/// One name; the actor's extras have the first of its list.
+struct registered_name {
+  cell* owner;
+  const std::string* name;  // the key of the entry
+  registered_name* next = nullptr;
+  registered_name** at = nullptr;  // what points to this one
+};
+
+/// Owned by system_core. Any thread.
+class name_registry {
+ public:
+  /// False when another actor has the name, or `c` has ended. O(log n), as is find().
+  bool add(const std::string& name, cell& c);
+  /// `c` has ended: takes out what it has. O(log n) for each of its names, and free for who never had one.
+  void remove_all(cell& c) noexcept;
+  /// The actor of that name, shared for the caller, or null.
+  [[nodiscard]] cell* find(std::string_view name);
+
+ private:
+  using names = std::map<std::string, registered_name, std::less<>>;
+
+  static void give(cell& c, names::iterator at) noexcept;
+  static void take(registered_name& n) noexcept;
+
+  std::mutex lock_;  // guards all below, and the lists of the actors
+  names names_;
+};
+
+}  // namespace troupe::detail
