@@ -69,3 +69,32 @@ TEST_CASE("tcp_server: without probes nobody finds out, and a silent peer that i
   CHECK(w.server.metrics().active == 1);
   CHECK(w.server.metrics().closed.error == 0);
 }
+
+TEST_CASE("tcp_server: a refusal arrives whole, also when the network takes it in pieces") {
+  testkit::for_each_seed(50, [](std::uint64_t seed) {
+    sim::runtime rt{{.seed = seed}};
+    sim::network net{rt, {.split = 1}};
+    sim::host host{net, "server"};
+    sim::host client{net, "client"};
+    troupe::system sys{host, {.log = &silent_log()}};
+    tcp_server<echo> server("tcp", {.listen = host.at(7),
+                                    .max_connections = 1,
+                                    .beyond = over_limit::refuse,
+                                    .refusal = "too many of you, come again\r\n"});
+    must(sys.start(server));
+    std::string heard;
+    const auto stay = [](ip_endpoint to) -> task<void> {
+      const tcp_stream s = must(co_await tcp_stream::connect(to, 5s));
+      co_await sleep_for(1h);
+    };
+    const auto visit = [](ip_endpoint to, std::string* into) -> task<void> {
+      tcp_stream s = must(co_await tcp_stream::connect(to, 5s));
+      *into = co_await read_all(s);
+    };
+    client.spawn(stay(host.at(7)));
+    rt.advance(1s);
+    client.spawn(visit(host.at(7), &heard));
+    rt.advance(10s);
+    CHECK(heard == "too many of you, come again\r\n");
+  });
+}

@@ -97,7 +97,10 @@ class listener_actor {
         if (core_->places().wait(self_)) co_return;
         continue;
       }
-      if (!peer_.is_open() && !co_await accept(ctx)) continue;
+      if (!peer_.is_open()) {
+        const bool accepted = co_await accept(ctx);
+        if (!accepted) continue;
+      }
       if (core_->places().try_take()) {
         co_await welcome(ctx, std::move(peer_));
       } else if (!waits) {
@@ -142,7 +145,12 @@ class listener_actor {
     core_->meter().refused();
     // What is said before a handshake nobody understands.
     if (core_->options.refusal.empty() || core_->tls) co_return;
-    (void)peer.try_write(std::as_bytes(std::span(core_->options.refusal)));
+    // As much as goes without waiting, which may take more than one write.
+    for (auto rest = std::as_bytes(std::span(core_->options.refusal)); !rest.empty();) {
+      const result<std::size_t> sent = peer.try_write(rest);
+      if (!sent || *sent == 0) break;
+      rest = rest.subspan(*sent);
+    }
     co_await say_farewell(peer, duration::zero());  // nobody waits for who is turned away
   }
   task<void> welcome(context& ctx, tcp_stream peer) {
