@@ -252,7 +252,8 @@ class basic_keyspace {
     for (segment* part = chain.get(); part != nullptr; part = part->overflow.get()) {
       for (std::uint64_t used = part->used; used != 0; used &= used - 1) {
         entry& e = part->entries[static_cast<std::size_t>(std::countr_zero(used))];
-        chain_to((e.hash & bit) != 0 ? *upper : *old, std::move(e));
+        segment& half = (e.hash & bit) != 0 ? *upper : *old;
+        chain_to(half, std::move(e));
       }
     }
     const std::size_t span = directory_.size() >> old->depth;

@@ -41,7 +41,10 @@ class request_batch {
   template <class Visit>
   void for_each(Visit&& visit) const {
     std::vector<std::string_view> args;
-    for (std::size_t at = 0; at < packed_.size();) visit(unpack(at, args), arguments(args));
+    for (std::size_t at = 0; at < packed_.size();) {
+      const command_spec& spec = unpack(at, args);  // fills args, so it comes first
+      visit(spec, arguments(args));
+    }
   }
 
  private:
