@@ -81,7 +81,10 @@ task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Str
       socket_state* const s = socket_access::of(peer).get();
       const operation mine(s, direction::read);
       if (!mine || !s->is_open()) co_return;
-      if (co_await readiness(*s, direction::read, wait_until(*core, !buffer.empty(), message_due))) co_return;
+      // Named, and not a condition: GCC would keep both the condition and what it was made from in the frame.
+      const std::error_code failed =
+          co_await readiness(*s, direction::read, wait_until(*core, !buffer.empty(), message_due));
+      if (failed) co_return;
     } else {
       peer.set_read_deadline(time_until(c, wait_until(*core, !buffer.empty(), message_due)));
       const result<void> readable = co_await peer.wait_readable();
@@ -91,9 +94,9 @@ task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Str
     me.yields_to_stop = false;
     if (!read_into(c, buffer, peer)) co_return;
     while (!buffer.empty()) {
-      const std::size_t before = buffer.size();
-      if (!consumed(c, buffer, co_await on_data(object, buffer.data(), peer, c))) co_return;
-      if (buffer.size() == before) break;  // it needs more
+      const result<std::size_t> taken = co_await on_data(object, buffer.data(), peer, c);
+      if (!consumed(c, buffer, taken)) co_return;
+      if (*taken == 0) break;  // it needs more
       message_due = no_deadline;
     }
   }
