@@ -65,13 +65,23 @@ leaf() {
   openssl x509 -req -in "$name.csr" -CA "$by.crt" -CAkey "$by.key" -CAcreateserial -sha256 \
     -extfile "$name.ext" -out "$name.crt" "$@"
 }
+# x509 takes no end before the start since OpenSSL 3.4; ca takes both as they are given.
+expired() {
+  key expired
+  openssl req -new -key expired.key -sha256 -subj "$2" -out expired.csr
+  printf '%s\n' "$3" > expired.ext
+  printf '[ca]\ndefault_ca=a\n[a]\ndatabase=issued\nserial=ca.srl\npolicy=p\n[p]\ncommonName=supplied\n' > ca.cnf
+  : > issued
+  openssl ca -batch -config ca.cnf -in expired.csr -cert "$1.crt" -keyfile "$1.key" -extfile expired.ext -md sha256 \
+    -startdate 20200101000000Z -enddate 20200102000000Z -outdir . -notext -out expired.crt
+}
 authority ca /CN=Test-Authority
 authority other_ca /CN=Other-Authority
 leaf server ca /CN=server 'subjectAltName=DNS:localhost,DNS:db.example,IP:127.0.0.1' -days 2
 leaf wild ca /CN=wild 'subjectAltName=DNS:*.wild.example' -days 2
 leaf second ca /CN=second 'subjectAltName=DNS:second.example' -days 2
 leaf stranger other_ca /CN=stranger 'subjectAltName=DNS:localhost' -days 2
-leaf expired ca /CN=expired 'subjectAltName=DNS:localhost' -days -1
+expired ca /CN=expired 'subjectAltName=DNS:localhost'
 leaf alice ca '/O=Example/CN=alice' 'subjectAltName=DNS:alice.example,IP:::1,email:alice@example.org,URI:spiffe://example/alice' -days 2
 leaf mallory other_ca /CN=mallory 'subjectAltName=DNS:mallory.example' -days 2
 leaf middle ca /CN=Middle-Authority 'basicConstraints=critical,CA:TRUE' -days 2
