@@ -1,5 +1,6 @@
 // expect: this message has no reply
-// expect: request_message<deposit>|'deposit' does not satisfy 'request_message'
+// expect(clang): request_message<deposit>|'deposit' does not satisfy 'request_message'
+// expect(gcc): no type named .reply. in .struct deposit.
 #include <troupe/actors.hpp>
 
 struct deposit {};
