@@ -26,7 +26,10 @@ struct connection {
       const auto sent = peer.try_write(buffer.data());
       if (!sent) break;
       buffer.consume(*sent);
-      if (!buffer.empty() && !co_await peer.write_all(buffer.data())) break;
+      if (!buffer.empty()) {
+        const auto rest = co_await peer.write_all(buffer.data());
+        if (!rest) break;
+      }
       buffer.clear();
     }
   }

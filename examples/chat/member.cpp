@@ -81,7 +81,9 @@ task<void> member::rename(std::string nick, inbox in) {
     co_return;
   }
   const std::string before = std::exchange(nick_, nick);
-  if (room_ && !co_await joined(room_, in)) nick_ = before;
+  if (!room_) co_return;
+  const bool welcome = co_await joined(room_, in);
+  if (!welcome) nick_ = before;
 }
 
 task<void> member::join(std::string name, inbox in, lobby_ref rooms) {

@@ -65,14 +65,16 @@ troupe::task<void> connection::serve(troupe::context& ctx, Stream peer) {
   const server_options& o = server_->options;
   troupe::framed client(std::move(peer), resp_codec(o.limits),
                         {.frame_deadline = time_or_forever(o.command_timeout)});
-  for (bool goes_on = true; goes_on;) {
+  for (;;) {
     auto commands = co_await troupe::until_stopped(ctx, client.next_batch());
     if (!commands) {
       const std::string out = last_words(commands.error(), o);
       if (!out.empty()) (void)co_await client.stream().write_all(bytes_of(out));
       break;
     }
-    goes_on = !commands->empty() && co_await answer(ctx, client, *commands);
+    if (commands->empty()) break;
+    const bool goes_on = co_await answer(ctx, client, *commands);
+    if (!goes_on) break;
   }
   co_await troupe::say_farewell(client.stream(), troupe::duration::zero());
 }

@@ -86,10 +86,10 @@ void view::say(std::string sentence) {
   if (!terminal_) std::printf("%s  * %s\n", in_seconds(elapsed()).c_str(), sentence_.c_str());
 }
 
-void view::note(std::string event) {
-  std::ranges::replace(event, '\n', ' ');
-  const std::scoped_lock guard(lock_);
-  events_.push_back({elapsed(), std::move(event)});
+void view::note(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  const std::scoped_lock hold_events(lock_);
+  events_.push_back({elapsed(), std::move(text)});
 }
 
 void view::write(troupe::log_level /*level*/, std::string_view line) noexcept {
@@ -97,7 +97,7 @@ void view::write(troupe::log_level /*level*/, std::string_view line) noexcept {
 }
 
 std::vector<std::string> view::notes() const {
-  const std::scoped_lock guard(lock_);
+  const std::scoped_lock hold_events(lock_);
   std::vector<std::string> all;
   for (const event& e : events_) all.push_back(e.text);
   return all;
@@ -187,7 +187,7 @@ void view::draw(const std::vector<row>& rows) {
   add_wrapped("  > ", sentence_);
   add("");
   {
-    const std::scoped_lock guard(lock_);
+    const std::scoped_lock hold_events(lock_);
     const std::size_t first = events_.size() - std::min(events_.size(), events_shown);
     for (std::size_t i = first; i < events_.size(); ++i) {
       add_wrapped("  " + in_seconds(events_[i].seconds) + "  ", events_[i].text);
@@ -202,7 +202,7 @@ void view::draw(const std::vector<row>& rows) {
 
 void view::print_changes(const std::vector<row>& rows) {
   {
-    const std::scoped_lock guard(lock_);
+    const std::scoped_lock hold_events(lock_);
     for (; printed_ < events_.size(); ++printed_) {
       const event& e = events_[printed_];
       std::printf("%s    %s\n", in_seconds(e.seconds).c_str(), e.text.c_str());

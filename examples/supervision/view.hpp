@@ -44,7 +44,7 @@ class view final : public troupe::log_sink {
   /// What the spectator is to know now.
   void say(std::string sentence);
   /// Something happened. Any thread.
-  void note(std::string event);
+  void note(std::string text);
   /// A line of the system's log is an event, too.
   void write(troupe::log_level level, std::string_view line) noexcept override;
   [[nodiscard]] std::vector<std::string> notes() const;

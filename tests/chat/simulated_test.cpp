@@ -138,7 +138,10 @@ task<void> talk(tcp_stream& s, person& p, const visit& v, troupe::sim::runtime& 
     co_await troupe::sleep_for(duration(rt.random() % 200'000'000));
   }
   while (p.stays) {
-    if (p.asks && !co_await write(s, "/who")) co_return;
+    if (p.asks) {
+      const bool asked = co_await write(s, "/who");
+      if (!asked) co_return;
+    }
     co_await troupe::sleep_for(p.asks ? 5ms : 200ms);
   }
   if (!co_await write(s, "/quit")) co_return;
@@ -187,7 +190,9 @@ task<void> chat_along(troupe::ip_endpoint server, person& p, troupe::sim::runtim
 /// Comes, and then does nothing but listen.
 task<void> lurk(troupe::ip_endpoint server) {
   auto s = co_await tcp_stream::connect(server, 5s);
-  if (!s || !co_await write(*s, "/nick lurker\n/join tea")) co_return;
+  if (!s) co_return;
+  const bool greeted = co_await write(*s, "/nick lurker\n/join tea");
+  if (!greeted) co_return;
   std::byte unheard[64];
   for (;;) {
     const auto n = co_await s->read_some(unheard);

@@ -114,7 +114,8 @@ std::string key_of(int client, int write) {
 
 // Whether an acknowledged write is there; false as well when nobody could say.
 task<bool> find(troupe::tcp_stream& s, int client, int write, client_notes& notes) {
-  const std::string reply = co_await command(s, {"GET", key_of(client, write)});
+  const std::vector<std::string> get = {"GET", key_of(client, write)};
+  const std::string reply = co_await command(s, get);
   if (reply == kv::reply::null_bulk) notes.lost = key_of(client, write);
   co_return reply == "$5\r\nthere\r\n";
 }
@@ -125,16 +126,20 @@ task<void> write_and_check(troupe::ip_endpoint server, int client, client_notes&
     co_await troupe::sleep_for(50ms);
     auto s = co_await troupe::tcp_stream::connect(server, 5s, {.read_deadline = 5s, .write_deadline = 5s});
     if (!s) continue;
-    if (notes.acknowledged > 0 && !co_await find(*s, client, notes.acknowledged, notes)) continue;
+    if (notes.acknowledged > 0) {
+      const bool still_there = co_await find(*s, client, notes.acknowledged, notes);
+      if (!still_there) continue;
+    }
     while (notes.acknowledged < writes) {
-      const std::string reply =
-          co_await command(*s, {"SET", key_of(client, notes.acknowledged + 1), "there"});
+      const std::vector<std::string> set = {"SET", key_of(client, notes.acknowledged + 1), "there"};
+      const std::string reply = co_await command(*s, set);
       if (reply != kv::reply::ok) break;  // a shard crashed, or the connection failed: nobody knows
       ++notes.acknowledged;
       co_await troupe::sleep_for(20ms);
     }
-    while (notes.acknowledged == writes && notes.checked < writes &&
-           co_await find(*s, client, notes.checked + 1, notes)) {
+    while (notes.acknowledged == writes && notes.checked < writes) {
+      const bool found = co_await find(*s, client, notes.checked + 1, notes);
+      if (!found) break;
       ++notes.checked;
     }
   }

@@ -151,7 +151,10 @@ TEST_CASE("with_timeout: nests, and the inner one leaves the outer one's await a
     co_await troupe::sleep_for(20ms);
     co_return r ? 0 : 1;
   };
-  const auto outer = [](auto& f) -> task<int> { co_return (co_await troupe::with_timeout(f(), 1s)).value(); };
+  const auto outer = [](auto& f) -> task<int> {
+    const troupe::result<int> r = co_await troupe::with_timeout(f(), 1s);
+    co_return r.value();
+  };
   CHECK(on.block_on(outer(inner)).value() == 1);
 }
 

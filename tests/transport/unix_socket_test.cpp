@@ -395,8 +395,12 @@ TEST_CASE("unix_datagram: a receiver that stays full is a timeout, and one that 
   unix_datagram free = must(unix_datagram::bind(dir / "free", {.write_deadline = 20ms}));
   const auto fill = [](unix_datagram& s, std::string path) -> task<error> {
     for (;;) {
-      result<void> sent =
-          path.empty() ? co_await s.send(bytes_of("x")) : co_await s.send_to(bytes_of("x"), path);
+      result<void> sent;
+      if (path.empty()) {
+        sent = co_await s.send(bytes_of("x"));
+      } else {
+        sent = co_await s.send_to(bytes_of("x"), path);
+      }
       if (!sent) co_return sent.error();
     }
   };

@@ -15,7 +15,7 @@ struct go_on {};
 /// Any thread. Each connection has taken a place and gives it back. Of one server, or shared by several.
 class connection_places {
  public:
-  explicit connection_places(std::uint32_t most) noexcept : most(most) {}
+  explicit connection_places(std::uint32_t limit) noexcept : most(limit) {}
 
   const std::uint32_t most;
 

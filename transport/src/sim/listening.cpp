@@ -18,7 +18,8 @@ listening::~listening() {
 }
 
 std::uint32_t listening::present() const noexcept {
-  return failed_ != 0 ? EPOLLIN | EPOLLERR | EPOLLHUP : !waiting_.empty() ? EPOLLIN : 0;
+  if (failed_ != 0) return EPOLLIN | EPOLLERR | EPOLLHUP;
+  return waiting_.empty() ? 0U : EPOLLIN;
 }
 
 std::shared_ptr<stream_end> listening::accept(int& error) {
