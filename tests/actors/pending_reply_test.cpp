@@ -100,7 +100,8 @@ TEST_CASE("request: the deadline counts from the request") {
         [](troupe::context&, troupe::ref<twice> to, troupe::ref<outcome> report) -> troupe::task<void> {
           auto pending = to.request(twice{21}, 900ms);
           co_await troupe::sleep_for(500ms);
-          (void)report.tell(outcome_of(co_await pending));
+          const auto reply = co_await pending;
+          (void)report.tell(outcome_of(reply));
         },
         b.sys.spawn<slow>(), p);
     CHECK(p.expect<outcome>().code == errc::timeout);
@@ -170,8 +171,10 @@ TEST_CASE("request: an asker that is stopped gives up what it waits for and what
                                             troupe::ref<outcome> report) -> troupe::task<void> {
                               auto first = to.request(twice{1});
                               auto second = to.request(twice{2});
-                              (void)report.tell(outcome_of(co_await second));
-                              (void)report.tell(outcome_of(co_await first));
+                              const auto reply_to_second = co_await second;
+                              (void)report.tell(outcome_of(reply_to_second));
+                              const auto reply_to_first = co_await first;
+                              (void)report.tell(outcome_of(reply_to_first));
                             }),
                             troupe::ref<twice>(b.sys.spawn<slow>()), p.ref());
     REQUIRE(asker.tell(go{}) == send_result::ok);

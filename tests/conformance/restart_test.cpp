@@ -50,7 +50,8 @@ TEST_CASE("01 restart types x ends: permanent always, transient after an abnorma
                                     "temporary-shutdown: shutdown", "transient-detail: shutdown",
                                     "transient-normal: normal", "transient-shutdown: shutdown"});
     REQUIRE(w.sys.counters().restarts == 7);
-    for (const auto& c : w.await(top.children()).value()) {
+    const auto children = w.await(top.children());
+    for (const auto& c : children.value()) {
       INFO(c.id);
       const bool back = c.id.starts_with("permanent") || c.id.ends_with("crash") || c.id.ends_with("kill");
       REQUIRE(c.restart != restart::temporary);  // those are forgotten

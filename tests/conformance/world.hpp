@@ -176,7 +176,8 @@ class world {
   /// The ids of a supervisor's children, in order.
   [[nodiscard]] lines ids(const troupe::supervisor_ref& s) {
     lines all;
-    for (const auto& c : await(s.children()).value()) all.push_back(c.id);
+    const auto children = await(s.children());
+    for (const auto& c : children.value()) all.push_back(c.id);
     return all;
   }
   /// The state of a supervisor's child, when it is known.

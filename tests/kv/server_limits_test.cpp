@@ -56,7 +56,7 @@ TEST_CASE("limits: random bytes do no harm") {
   std::minstd_rand random(7);
   for (int i = 0; i < 200; ++i) {
     std::string bytes = i % 2 == 0 ? "*3\r\n$3\r\nSET\r\n" : "";
-    for (unsigned n = random() % 300; n > 0; --n) bytes += static_cast<char>(random() % 256);
+    for (auto n = random() % 300; n > 0; --n) bytes += static_cast<char>(random() % 256);
     client c(s.port());
     c.send(bytes);
   }

@@ -71,7 +71,8 @@ class engine {
     std::string().swap(failure_);  // with no storage that a failing thread's string would get in exchange
     names_.clear();
     threads_.clear();
-    steps_ = changes_ = 0;
+    steps_ = 0;
+    changes_ = 0;
     preemptions_ = weak_effects_ = 0;
     running_ = nobody;
     static std::uint64_t executions = 0;

@@ -171,7 +171,8 @@ TEST_CASE("codecs: how bytes are cut does not matter, errors included") {
     const std::string input = bytes("abc");
     const bytes_codec codec(*rc::gen::inRange<std::size_t>(1, 9));
     std::string joined;
-    for (const std::string& piece : decode_all(codec, input, *some_cuts(input.size())).frames) {
+    const auto decoded = decode_all(codec, input, *some_cuts(input.size()));
+    for (const std::string& piece : decoded.frames) {
       RC_ASSERT(!piece.empty() && piece.size() <= codec.max_encoded());
       joined += piece;
     }

@@ -186,7 +186,9 @@ struct dispatcher<T, protocol<Ms...>> {
     throw_unhandled(c, m);
   }
 
-  static bool accepts(const message_kind* k) noexcept { return ((k == message_id<Ms>()) || ...); }
+  static bool accepts([[maybe_unused]] const message_kind* k) noexcept {
+    return ((k == message_id<Ms>()) || ...);
+  }
 };
 
 // -- the state behind a cell ------------------------------------------------------

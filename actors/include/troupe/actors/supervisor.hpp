@@ -160,6 +160,7 @@ class supervisor {
   /// A ref among them to an actor of the same tree would keep both alive for ever: let the actor look that
   /// one up in started(), by its path or its name.
   template <class T, class... Args>
+    requires requires { typename ref_of<T>; }  // a T that is no actor is refused here, with a sentence
   supervisor&& child(std::string id, child_options options = {}, Args... args) && {
     add(std::move(id), options, detail::actor_factory<T>(std::move(args)...));
     return std::move(*this);
