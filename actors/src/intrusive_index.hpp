@@ -74,9 +74,12 @@ class intrusive_index {
 
   [[nodiscard]] T* const* chains() const noexcept { return bits_ == first_bits ? first_ : more_.get(); }
   [[nodiscard]] T** chains() noexcept { return bits_ == first_bits ? first_ : more_.get(); }
-  // Spreads addresses, and leaves numbers that follow one another apart.
+  // Addresses and numbers that are apart by a multiple of a power of two must not meet: mixed as in
+  // MurmurHash3.
   [[nodiscard]] std::size_t place_of(std::uint64_t key) const noexcept {
-    return static_cast<std::size_t>((key * 0x9e3779b97f4a7c15ULL) >> (64 - bits_));
+    key = (key ^ (key >> 33)) * 0xff51afd7ed558ccdULL;
+    key = (key ^ (key >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+    return static_cast<std::size_t>(key >> (64 - bits_));
   }
 
   void link(T& t) noexcept {
