@@ -55,21 +55,12 @@ cell_extras& cell::extras() {
   return *x;
 }
 
+// The last share of a cell may have kept the last of its parent, and so on: a loop, for a tree may be deep.
 void cell::free_cell() noexcept {
-  behaviour_->destroy_arguments(*this);
-  free_unborn();
-}
-
-std::string cell::name() const {
-  const cell_extras* const x = extras_if_any();
-  return x != nullptr && !x->name.empty() ? x->name : "~" + std::to_string(serial_);
-}
-
-std::string cell::path() const {
-  if (parent_ == nullptr) return "/";
-  std::string above = parent_->path();
-  if (above.size() > 1) above += '/';
-  return above + name();
+  for (cell* c = this; c != nullptr;) {
+    c->behaviour_->destroy_arguments(*c);
+    c = c->free_unborn();
+  }
 }
 
 std::string cell::describe_cell(const strand& s) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "extras.hpp"
+#include "name_text.hpp"
 #include "watch_link.hpp"
 
 namespace troupe::detail {
@@ -27,7 +28,11 @@ std::vector<cell*> buckets_for_names(cell& parent) {
 cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   const bool usual = options_are_usual(o);
   if (!usual || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
-    check_options(o, path() + (o.name.empty() ? "" : "/" + o.name));
+    // The path is for an error only: it costs what the tree is deep.
+    if (const std::string wrong = wrong_options(o); !wrong.empty()) {
+      throw troupe_error(error(make_error_code(errc::invalid_argument), wrong,
+                               path() + (o.name.empty() ? "" : "/" + o.name)));
+    }
   }
   const bool named = !o.name.empty();
   std::vector<cell*> buckets = named ? buckets_for_names(*this) : std::vector<cell*>();
@@ -72,7 +77,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
     }
   }
   if (refused == errc{}) return child;
-  child->free_unborn();
+  (void)child->free_unborn();  // this actor lives
   throw troupe_error(error(make_error_code(refused),
                            refused == errc::closed
                                ? "spawn: the parent is ending and takes no children any more"
@@ -89,23 +94,24 @@ cell* cell::child_named(std::string_view wanted) const {
   }
   cell* c = youngest_child_;
   // One that has ended keeps its place until this actor comes to know, but not its name.
-  while (c != nullptr && (c->box().dead() || c->name() != wanted)) c = c->older_;
+  while (c != nullptr && (c->box().dead() || name_text(*c).view() != wanted)) c = c->older_;
   return c;
 }
 
-void cell::free_unborn() noexcept {
+// Gives back its share of the parent, and returns the parent when that was the last one.
+cell* cell::free_unborn() noexcept {
   delete extras_if_any();
   const std::size_t bytes = sizeof(cell) + behaviour_->size;
   cell* const above = parent_;
   std::destroy_at(this);
   slab_deallocate(this, bytes);
-  if (above == nullptr) return;
+  if (above == nullptr) return nullptr;
   const worker* const w = worker_here();
   if (w != nullptr && w->current == above && above->parent_ != nullptr && above->life_ != life::dead) {
     ++above->prepaid_;  // on its own strand: to be had again
-  } else {
-    above->release();
+    return nullptr;
   }
+  return above->release_last() ? above : nullptr;
 }
 
 void cell::unlink_child(cell& child) noexcept {
@@ -144,7 +150,7 @@ void cell::discard_child(cell& child) noexcept {
 
 void cell::discard_raw_child(cell& child) noexcept {
   unlink_child(child);
-  child.free_unborn();
+  (void)child.free_unborn();  // this actor lives
 }
 
 void cell::launch(cell& child) noexcept {

@@ -42,25 +42,23 @@ bool options_are_usual(const spawn_options& o) noexcept {
          o.mailbox.when_restarted == on_restart::keep;
 }
 
-void check_options(const spawn_options& o, const std::string& where) {
-  const auto refuse = [&](const std::string& text) {
-    throw troupe_error(error(make_error_code(errc::invalid_argument), text, where));
-  };
+std::string wrong_options(const spawn_options& o) {
   if (o.mailbox.capacity == 0 || o.mailbox.capacity > mailbox::max_capacity) {
-    refuse("mailbox.capacity must be 1 to " + std::to_string(mailbox::max_capacity) + ", not " +
-           std::to_string(o.mailbox.capacity));
+    return "mailbox.capacity must be 1 to " + std::to_string(mailbox::max_capacity) + ", not " +
+           std::to_string(o.mailbox.capacity);
   }
   if (o.shutdown.count() <= 0 && o.shutdown != brutal) {
-    refuse("shutdown must be a positive duration, or troupe::brutal");
+    return "shutdown must be a positive duration, or troupe::brutal";
   }
-  if (o.restarts.within.count() <= 0) refuse("restarts.within must be a positive duration");
-  if (o.backoff.first.count() < 0 || o.backoff.most.count() < 0) refuse("backoff must not be negative");
+  if (o.restarts.within.count() <= 0) return "restarts.within must be a positive duration";
+  if (o.backoff.first.count() < 0 || o.backoff.most.count() < 0) return "backoff must not be negative";
   if (o.backoff.first > o.backoff.most && o.backoff.most.count() != 0) {
-    refuse("backoff.first must not exceed backoff.most");
+    return "backoff.first must not exceed backoff.most";
   }
-  if (!(o.backoff.jitter >= 0 && o.backoff.jitter <= 1)) refuse("backoff.jitter must be between 0 and 1");
-  if (o.name.starts_with('~')) refuse("a name must not begin with '~', which stands for actors without one");
-  if (o.name.find('/') != std::string::npos) refuse("a name must not contain '/'");
+  if (!(o.backoff.jitter >= 0 && o.backoff.jitter <= 1)) return "backoff.jitter must be between 0 and 1";
+  if (o.name.starts_with('~')) return "a name must not begin with '~', which stands for actors without one";
+  if (o.name.find('/') != std::string::npos) return "a name must not contain '/'";
+  return {};
 }
 
 void order_timer::arm(cell& c, std::uint32_t order, std::int64_t due, order_timer*& slot) {

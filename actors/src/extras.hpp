@@ -31,9 +31,8 @@ class restart_window {
   std::size_t first_ = 0;
 };
 
-/// Throws troupe_error with errc::invalid_argument, naming the option and the
-/// place in the tree.
-void check_options(const spawn_options& o, const std::string& where);
+/// What is wrong with them, naming the option; empty when nothing is.
+[[nodiscard]] std::string wrong_options(const spawn_options& o);
 /// The cheap first look, for the path of every spawn.
 [[nodiscard]] bool options_are_usual(const spawn_options& o) noexcept;
 

@@ -3,16 +3,18 @@
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/system.hpp>
 
+#include "inspection.hpp"
+
 namespace troupe::detail {
 
 namespace {
 
-void list_running(const actor_info& a, std::string& out, unsigned& left) {
-  if (a.state != actor_state::ended && a.children.empty() && left > 0) {
-    --left;
+void list_running(const actor_info& tree, std::string& out, unsigned most) {
+  for_each_actor(tree, [&](const actor_info& a) {
+    if (a.state == actor_state::ended || !a.children.empty() || most == 0) return;
+    --most;
     out += "\n  " + a.path + " (" + a.type + ", " + std::string(to_string(a.state)) + ")";
-  }
-  for (const actor_info& c : a.children) list_running(c, out, left);
+  });
 }
 
 }  // namespace
@@ -29,8 +31,7 @@ bool report_wedged(system_core& core) {
 void report_running(const system& sys) {
   constexpr unsigned most = 20;
   std::string text = sys.options().name + ": did not stop in time; still running:";
-  unsigned left = most;
-  list_running(sys.inspect(), text, left);
+  list_running(sys.inspect(), text, most);
   sys.core().home().log(log_level::error, text);
 }
 

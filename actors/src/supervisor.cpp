@@ -98,11 +98,7 @@ std::optional<error> wrong_with(const child_spec& c, const supervisor_options& a
         "all_significant");
   }
   if (c.budget && c.budget->within.count() <= 0) return bad("budget.within must be a positive duration");
-  try {
-    check_options(c.options, where);
-  } catch (const troupe_error& e) {
-    return e.why();
-  }
+  if (const std::string wrong = wrong_options(c.options); !wrong.empty()) return bad(wrong);
   return std::nullopt;
 }
 

@@ -73,6 +73,8 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
   [[nodiscard]] std::string path() const;
   [[nodiscard]] std::string name() const;
+  /// What tells apart the children of one parent that have no name.
+  [[nodiscard]] std::uint32_t serial() const noexcept { return serial_; }
   /// The actor's state, as its behaviour laid it out.
   [[nodiscard]] void* state() noexcept { return reinterpret_cast<std::byte*>(this) + sizeof(cell); }
   /// An actor that is never started anew, whatever its behaviour allows.
@@ -267,7 +269,7 @@ class alignas(16) cell final : public strand, public context {
   void take_from_list(cell& child) noexcept;
   [[nodiscard]] bool may_restart() const noexcept;
   void free_cell() noexcept;
-  void free_unborn() noexcept;
+  [[nodiscard]] cell* free_unborn() noexcept;
   static cell& of_exit(exit_mail& m) noexcept;
 
   // What every visit touches comes first, so that it shares few cache lines with

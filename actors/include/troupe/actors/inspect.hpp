@@ -21,8 +21,11 @@ enum class actor_state : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(actor_state s) noexcept;
 
-/// One actor at one moment, with its children in the order they were started.
-struct actor_info {
+/// What there is to say of one actor at one moment.
+struct actor_facts {
+  /// A longer path is cut to its end, after "...".
+  static constexpr std::size_t longest_path = 1024;
+
   std::string name;
   std::string path;
   std::string type;
@@ -33,6 +36,18 @@ struct actor_info {
   std::uint32_t recent_restarts = 0;  ///< of its children, within its budget's time
   std::uint32_t epoch = 0;
   duration up{};  ///< this incarnation's age; zero for actors without a name or other options
+};
+
+/// An actor and all below it, with its children in the order they were started. A tree may be deep: nothing
+/// here recurses, nor should what is done with all of it.
+struct actor_info : actor_facts {
+  actor_info() = default;
+  actor_info(const actor_info& o);
+  actor_info(actor_info&&) noexcept = default;
+  actor_info& operator=(const actor_info& o);
+  actor_info& operator=(actor_info&&) noexcept = default;
+  ~actor_info();
+
   std::vector<actor_info> children;
 
   /// Actors in this subtree, this one included.
@@ -40,7 +55,7 @@ struct actor_info {
 };
 
 /// The tree as lines of text, one for each actor. At most `most_children` of one
-/// parent are shown; the others are counted.
+/// parent are shown, and 100 levels; the others are counted.
 [[nodiscard]] std::string to_text(const actor_info& tree, std::size_t most_children = 20);
 
 /// A child as its supervisor sees it.

@@ -103,12 +103,15 @@ class strand : public runnable {
     TROUPE_ASSERT(before > n, "none of the shares in a strand that are given back at once is the last");
   }
   void release() noexcept {
+    if (release_last()) type_->free(*this);
+  }
+  /// The same, but leaves it to the caller to free the strand: true when it must.
+  [[nodiscard]] bool release_last() noexcept {
     const std::uint32_t before = shares_.fetch_sub(1, std::memory_order_acq_rel);
     TROUPE_ASSERT(before != 0, "each share in a strand is given back once");
-    if (before == 1) {
-      wait_for_inspection();
-      type_->free(*this);
-    }
+    if (before != 1) return false;
+    wait_for_inspection();
+    return true;
   }
   [[nodiscard]] mailbox& box() noexcept { return box_; }
   [[nodiscard]] const mailbox& box() const noexcept { return box_; }

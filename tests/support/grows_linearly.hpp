@@ -1,0 +1,33 @@
+// Whether ten times the work takes about ten times as long, measured in processor time of this thread.
+#pragma once
+
+#include <time.h>
+
+#include <functional>
+
+#include "catch.hpp"
+
+namespace troupe_test {
+
+/// Processor time of the calling thread, in seconds.
+inline double processor_time() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+/// `measure(n)` does something n times and returns the time of what matters. What is linear takes ten times
+/// as long for ten times as much, and up to half as long again where that does not fit into the cache any
+/// more; what is quadratic takes a hundred times as long, in every attempt.
+inline void grows_linearly(unsigned n, const std::function<double(unsigned)>& measure) {
+  double once = 0;
+  double ten_times = 0;
+  for (int attempt = 0; attempt < 20; ++attempt) {
+    once = measure(n);
+    ten_times = measure(10 * n);
+    if (ten_times <= 18 * once) return;
+  }
+  FAIL("for " << n << " it took " << once << " s, for ten times as many " << ten_times << " s");
+}
+
+}  // namespace troupe_test
