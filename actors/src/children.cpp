@@ -122,6 +122,25 @@ void cell::unlink_child(cell& child) noexcept {
   take_from_list(child);
 }
 
+void cell::tell_children(std::uint32_t order) noexcept {
+  cell* at = nullptr;
+  for (;;) {
+    cell* next = nullptr;
+    {
+      const scoped_lock guard(lock_);
+      // One that was taken from the list meanwhile, whose constructor threw on another thread, leads nowhere:
+      // from the beginning then. To be told twice does no harm.
+      const bool listed = at != nullptr && (at->younger_ != nullptr || youngest_child_ == at);
+      next = listed ? at->older_ : youngest_child_;
+      if (next != nullptr) next->share();
+    }
+    if (at != nullptr) at->release();
+    if (next == nullptr) return;
+    next->request(order);
+    at = next;
+  }
+}
+
 void cell::take_from_list(cell& child) noexcept {
   (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = child.older_;
   if (child.older_ != nullptr) child.older_->younger_ = child.younger_;

@@ -98,7 +98,7 @@ void cell::on_kill() noexcept {
   if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
   if (life_ == life::ending) {
     exit_kind_ = exit_kind::killed;
-    for_each_child([](cell& c) { c.request(order_kill); });
+    tell_children(order_kill);
   }
 }
 
@@ -107,7 +107,7 @@ void cell::on_slay() noexcept {
   if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
   if (life_ == life::ending) {
     exit_kind_ = exit_kind::killed;
-    for_each_child([](cell& c) { c.request(order_kill); });
+    tell_children(order_kill);
   }
 }
 
@@ -229,11 +229,11 @@ void cell::stop_next_child() noexcept {
   if (youngest == nullptr) {
     children_gone();
   } else if (exit_kind_ == exit_kind::killed) {
-    if (!std::exchange(children_told_, true)) for_each_child([](cell& c) { c.request(order_kill); });
+    if (!std::exchange(children_told_, true)) tell_children(order_kill);
     expect_end_of(*youngest);
   } else if (parallel_stop_) {
     if (!std::exchange(children_told_, true)) {
-      for_each_child([](cell& c) { c.request(order_stop); });
+      tell_children(order_stop);
       expect_end_of_all();
     }
   } else {

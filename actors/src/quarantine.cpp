@@ -79,8 +79,8 @@ void cell::look_for_stuck_children() noexcept {
   }
   std::vector<cell*> stuck;
   bool pending = false;
+  if (life_ == life::ending) tell_children(order_kill);
   for_each_child([&](cell& c) {
-    if (life_ == life::ending) c.request(order_kill);
     if (c.is_stuck()) {
       c.share();
       stuck.push_back(&c);
@@ -110,7 +110,7 @@ void cell::quarantine(cell& child) noexcept {
                         ": wedged: its handler has not returned; it is cut off from the tree, and "
                         "its thread is left behind. What blocks belongs into co_await blocking(...)");
   core_->add_wedged(where);
-  child.for_each_child([](cell& c) { c.request(order_kill); });
+  child.tell_children(order_kill);
   core_->unregister(child);
   tell_watchers(child);
   unlink_child(child);  // our share of it stays until its exit_ comes, if ever

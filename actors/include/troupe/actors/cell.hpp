@@ -163,12 +163,14 @@ class alignas(16) cell final : public strand, public context {
   // The list of children, and what inspect reads, under lock_.
   [[nodiscard]] spinlock& lock() noexcept { return lock_; }
   [[nodiscard]] cell* parent() const noexcept { return parent_; }
-  /// Calls f with each child, youngest first, under the lock.
+  /// Calls f with each child, youngest first, under the lock: f only looks, or takes a share.
   template <class F>
   void for_each_child(F&& f) {
     const scoped_lock guard(lock_);
     for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
   }
+  /// Gives all children an order, without the lock, for that posts mail. Any thread.
+  void tell_children(std::uint32_t order) noexcept;
   /// The child of this name that has not ended, or null. Under the lock; O(1) on average for a given name,
   /// O(n) for one of those that count the nameless.
   [[nodiscard]] cell* child_named(std::string_view wanted) const;
