@@ -1,6 +1,6 @@
-// Where a conformance test runs. Each rule is written once, against a world, and holds in three of them: on
-// the simulated runtime under many seeds, there again with every mailbox at capacity 1, and on two real
-// workers.
+// Where a conformance test runs. Each rule is written once, against a world, and holds in four of them: on
+// the simulated runtime under many seeds, there again with every mailbox at capacity 1, on two real workers,
+// and there again while other threads use the system.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/foreigners.hpp"
 #include "support/sanitized.hpp"
 
 namespace conformance {
@@ -67,9 +68,9 @@ class record {
   lines all_;
 };
 
-enum class place { simulated, crowded, threads };
+enum class place { simulated, crowded, threads, foreigners };
 
-/// A system in one of the three places, and what its actors write down.
+/// A system in one of the four places, and what its actors write down.
 class world {
   struct live {
     troupe::testkit::log_capture log;
@@ -79,14 +80,18 @@ class world {
   std::unique_ptr<record> history_ = std::make_unique<record>();
   std::unique_ptr<troupe::testkit::bench> bench_;
   std::unique_ptr<live> live_;
+  std::unique_ptr<troupe_test::foreigners> foreigners_;
+
+  static bool is_simulated(place where) { return where == place::simulated || where == place::crowded; }
 
  public:
   world(place where, std::uint64_t seed)
-      : bench_(where == place::threads
-                   ? nullptr
-                   : std::make_unique<troupe::testkit::bench>(troupe::testkit::bench_options{
-                         .seed = seed, .capacity_one = where == place::crowded})),
-        live_(where == place::threads ? std::make_unique<live>() : nullptr),
+      : bench_(!is_simulated(where) ? nullptr
+                                    : std::make_unique<troupe::testkit::bench>(troupe::testkit::bench_options{
+                                          .seed = seed, .capacity_one = where == place::crowded})),
+        live_(!is_simulated(where) ? std::make_unique<live>() : nullptr),
+        foreigners_(where == place::foreigners ? std::make_unique<troupe_test::foreigners>(live_->sys, seed)
+                                               : nullptr),
         history(*history_),
         log(bench_ ? bench_->log : live_->log),
         sys(bench_ ? bench_->sys : live_->sys) {}
@@ -170,8 +175,17 @@ class world {
                ? static_cast<int>(found->epoch)
                : -1;
   }
-  /// Actors in the system, without its root.
-  [[nodiscard]] std::size_t population() const { return sys.inspect().count() - 1; }
+  /// Actors in the system, without its root, and without what other threads have spawned.
+  [[nodiscard]] std::size_t population() const {
+    const troupe::actor_info tree = sys.inspect();
+    const auto visitors = std::ranges::count_if(tree.children, [](const troupe::actor_info& c) {
+      return c.name.starts_with(troupe_test::visitor_name);
+    });
+    return tree.count() - 1 - static_cast<std::size_t>(visitors);
+  }
+
+  /// Ends the system, from another thread and under the hands of others, if there are others.
+  [[nodiscard]] lines end() { return foreigners_ ? foreigners_->end_system() : lines(); }
 
   /// The ids of a supervisor's children, in order.
   [[nodiscard]] lines ids(const troupe::supervisor_ref& s) {
@@ -222,14 +236,17 @@ inline void simulated(const rule& f, unsigned n = seeds) {
 }
 
 inline void on_threads(const rule& f, unsigned n = rounds) {
-  for (unsigned i = 0; i < n; ++i) {
-    INFO("on threads, round " << i);
-    const troupe::testkit::leak_guard memory;
-    {
-      world w(place::threads, i);
-      f(w);
+  for (const place where : {place::threads, place::foreigners}) {
+    for (unsigned i = 0; i < n; ++i) {
+      INFO("on threads" << (where == place::foreigners ? " among others" : "") << ", round " << i);
+      const troupe::testkit::leak_guard memory;
+      {
+        world w(where, i);
+        f(w);
+        REQUIRE(w.end() == lines{});
+      }
+      memory.verify();
     }
-    memory.verify();
   }
 }
 

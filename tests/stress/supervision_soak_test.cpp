@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/foreigners.hpp"
 #include "support/sanitized.hpp"
 
 using namespace std::chrono_literals;
@@ -130,7 +131,10 @@ struct give_ups final : troupe::log_sink {
 
 }  // namespace
 
-TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load loses nothing but what crashed") {
+namespace {
+
+/// With other threads that spawn, watch, register and inspect in the same system meanwhile, or without.
+void soak(unsigned visiting_threads) {
   std::vector<ledger> books(all_leaves);
   std::vector<std::string> paths;
   give_ups log;
@@ -179,7 +183,9 @@ TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load lose
       crashes_asked += crashes;
       accepted += crashes;
     });
+    troupe_test::foreigners visitors(sys, 1, visiting_threads);
     std::this_thread::sleep_for(soak_time());
+    CHECK(visitors.leave() == std::vector<std::string>{});
     over = true;
     for (std::thread& t : threads) t.join();
 
@@ -197,12 +203,12 @@ TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load lose
     std::printf(
         "supervision soak: %llu messages accepted, %llu handled, %llu dead letters, %llu crashes, %llu "
         "restarts, "
-        "%llu supervisors gave up, %llu actors, stopped in %.0f ms\n",
+        "%llu supervisors gave up, %llu actors, of them %u visitors, stopped in %.0f ms\n",
         static_cast<unsigned long long>(accepted), static_cast<unsigned long long>(handled),
         static_cast<unsigned long long>(counted.dead_letters),
         static_cast<unsigned long long>(counted.crashes), static_cast<unsigned long long>(counted.restarts),
         static_cast<unsigned long long>(log.count), static_cast<unsigned long long>(counted.spawned),
-        took.count());
+        visitors.visits(), took.count());
     if (!stopped) std::printf("%s", troupe::to_text(sys.inspect(), 5).c_str());
     CHECK(ran_until_the_end);
     CHECK(stopped);
@@ -218,4 +224,14 @@ TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load lose
     CHECK(alive == 0);
   }
   memory.verify();
+}
+
+}  // namespace
+
+TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load loses nothing but what crashed") {
+  soak(0);
+}
+
+TEST_CASE("supervision soak: the same while other threads spawn, watch, register names and inspect") {
+  soak(2);
 }
