@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <troupe/actors/supervisor_spec.hpp>
 #include <troupe/actors/system_core.hpp>
+#include <unordered_set>
 
 #include "extras.hpp"
 #include "supervisor_state.hpp"
@@ -129,13 +130,12 @@ std::optional<error> problem(const detail::supervisor_spec& s, const std::string
   if (!counts && o.max_children != UINT32_MAX) {
     return bad(path, "max_children is for dynamic and partitioned supervisors: leave it out");
   }
+  std::unordered_set<std::string_view> ids;
   for (std::size_t i = 0; i < s.children.size(); ++i) {
     const detail::child_spec& c = s.children[i];
     const std::string where = path + "/" + c.id;
     if (c.id.empty()) return bad(where, "child " + std::to_string(i) + " needs an id");
-    for (std::size_t j = 0; j < i; ++j) {
-      if (s.children[j].id == c.id) return bad(where, "two children have this id: give each its own");
-    }
+    if (!ids.insert(c.id).second) return bad(where, "two children have this id: give each its own");
     if (auto wrong = detail::wrong_with(c, o, path)) return wrong;
     if (c.below) {
       if (auto found = problem(*c.below, path)) return found;

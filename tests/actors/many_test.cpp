@@ -260,3 +260,17 @@ TEST_CASE("many levels: spawning with options, path() and inspect() take linear 
     return processor_time() - began;
   });
 }
+
+TEST_CASE("many children of one supervisor: starting, finding and stopping them takes linear time") {
+  grows_linearly(some, [](unsigned n) {
+    bench b;
+    troupe::supervisor tree("app");
+    for (unsigned i = 0; i < n; ++i) std::move(tree).child<counter>(std::to_string(i));
+    const double began = processor_time();
+    const auto top = b.sys.start(tree);
+    REQUIRE(top);
+    for (unsigned i = 0; i < n; ++i) REQUIRE(b.sys.at<add>("/app/" + std::to_string(i)));
+    REQUIRE(b.sys.shutdown());
+    return processor_time() - began;
+  });
+}
