@@ -21,6 +21,7 @@
 #include <mutex>
 #include <new>
 #include <troupe/runtime/atomic.hpp>
+#include <troupe/runtime/config.hpp>
 #include <troupe/runtime/slab.hpp>
 
 #include "slab_chunks.hpp"
@@ -75,7 +76,7 @@ struct thread_cache {
   thread_cache* next = nullptr;
 };
 
-constinit thread_local thread_cache this_thread{};
+TROUPE_QUICK_TLS constinit thread_local thread_cache this_thread{};
 
 void add_to(atomic<std::uint64_t>& mine) noexcept {
   mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);

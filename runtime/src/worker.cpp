@@ -34,7 +34,7 @@ constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that 
 
 }  // namespace
 
-constinit thread_local worker* worker_of_thread = nullptr;
+TROUPE_QUICK_TLS constinit thread_local worker* worker_of_thread = nullptr;
 
 worker* this_worker() noexcept {
   return worker_of_thread;

@@ -2,7 +2,7 @@
 
 namespace troupe::detail {
 
-constinit thread_local block_cache block_cache_of_thread{};
+TROUPE_QUICK_TLS constinit thread_local block_cache block_cache_of_thread{};
 
 namespace {
 

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <troupe/runtime/config.hpp>
 #include <troupe/transport/read_buffer.hpp>
 
 namespace troupe::detail {
@@ -34,7 +35,7 @@ struct block_cache {
   std::array<std::uint8_t, sizes> places;  // 0 before the thread's first return_block(), and when it ends
   bool over;
 };
-extern constinit thread_local block_cache block_cache_of_thread;
+TROUPE_QUICK_TLS extern constinit thread_local block_cache block_cache_of_thread;
 
 /// Where there is no place for a block of size `s`: frees it, or makes the places.
 void return_without_place(std::byte* block, std::size_t bytes) noexcept;

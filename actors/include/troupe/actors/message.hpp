@@ -64,7 +64,8 @@ constexpr const char* type_name() noexcept {
 
 // -- kinds --------------------------------------------------------------------
 
-/// What there is to know of a message type; one for each, its address is its id.
+/// What there is to know of a message type; one for each, its address is its id. In a process of several
+/// shared libraries, too: tests/consume/plugin.
 struct message_kind : mail_kind {
   const char* name;
   std::size_t size;
@@ -91,7 +92,7 @@ struct tell_envelope final : mail {
   static void dispose(mail& m) noexcept { slab_delete(static_cast<tell_envelope*>(&m)); }
   static void refuse(mail& m, error) noexcept { dispose(m); }
   static void* payload(mail& m) noexcept { return &static_cast<tell_envelope&>(m).message; }
-  static const message_kind kind;
+  TROUPE_SHARED static const message_kind kind;
 };
 
 template <class M>
@@ -187,7 +188,7 @@ struct ask_envelope final : ask_envelope_base {
     if (still_wanted(self)) self.resume(*self.target);
   }
   static void dispose_reply(mail& m) noexcept { dispose_late(static_cast<ask_envelope&>(m)); }
-  static const message_kind kind;
+  TROUPE_SHARED static const message_kind kind;
   static constexpr mail_kind reply_kind{&act, &dispose_reply};
 };
 

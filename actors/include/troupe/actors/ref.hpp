@@ -169,7 +169,7 @@ template <class T>
 using ref_of = typename detail::ref_for<T>::type;
 
 /// The notice that a watched actor has ended.
-struct down {
+struct TROUPE_SHARED down {
   any_ref who;
   exit_reason reason;
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <troupe/runtime/config.hpp>
 #include <utility>
 
 namespace troupe {
@@ -41,7 +42,7 @@ enum class errc : std::uint8_t {
 /// An error: a code, a text, the path of the actor it happened in, and the
 /// error that caused it. Cheap to move and to copy; immutable; thread-safe to
 /// share. Only a text, a path or a cause allocates.
-class error {
+class TROUPE_SHARED error {
  public:
   /// Just a code.
   error(std::error_code code) noexcept : code_(code) {}        // implicit: a code is an error
@@ -96,7 +97,7 @@ using result = std::expected<T, error>;
 
 /// An error as an exception: thrown where a caller asked for a value and no
 /// value can come, e.g. by troupe::value() on an empty result.
-class troupe_error : public std::exception {
+class TROUPE_SHARED troupe_error : public std::exception {
  public:
   explicit troupe_error(error e);
   [[nodiscard]] const char* what() const noexcept override;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <troupe/runtime/config.hpp>
 #include <type_traits>
 #include <utility>
 

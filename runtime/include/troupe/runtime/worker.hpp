@@ -148,7 +148,7 @@ TROUPE_NOINLINE worker* this_worker() noexcept;
 
 /// The same without the call: for functions that no coroutine inlines, which
 /// is all that lives in a source file.
-extern constinit thread_local worker* worker_of_thread;
+TROUPE_QUICK_TLS extern constinit thread_local worker* worker_of_thread;
 inline worker* worker_here() noexcept {
   return worker_of_thread;
 }

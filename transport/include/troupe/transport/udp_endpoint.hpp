@@ -21,7 +21,7 @@
 namespace troupe {
 
 /// To an endpoint: bytes for somebody. From it: bytes, and who has sent them.
-struct udp_datagram {
+struct TROUPE_SHARED udp_datagram {
   std::vector<std::byte> bytes;
   ip_endpoint peer;
 };
