@@ -2,27 +2,39 @@
 include(CheckCXXSourceCompiles)
 include(CheckLinkerFlag)
 
-set(TROUPE_COMPILER_ADVICE
-    "Install clang-19 (Debian, Ubuntu: apt-get install clang-19) and configure again with\n"
-    "  cmake --fresh --preset dev -DCMAKE_CXX_COMPILER=clang++-19")
+# troupe_refuse(<text>...): ends the configuration with one line, which the leading space keeps CMake from wrapping.
+function(troupe_refuse)
+  message(FATAL_ERROR " ${ARGV0}${ARGV1}${ARGV2}") # by number: the text may have semicolons
+endfunction()
+
+string(CONCAT TROUPE_COMPILER_ADVICE "Install clang-19 (Debian, Ubuntu: apt-get install clang-19) or GCC 13, and configure "
+                                     "again with --fresh -DCMAKE_CXX_COMPILER=clang++-19")
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  message(
-    FATAL_ERROR
-      "GCC ${CMAKE_CXX_COMPILER_VERSION} cannot build Troupe: GCC before 13 miscompiles coroutines (temporaries "
-      "and lambda captures in a co_await expression are destroyed twice). GCC 13 or Clang 18 is the oldest that works.\n"
-      ${TROUPE_COMPILER_ADVICE})
+  troupe_refuse("Troupe needs GCC 13 or Clang 18, and this is GCC ${CMAKE_CXX_COMPILER_VERSION}, which destroys temporaries in "
+                "co_await expressions twice. " "${TROUPE_COMPILER_ADVICE}")
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 18)
-  message(FATAL_ERROR "Clang ${CMAKE_CXX_COMPILER_VERSION} is too old for Troupe: it needs Clang 18 or GCC 13.\n"
-                      ${TROUPE_COMPILER_ADVICE})
+  troupe_refuse("Troupe needs Clang 18 or GCC 13, and this is Clang ${CMAKE_CXX_COMPILER_VERSION}. " "${TROUPE_COMPILER_ADVICE}")
 endif()
 
-set(CMAKE_CXX_STANDARD 23)
+# Of a project that has Troupe as a part, only the targets that link Troupe are raised to C++23, by the compile feature.
+set(old_standard "^(98|03|11|14|17|20)$")
+if(PROJECT_IS_TOP_LEVEL AND CMAKE_CXX_STANDARD MATCHES "${old_standard}")
+  troupe_refuse("Troupe needs C++23, and CMAKE_CXX_STANDARD is ${CMAKE_CXX_STANDARD}. Configure again with "
+                "-DCMAKE_CXX_STANDARD=23, or --fresh and without it")
+elseif(PROJECT_IS_TOP_LEVEL AND CMAKE_CXX_FLAGS MATCHES "-std=[a-z]+\\+\\+(98|03|0x|11|1y|14|1z|17|2a|20)")
+  troupe_refuse("Troupe needs C++23, and CMAKE_CXX_FLAGS has ${CMAKE_MATCH_0}. Configure again with --fresh and without it: "
+                "CMake adds what is needed")
+endif()
+if(NOT CMAKE_CXX_STANDARD OR CMAKE_CXX_STANDARD MATCHES "${old_standard}")
+  set(CMAKE_CXX_STANDARD 23)
+endif()
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 # Options that our headers need, and so their users too. Clang 18 implements what libstdc++'s <expected> asks for,
-# but announces it with the older number.
+# but announces it with the older number. A user may have another compiler than the one that built the library.
+set(TROUPE_IS_CLANG_18 "$<AND:$<CXX_COMPILER_ID:Clang>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,19>>")
 set(TROUPE_PUBLIC_OPTIONS "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
   set(TROUPE_PUBLIC_OPTIONS -Wno-builtin-macro-redefined -D__cpp_concepts=202002L)
@@ -36,8 +48,8 @@ check_cxx_source_compiles(
   TROUPE_HAVE_EXPECTED)
 unset(CMAKE_REQUIRED_FLAGS)
 if(NOT TROUPE_HAVE_EXPECTED)
-  message(FATAL_ERROR "${CMAKE_CXX_COMPILER} finds a standard library without std::expected: Troupe needs "
-                      "libstdc++ 12 or newer, or libc++ 16 or newer.\n" ${TROUPE_COMPILER_ADVICE})
+  troupe_refuse("Troupe needs std::expected (libstdc++ 12 or libc++ 16), and ${CMAKE_CXX_COMPILER} finds an older standard "
+                "library. " "${TROUPE_COMPILER_ADVICE}")
 endif()
 
 # Everything below is for whoever builds Troupe itself; inside another project its choices stand.
@@ -49,9 +61,9 @@ if(PROJECT_IS_TOP_LEVEL)
 
   find_program(TROUPE_CCACHE ccache)
   if(TROUPE_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-    # The sloppiness lets ccache look behind precompiled headers.
+    # The sloppiness lets ccache look behind precompiled headers. Another build folder makes the same objects.
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_SLOPPINESS=pch_defines,time_macros"
-                                    "${TROUPE_CCACHE}")
+                                    CCACHE_NOHASHDIR=1 "${TROUPE_CCACHE}")
   endif()
   check_linker_flag(CXX -fuse-ld=lld TROUPE_HAVE_LLD)
   if(TROUPE_HAVE_LLD)
@@ -64,8 +76,8 @@ if(PROJECT_IS_TOP_LEVEL)
     check_cxx_source_compiles("int main() {}" TROUPE_HAVE_SANITIZER)
     unset(CMAKE_REQUIRED_FLAGS)
     if(NOT TROUPE_HAVE_SANITIZER)
-      message(FATAL_ERROR "${CMAKE_CXX_COMPILER} cannot link with -fsanitize=${TROUPE_SANITIZE}: its run-time library "
-                          "is missing (for clang-19 on Debian and Ubuntu: libclang-rt-19-dev).")
+      troupe_refuse("${CMAKE_CXX_COMPILER} cannot link with -fsanitize=${TROUPE_SANITIZE}: its run-time library "
+                    "is missing (for clang-19 on Debian and Ubuntu: libclang-rt-19-dev).")
     endif()
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND TROUPE_SANITIZE MATCHES "thread")
       add_compile_options(-Wno-tsan) # GCC warns of every fence; the code is right without ThreadSanitizer seeing it
@@ -75,7 +87,7 @@ if(PROJECT_IS_TOP_LEVEL)
   endif()
   if(TROUPE_BUILD_FUZZ)
     if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-      message(FATAL_ERROR "TROUPE_BUILD_FUZZ needs Clang: libFuzzer is part of it.\n" ${TROUPE_COMPILER_ADVICE})
+      troupe_refuse("TROUPE_BUILD_FUZZ needs Clang: libFuzzer is part of it. " "${TROUPE_COMPILER_ADVICE}")
     endif()
     add_compile_options(-fsanitize=fuzzer-no-link)
   endif()

@@ -2,21 +2,25 @@
 
 # troupe_require(<what for> <debian> <vcpkg> <conan> <arguments of find_package>...)
 macro(troupe_require what debian vcpkg conan name)
+  set(TROUPE_${name}_ADVICE "Debian and Ubuntu ${debian}, vcpkg ${vcpkg}, Conan ${conan}") # troupe-config says it, too
   find_package(${name} ${ARGN} QUIET)
   if(NOT ${name}_FOUND)
-    message(FATAL_ERROR "${name} not found (${what}). Install it: Debian and Ubuntu ${debian}, vcpkg ${vcpkg}, Conan ${conan}.")
+    troupe_refuse("Troupe needs ${name} (${what}), which is not found. Install it: ${TROUPE_${name}_ADVICE}")
   endif()
 endmacro()
 
 troupe_require("threads" "libc6-dev" "-" "-" Threads)
-troupe_require("1.81 or newer; lock-free queues, headers only" "libboost1.81-dev or a newer libboost-dev"
+troupe_require("1.81 or newer; lock-free queues, headers only, to build it" "libboost1.81-dev or a newer libboost-dev"
                "boost-lockfree" "boost/1.81.0" Boost 1.81 CONFIG)
 troupe_require("3.0 or newer; TLS" "libssl-dev" "openssl" "openssl/3.2.2" OpenSSL 3.0)
 
 if(TROUPE_BUILD_EXAMPLES)
-  troupe_require("command lines of the examples" "libcli11-dev" "cli11" "cli11/2.3.2" CLI11 CONFIG)
+  troupe_require("command lines of the examples; or switch them off: -DTROUPE_BUILD_EXAMPLES=OFF" "libcli11-dev" "cli11"
+                 "cli11/2.3.2" CLI11 CONFIG)
 endif()
 if(TROUPE_BUILD_TESTS)
-  troupe_require("2.13 or 3; the tests" "catch2" "catch2" "catch2/2.13.10" Catch2 CONFIG)
-  troupe_require("the property tests" "librapidcheck-dev" "rapidcheck" "rapidcheck/cci.20230815" rapidcheck CONFIG)
+  troupe_require("2.13 or 3; or switch the tests off: -DTROUPE_BUILD_TESTS=OFF" "catch2" "catch2" "catch2/2.13.10" Catch2
+                 CONFIG)
+  troupe_require("property tests; or switch the tests off: -DTROUPE_BUILD_TESTS=OFF" "librapidcheck-dev" "rapidcheck"
+                 "rapidcheck/cci.20230815" rapidcheck CONFIG)
 endif()

@@ -1,19 +1,21 @@
-# troupe_module(<name> [PUBLIC <target>...] [PRIVATE <target>...] [BOOST])
+# troupe_module(<name> [PUBLIC <target>...] [PRIVATE <target>...] [FINDS <package and version>...]
+#               [PKGCONFIG <requirement>...] [BOOST])
 #
 # Declares the library troupe_<name> (alias and exported name: troupe::<name>) from <name>/src, with <name>/include
 # as its only public include root. A module sees its own root and those of the modules it links, so an include
-# that points upwards does not compile. What is PRIVATE is for src/, and linked by whoever links the module: the
-# installed package finds it again (troupe-config.cmake.in). BOOST gives src/, and nobody else, the Boost headers.
+# that points upwards does not compile. What is PRIVATE is for src/, and linked by whoever links the module: FINDS
+# and PKGCONFIG say how the installed package finds it again. BOOST gives src/, and nobody else, the Boost headers.
 function(troupe_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "BOOST" "" "PUBLIC;PRIVATE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "BOOST" "" "PUBLIC;PRIVATE;FINDS;PKGCONFIG")
   set(target troupe_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/*.cpp")
 
   if(sources)
-    add_library(${target} STATIC ${sources})
+    add_library(${target} ${sources}) # BUILD_SHARED_LIBS decides which kind
     set(scope PUBLIC)
     target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
     troupe_strict(${target})
+    troupe_link_anywhere(${target})
     if(arg_BOOST)
       # Headers only, so nothing to link: a user of the installed library needs no Boost.
       target_include_directories(
@@ -26,9 +28,11 @@ function(troupe_module name)
   add_library(troupe::${name} ALIAS ${target})
 
   target_compile_features(${target} ${scope} cxx_std_23)
-  target_compile_options(${target} ${scope} ${TROUPE_PUBLIC_OPTIONS})
   # Also for users of the library: both sides instantiate the same inline functions.
   target_compile_definitions(${target} ${scope} $<$<BOOL:${TROUPE_ASSERTIONS}>:TROUPE_ASSERTIONS>)
+  target_compile_options(
+    ${target} ${scope} "$<${TROUPE_IS_CLANG_18}:-Wno-builtin-macro-redefined>"
+                       "$<${TROUPE_IS_CLANG_18}:-D__cpp_concepts=202002L>")
   target_include_directories(
     ${target} ${scope} "$<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>"
                        "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
@@ -36,9 +40,40 @@ function(troupe_module name)
   if(arg_PRIVATE)
     target_link_libraries(${target} PRIVATE ${arg_PRIVATE})
   endif()
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
 
-  install(TARGETS ${target} EXPORT troupe-targets ARCHIVE COMPONENT troupe)
-  install(DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-          COMPONENT troupe FILES_MATCHING PATTERN "*.hpp")
+  # For TroupeInstall: what is installed, in order, and what each of it needs.
+  set_property(GLOBAL APPEND PROPERTY TROUPE_MODULES ${name})
+  set(needs "${arg_PUBLIC}")
+  list(FILTER needs INCLUDE REGEX "^troupe::")
+  list(TRANSFORM needs REPLACE "^troupe::" "")
+  set_target_properties(
+    ${target}
+    PROPERTIES EXPORT_NAME ${name}
+               TROUPE_NEEDS "${needs}"
+               TROUPE_FINDS "${arg_FINDS}"
+               TROUPE_PKGCONFIG "${arg_PKGCONFIG}"
+               TROUPE_INCLUDES "${CMAKE_CURRENT_SOURCE_DIR}/include/")
+endfunction()
+
+# troupe_link_anywhere(<target>): into a program, into a user's shared library, or as a shared library itself.
+function(troupe_link_anywhere target)
+  # Position-independent unless the user has decided. Calls inside the library stay direct all the same.
+  if(NOT DEFINED CMAKE_POSITION_INDEPENDENT_CODE)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  endif()
+  target_compile_options(${target} PRIVATE -fno-semantic-interposition)
+
+  # Before 1.0 a minor version may change the ABI, so it is part of the soname. The libraries find each other by
+  # $ORIGIN, wherever the prefix is moved to, unless the packager sets a path or CMAKE_SKIP_INSTALL_RPATH.
+  set_target_properties(
+    ${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+                         DEFINE_SYMBOL "")
+  if(NOT DEFINED CMAKE_INSTALL_RPATH)
+    set_target_properties(${target} PROPERTIES INSTALL_RPATH "$ORIGIN")
+  endif()
+  get_target_property(kind ${target} TYPE)
+  if(kind STREQUAL "SHARED_LIBRARY" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    target_link_options(${target} PRIVATE "-Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map" -Wl,--no-undefined)
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS "${PROJECT_SOURCE_DIR}/cmake/exports.map")
+  endif()
 endfunction()
