@@ -53,7 +53,7 @@ void reactor::release() noexcept {
 
 void reactor::wait(std::int64_t timeout_ns) noexcept {
   const std::scoped_lock guard(looking_);  // the watchdog may be about it, and does not sleep here
-  collect(timeout_ns);
+  woken_.wait([&](bool woken) { collect(woken ? 0 : timeout_ns); });
 }
 
 void reactor::poll() noexcept {
@@ -62,6 +62,7 @@ void reactor::poll() noexcept {
 }
 
 void reactor::wake() noexcept {
+  woken_.raise();
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }

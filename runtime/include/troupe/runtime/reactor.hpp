@@ -15,6 +15,7 @@
 #include <mutex>
 #include <system_error>
 #include <troupe/runtime/atomic.hpp>
+#include <troupe/runtime/wake_flag.hpp>
 
 namespace troupe::detail {
 
@@ -50,7 +51,7 @@ class reactor {
   void wait(std::int64_t timeout_ns) noexcept;
   /// Delivers what is ready, unless another thread is about it. Any thread.
   void poll() noexcept;
-  /// Ends a wait(), the present or the next one. Any thread; one system call.
+  /// Ends a wait(), the present or the next one, whatever other threads poll(). Any thread; one system call.
   void wake() noexcept;
   /// Whether any source is registered, so that polling pays. A hint.
   [[nodiscard]] bool in_use() const noexcept { return sources_.load(std::memory_order_relaxed) != 0; }
@@ -82,6 +83,7 @@ class reactor {
   // An eventfd in the set, edge-triggered: each write is an edge, so nobody
   // reads it, and it cannot run full in a machine's lifetime.
   int wake_fd_;
+  wake_flag woken_;     // what its edge stood for, if another thread took that
   std::mutex looking_;  // one thread at a time looks at the set; held asleep, too
   std::mutex lock_;     // guards collecting_ and retired_
   bool collecting_ = false;
