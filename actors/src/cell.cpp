@@ -67,6 +67,14 @@ std::string cell::describe_cell(const strand& s) {
   return static_cast<const cell&>(s).path();
 }
 
+error failure_of(const cell& c, const std::exception_ptr& e) noexcept {
+  try {
+    return error::from_exception(e, c.path());
+  } catch (...) {
+    return error(errc::actor_failed);
+  }
+}
+
 // -- sending ------------------------------------------------------------------
 
 namespace {
@@ -153,7 +161,7 @@ bool asked_in_vain(const mail& m) noexcept {
   try {
     behaviour_->receive(*this, m);
   } catch (...) {
-    crash(error::from_exception(std::current_exception(), path()));
+    crash(failure_of(*this, std::current_exception()));
   }
 }
 
@@ -328,7 +336,7 @@ mail* cell::next_mail(bool& counted) noexcept {
       if (!fault) return m;
       handling_ = m;  // what its key threw, the handler might have thrown
       counted_ = false;
-      crash(error::from_exception(fault, path()));
+      crash(failure_of(*this, fault));
       return nullptr;
     }
   }

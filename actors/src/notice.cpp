@@ -11,7 +11,7 @@ mail* next_notice(cell& c) noexcept {
   try {
     return n.take(n, c);
   } catch (...) {
-    c.crash(error::from_exception(std::current_exception(), c.path()));
+    c.crash(failure_of(c, std::current_exception()));
     return nullptr;
   }
 }

@@ -83,6 +83,16 @@ void error::drop() const noexcept {
   if (story_->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete story_;
 }
 
+namespace {
+
+// A what() of a user's may say nothing.
+const char* text_of(const std::exception& x) noexcept {
+  const char* const text = x.what();
+  return text != nullptr ? text : "an exception without a text";
+}
+
+}  // namespace
+
 error error::from_exception(const std::exception_ptr& e, std::string path) {
   try {
     std::rethrow_exception(e);
@@ -90,9 +100,9 @@ error error::from_exception(const std::exception_ptr& e, std::string path) {
     if (path.empty() || !x.why().path().empty()) return x.why();
     return {x.why().code(), std::string(x.why().text()), std::move(path)};
   } catch (const std::system_error& x) {
-    return {x.code(), x.what(), std::move(path)};
+    return {x.code(), text_of(x), std::move(path)};
   } catch (const std::exception& x) {
-    return {make_error_code(errc::actor_failed), x.what(), std::move(path)};
+    return {make_error_code(errc::actor_failed), text_of(x), std::move(path)};
   } catch (...) {
     return {make_error_code(errc::actor_failed), "an exception that is no std::exception", std::move(path)};
   }

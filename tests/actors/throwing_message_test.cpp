@@ -121,3 +121,18 @@ TEST_CASE(
   CHECK(sys.block_on(q.ask(get{})).has_value());
   CHECK(sys.counters().crashes > 0);
 }
+
+TEST_CASE("throwing messages: an exception whose what() says nothing is a crash like any other") {
+  struct speechless : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { return nullptr; }
+  };
+  struct mute {
+    using accepts = troupe::protocol<get>;
+    int handle(get) { throw speechless(); }
+  };
+  bench b;
+  const auto answer = b.await(b.sys.spawn<mute>().ask(get{}));
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error() == troupe::errc::actor_failed);
+  CHECK(answer.error().to_string().find("without a text") != std::string::npos);
+}

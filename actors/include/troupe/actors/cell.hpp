@@ -342,6 +342,9 @@ inline cell& self_cell(context& c) noexcept {
   return static_cast<cell&>(c);
 }
 
+/// What `e` says, with the path of `c`; the bare errc::actor_failed when there is no memory for more.
+[[nodiscard]] error failure_of(const cell& c, const std::exception_ptr& e) noexcept;
+
 /// Gives user mail to a cell: queues and schedules. Refused (full, closed), the mail is
 /// still the caller's. Any thread.
 push_result deliver(cell& to, mail& m) noexcept;
