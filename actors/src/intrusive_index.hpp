@@ -69,7 +69,7 @@ class intrusive_index {
   }
 
  private:
-  static constexpr unsigned first_bits = 2;
+  static constexpr unsigned first_bits = 1;
   static constexpr unsigned kept_bits = 10;  // a table of this size is kept when its elements go
 
   [[nodiscard]] T* const* chains() const noexcept { return bits_ == first_bits ? first_ : more_.get(); }
@@ -117,8 +117,8 @@ class intrusive_index {
     while (all != nullptr) link(*std::exchange(all, all->hook.next));
   }
 
-  std::size_t size_ = 0;
-  unsigned bits_ = first_bits;
+  std::uint32_t size_ = 0;
+  std::uint32_t bits_ = first_bits;
   T* first_[std::size_t{1} << first_bits] = {};
   std::unique_ptr<T*[]> more_;  // null while first_ is in use
 };
