@@ -19,7 +19,7 @@ std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t perio
     throw;
   }
   t->due_ = deadline_after(c.home().now(), duration(first));
-  c.home().local_worker().timers.arm(*t, t->due_);  // a constructor may run on any thread
+  c.home().arm(*t, t->due_);  // a constructor may run on any thread
   return t->number_;
 }
 

@@ -7,6 +7,7 @@ namespace troupe::detail {
 bool engine::drive_until(predicate done, std::int64_t deadline) {
   if (sim_) {
     while (!done()) {
+      if (sim_->now > deadline) return false;  // what is always busy takes time, too
       if (!sim_step() && !sim_advance(deadline)) return done();
     }
     return true;

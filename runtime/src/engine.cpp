@@ -5,6 +5,7 @@
 #include <array>
 #include <boost/lockfree/queue.hpp>
 #include <chrono>
+#include <climits>
 #include <condition_variable>
 #include <string>
 #include <thread>
@@ -187,6 +188,17 @@ void engine::inject(runnable& r) noexcept {
   notify();
 }
 
+void engine::arm(timer& t, std::int64_t deadline) noexcept {
+  worker* const here = this_worker();
+  if (here != nullptr && &here->home() == this) {
+    here->timers.arm(t, deadline);
+  } else if (sim_) {
+    first_worker().timers.arm(t, deadline);
+  } else if (first_worker().timers.arm_from_outside(t, deadline)) {
+    first_worker().io.wake();  // it sleeps, or is about to, until what was its first deadline
+  }
+}
+
 runnable* engine::take_injected() noexcept {
   return injected_->pop();
 }
@@ -311,35 +323,41 @@ bool engine::sim_step() noexcept {
   ++sim_->steps;
   first_worker().run_simulated(*r);
   if (sim_->slowest_slice > 0) {
-    sim_->now +=
-        static_cast<std::int64_t>(sim_->next() % (static_cast<std::uint64_t>(sim_->slowest_slice) + 1));
+    const std::uint64_t took = sim_->next() % (static_cast<std::uint64_t>(sim_->slowest_slice) + 1);
+    sim_->now = deadline_after(sim_->now, duration(static_cast<std::int64_t>(took)));
+    sim_happen();  // what is always busy is not spared its timeouts
   }
   return true;
 }
 
+std::optional<std::int64_t> engine::sim_next() noexcept {
+  const std::int64_t timer = first_worker().timers.next_deadline().value_or(INT64_MAX);
+  const std::int64_t event = sim_->surroundings ? sim_->surroundings->next().value_or(INT64_MAX) : INT64_MAX;
+  const std::int64_t next = std::min(timer, event);
+  if (next == INT64_MAX) return std::nullopt;  // "forever" is never
+  return next;
+}
+
+void engine::sim_happen() noexcept {
+  while (first_worker().timers.fire_due(sim_->now, UINT_MAX)) {
+  }
+  const auto event = sim_->surroundings ? sim_->surroundings->next() : std::nullopt;
+  if (event && *event <= sim_->now) sim_->surroundings->happen(sim_->now);
+}
+
 bool engine::sim_advance(std::int64_t limit) noexcept {
-  timer_service& timers = first_worker().timers;
-  sim_surroundings* const around = sim_->surroundings.get();
-  const auto timer = timers.next_deadline();
-  const auto event = around != nullptr ? around->next() : std::nullopt;
-  if (!timer && !event) {
+  const auto next = sim_next();
+  if (!next || *next > limit) {
     if (limit != INT64_MAX && limit > sim_->now) sim_->now = limit;
     return false;
   }
-  const std::int64_t next = std::min(timer.value_or(INT64_MAX), event.value_or(INT64_MAX));
-  if (next > limit) {
-    if (limit > sim_->now) sim_->now = limit;
-    return false;
-  }
-  if (next > sim_->now) sim_->now = next;
-  timers.fire_due(sim_->now);
-  if (event && *event <= sim_->now) around->happen(sim_->now);
+  if (*next > sim_->now) sim_->now = *next;
+  sim_happen();
   return true;
 }
 
 bool engine::sim_over() noexcept {
-  return sim_->ready.empty() && first_worker().timers.empty() &&
-         (!sim_->surroundings || !sim_->surroundings->next());
+  return sim_->ready.empty() && !sim_next();
 }
 
 }  // namespace troupe::detail

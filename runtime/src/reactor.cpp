@@ -15,14 +15,27 @@ namespace {
 
 using event_array = std::array<epoll_event, 128>;
 
+// exact_waits: whether the kernel takes nanoseconds. Cleared once by the first thread that is refused;
+// relaxed, for another thread that has not seen it is refused itself. Broken by: tests/runtime/reactor_test.
+constinit atomic<bool> exact_waits{true};
+
+// Linux before 5.11 does not know the call, and the system-call filters of old container tools answer
+// EPERM or EINVAL to what they do not know.
+bool refused(int error) noexcept {
+  return error == ENOSYS || error == EPERM || error == EINVAL;
+}
+
 int wait_for_events(int epoll, event_array& events, std::int64_t timeout_ns) noexcept {
   const int room = static_cast<int>(events.size());
   if (timeout_ns <= 0) return ::epoll_wait(epoll, events.data(), room, timeout_ns < 0 ? -1 : 0);
-  const timespec until{.tv_sec = timeout_ns / 1'000'000'000, .tv_nsec = timeout_ns % 1'000'000'000};
-  const int n = ::epoll_pwait2(epoll, events.data(), room, &until, nullptr);
-  if (n >= 0 || errno != ENOSYS) return n;
-  // Before Linux 5.11: whole milliseconds, rounded up, for a timer must not be early.
-  const std::int64_t ms = (timeout_ns + 999'999) / 1'000'000;
+  if (exact_waits.load(std::memory_order_relaxed)) {
+    const timespec until{.tv_sec = timeout_ns / 1'000'000'000, .tv_nsec = timeout_ns % 1'000'000'000};
+    const int n = ::epoll_pwait2(epoll, events.data(), room, &until, nullptr);
+    if (n >= 0 || !refused(errno)) return n;
+    exact_waits.store(false, std::memory_order_relaxed);
+  }
+  // Whole milliseconds, rounded up, for a timer must not be early.
+  const std::int64_t ms = (timeout_ns - 1) / 1'000'000 + 1;
   return ::epoll_wait(epoll, events.data(), room, ms > INT_MAX ? INT_MAX : static_cast<int>(ms));
 }
 

@@ -6,7 +6,7 @@
 namespace troupe {
 
 namespace {
-constexpr std::int64_t patience_ns = 5'000'000'000;  // for threads, once nothing is left to run
+constexpr duration patience = std::chrono::seconds(5);  // for threads, once nothing is left to run
 }
 
 namespace detail {
@@ -47,7 +47,7 @@ runtime::~runtime() {
     root->stop();
     if (!detail::wait_root(*engine_, *root)) break;
   }
-  const unsigned stuck = engine_->stop(engine_->now() + patience_ns);
+  const unsigned stuck = engine_->stop(detail::deadline_after(engine_->now(), patience));
   if (stuck != 0) {
     engine_->log(
         log_level::error,

@@ -29,16 +29,18 @@ std::uint64_t runtime::run_until_idle() {
 void runtime::advance(duration d) {
   const std::int64_t until = detail::deadline_after(engine().now(), d);
   do {
-    run_until_idle();
-  } while (engine().sim_advance(until));
+    while (engine().now() <= until && engine().sim_step()) {
+    }
+  } while (engine().now() <= until && engine().sim_advance(until));
 }
 
 bool runtime::run_to_end(duration limit) {
   const std::int64_t until = detail::deadline_after(engine().now(), limit);
   for (;;) {
-    run_until_idle();
+    while (engine().now() <= until && engine().sim_step()) {
+    }
     if (engine().sim_over()) return true;
-    if (!engine().sim_advance(until)) return false;
+    if (engine().now() > until || !engine().sim_advance(until)) return false;
   }
 }
 

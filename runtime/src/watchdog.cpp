@@ -19,6 +19,8 @@ constexpr std::chrono::milliseconds period{1};
 // Looks that find everything parked before the watchdog sleeps: a system that
 // gets a request every few milliseconds does not wake it each time.
 constexpr unsigned patience = 20;
+// Timers of a stuck worker that fire at one look: others may be stuck, too.
+constexpr unsigned timers_at_once = 1'024;
 
 bool register_barrier() noexcept {
   return ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
@@ -122,7 +124,7 @@ bool watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
     return false;
   }
   w.overdue.store(true, std::memory_order_relaxed);
-  w.timers.fire_due(now);
+  w.timers.fire_due(now, timers_at_once);
   if (w.io.in_use()) w.io.poll();
   if (!w.queue.empty() || engine_.work_injected()) engine_.notify();
   if (!s.reported && now - s.since >= engine_.options().long_handler.count()) {

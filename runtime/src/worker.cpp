@@ -1,33 +1,14 @@
 #include <algorithm>
+#include <troupe/runtime/cycle_count.hpp>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/worker.hpp>
 #include <utility>
-
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 namespace troupe::detail {
 
 namespace {
 
-// A cycle counter, to tell cheaply whether the clock is worth reading again.
-// Its rate does not matter much: 0 means there is none, and the clock is read.
-std::uint64_t cycle_count() noexcept {
-#if defined(__x86_64__)
-  return __rdtsc();
-#elif defined(__aarch64__)
-  std::uint64_t t;
-  asm volatile("mrs %0, cntvct_el0" : "=r"(t));
-  return t * 64;  // the counter runs at 24 MHz to 1 GHz; err towards reading the clock
-#else
-  return 0;
-#endif
-}
-
-// 2^19 cycles: at most clock_slack ns on anything that runs at 1 GHz or more.
-constexpr std::uint64_t fresh_cycles = std::uint64_t{1} << 19;
-
+constexpr unsigned timer_batch = 64;                 // timers that fire between two slices
 constexpr std::int64_t io_poll_period = 50'000;      // ns between looks at the sockets while busy
 constexpr std::int64_t coarse_message = 1'000;       // ns; a hand-off to another core is small against it
 constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that pay for waking a core
@@ -59,8 +40,7 @@ std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
 
 std::int64_t worker::recent_now() noexcept {
   if (simulated) return home_->now();
-  const std::uint64_t cycles = cycle_count();
-  if (cycles - cycles_ >= fresh_cycles) refresh_clock();
+  if (!still_fresh(cycles_, cycle_count())) refresh_clock();
   return now_;
 }
 
@@ -139,7 +119,8 @@ void worker::maintain() noexcept {
   slices_then_ = slices;
   messages_then_ = messages;
   ticks_left_ = interval_;
-  timers.fire_due(now_);
+  // What has fired has its turn before the next ones fire.
+  if (timers.fire_due(now_, timer_batch)) ticks_left_ = std::min(ticks_left_, timer_batch);
   // Sockets have their turn once everybody has had theirs that was ready at the last look: what is ready
   // in the kernel is in order there, and would only push what waits here into the overflow list.
   if (io.in_use() && now_ - io_polled_at_ >= io_poll_period && queue.passed(io_polled_up_to_)) {
@@ -180,9 +161,9 @@ void worker::run_one(runnable& r) noexcept {
 }
 
 void worker::run_simulated(runnable& r) noexcept {
-  worker_of_thread = this;
+  worker* const outer = std::exchange(worker_of_thread, this);  // a handler may step the simulation
   run_one(r);
-  worker_of_thread = nullptr;
+  worker_of_thread = outer;
 }
 
 void worker::loop() noexcept {

@@ -103,7 +103,7 @@ class engine {
   /// Moves the virtual clock to the next timer or event of the surroundings, not
   /// beyond `limit`; false when there is none.
   bool sim_advance(std::int64_t limit) noexcept;
-  /// Nothing is ready, and nothing will ever be by itself.
+  /// Nothing is ready, and nothing will ever be by itself. A timer at INT64_MAX, "forever", never fires.
   [[nodiscard]] bool sim_over() noexcept;
 
   [[nodiscard]] const runtime_options& options() const noexcept { return options_; }
@@ -126,11 +126,9 @@ class engine {
     }
   }
 
-  /// The worker whose timers and sockets this thread should use.
-  [[nodiscard]] worker& local_worker() noexcept {
-    worker* const w = this_worker();
-    return w != nullptr && &w->home() == this ? *w : first_worker();
-  }
+  /// Arms `t` with the worker of this thread, or, on a thread that is none of this engine's, with the first
+  /// one, and sees that it wakes up in time.
+  void arm(timer& t, std::int64_t deadline) noexcept;
 
   /// Roots that run (root_task.cpp), so that the end of the runtime finds them.
   std::mutex roots_lock;
@@ -141,6 +139,9 @@ class engine {
   friend class watchdog;
 
   bool drive_until(predicate done, std::int64_t deadline);
+  /// When something happens in the simulation by itself, if ever; and lets all that happen that is due.
+  [[nodiscard]] std::optional<std::int64_t> sim_next() noexcept;
+  void sim_happen() noexcept;
   runnable* take_injected() noexcept;
   void overflow(worker& w, runnable& r) noexcept;
   void hand_over(worker& w) noexcept;

@@ -25,7 +25,8 @@ class runtime final : public troupe::runtime {
 
   /// Runs until nothing is ready; the clock stands still. Returns the slices run.
   std::uint64_t run_until_idle();
-  /// Runs, and moves the clock through every timer, to `d` from now.
+  /// Runs, and moves the clock through every timer, to `d` from now. Where slices take time, what is ready
+  /// when that has passed stays so.
   void advance(duration d);
   /// Runs, and moves the clock, until nothing is ready, no timer is armed and no
   /// packet is under way, or `limit` of virtual time has passed; false in the

@@ -20,15 +20,24 @@ struct timer : timer_node {
 };
 
 /// Thread-safe. The lock is nearly always free: its worker is the one who uses
-/// it; others only cancel what migrated, or step in for a worker that is stuck.
+/// it; others only cancel what migrated, arm through engine::arm, or step in for a
+/// worker that is stuck.
 class timer_service {
  public:
-  /// Arms `t` to fire at `deadline` (ns of the runtime's clock) or soon after.
+  /// Arms `t` to fire at `deadline` (ns of the runtime's clock) or soon after. The owner only: another thread
+  /// calls engine::arm.
   void arm(timer& t, std::int64_t deadline) noexcept {
     t.home = this;
     const scoped_lock guard(lock_);
-    wheel_.insert(t, deadline);
-    count_.store(wheel_.size(), std::memory_order_relaxed);
+    insert(t, deadline);
+  }
+  /// The same on any thread; true when the owner must be woken, which may sleep until later than that.
+  [[nodiscard]] bool arm_from_outside(timer& t, std::int64_t deadline) noexcept {
+    t.home = this;
+    const scoped_lock guard(lock_);
+    const auto earliest = wheel_.next_wake();
+    insert(t, deadline);
+    return !earliest || deadline < *earliest;
   }
   /// True when `t` was armed here and will not fire; false when it has fired.
   bool cancel(timer& t) noexcept {
@@ -38,18 +47,18 @@ class timer_service {
     count_.store(wheel_.size(), std::memory_order_relaxed);
     return true;
   }
-  /// Fires what is due at `now`; returns how many.
-  unsigned fire_due(std::int64_t now) noexcept {
-    if (empty()) return 0;
-    unsigned fired = 0;
+  /// Fires what is due at `now`, at most `most` timers, the earliest; whether that many were due.
+  bool fire_due(std::int64_t now, unsigned most) noexcept {
+    if (empty()) return false;
     const scoped_lock guard(lock_);
-    while (timer_node* node = wheel_.pop_due(now)) {
+    for (; most > 0; --most) {
+      timer_node* const node = wheel_.pop_due(now);
+      if (node == nullptr) break;
       auto& t = static_cast<timer&>(*node);
       t.fire(t);
-      ++fired;
     }
     count_.store(wheel_.size(), std::memory_order_relaxed);
-    return fired;
+    return most == 0;
   }
   /// The earliest deadline, exactly, or nothing.
   [[nodiscard]] std::optional<std::int64_t> next_deadline() noexcept {
@@ -66,10 +75,16 @@ class timer_service {
   [[nodiscard]] bool empty() const noexcept { return count_.load(std::memory_order_relaxed) == 0; }
 
  private:
+  void insert(timer& t, std::int64_t deadline) noexcept {
+    wheel_.insert(t, deadline);
+    count_.store(wheel_.size(), std::memory_order_relaxed);
+  }
+
   spinlock lock_;
   timer_wheel wheel_;
   // count_: armed timers, so that the owner need not lock to see that there are
-  // none. The owner arms its own timers, so it never misses one of them.
+  // none. Relaxed: the owner arms its own timers, and who arms one for it from
+  // outside wakes it afterwards. Broken by: tests/stress/foreign_timer_test.
   atomic<std::size_t> count_{0};
 };
 

@@ -1,0 +1,54 @@
+// A cycle counter, to tell cheaply whether the clock is worth reading again.
+//
+// Internal to Troupe's own sources. Its rate does not matter much, but it must not stand still: where there
+// is none, or one that stops or slows down with the processor, it reads 0, and the clock is read each time.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <x86intrin.h>
+#endif
+
+namespace troupe::detail {
+
+/// Whether the counter runs at one rate, whatever the processor's clock does. Written before main() only;
+/// until then it says no.
+inline const bool cycles_are_steady = [] {
+#if defined(__x86_64__)
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid(0x80000007U, &a, &b, &c, &d) != 0 && (d & (1U << 8)) != 0;  // "invariant TSC"
+#elif defined(__aarch64__)
+  return true;
+#else
+  return false;
+#endif
+}();
+
+/// The counter, or 0.
+inline std::uint64_t cycle_count() noexcept {
+  if (!cycles_are_steady) return 0;
+#if defined(__x86_64__)
+  return __rdtsc();
+#elif defined(__aarch64__)
+  std::uint64_t t;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(t));
+  return t * 64;  // the counter runs at 24 MHz to 1 GHz; err towards reading the clock
+#else
+  return 0;
+#endif
+}
+
+/// 2^19 cycles: at most as many ns on anything that counts at 1 GHz or more.
+inline constexpr std::uint64_t fresh_cycles = std::uint64_t{1} << 19;
+
+/// Whether what was read from the clock at `then` will do at `now`, both of the counter.
+constexpr bool still_fresh(std::uint64_t then, std::uint64_t now) noexcept {
+  return now != 0 && now - then < fresh_cycles;
+}
+
+}  // namespace troupe::detail
