@@ -8,11 +8,7 @@ namespace troupe::detail {
 supervisor_state::supervisor_state(context& self, const std::shared_ptr<const supervisor_spec>& s,
                                    const std::shared_ptr<start_report>& r)
     : me_(static_cast<cell&>(self)), spec_(s), report_(r) {
-  const auto add = [this](child_spec c) {
-    members_.push_back({std::move(c)});
-    ids_.emplace(members_.back().spec.id, std::prev(members_.end()));
-  };
-  for (const child_spec& c : spec_->children) add(c);
+  for (const child_spec& c : spec_->children) append(c);
   if (options().strategy == strategy::partitioned) {
     const std::uint32_t n = options().partitions != 0 ? options().partitions : me_.home().options().workers;
     for (std::uint32_t i = 0; i < n; ++i) {
@@ -21,10 +17,18 @@ supervisor_state::supervisor_state(context& self, const std::shared_ptr<const su
       partition->options = {.strategy = strategy::dynamic,
                             .restarts = options().restarts,
                             .max_children = options().max_children};
-      add(make_child_spec(std::move(partition)));
+      append(make_child_spec(std::move(partition)));
     }
   }
   group_ = cursor_ = members_.begin();
+  ending_ = members_.end();
+}
+
+supervisor_state::members::iterator supervisor_state::append(child_spec c) {
+  members_.push_back({.spec = std::move(c), .place = next_place_++});
+  const auto at = std::prev(members_.end());
+  ids_.emplace(at->spec.id, at);
+  return at;
 }
 
 supervisor_state::members::iterator supervisor_state::by_id(const std::string& id) noexcept {
@@ -107,6 +111,7 @@ result<any_ref> supervisor_state::start(members::iterator m) {
     cell* const child = m->spec.factory->start(me_, m->spec.options);
     cells_.emplace(child, m);
     m->child = child;
+    ending_ = members_.end();  // a group that ends does so with this one
     m->revive = false;
     m->at = progress::starting;
     if (child->is_up()) m->at = progress::running;
@@ -128,6 +133,7 @@ result<any_ref> supervisor_state::start(members::iterator m) {
 void supervisor_state::forget(members::iterator m) noexcept {
   if (group_ == m) ++group_;
   if (cursor_ == m) ++cursor_;
+  if (ending_ == m) ++ending_;
   ids_.erase(m->spec.id);
   members_.erase(m);
 }
@@ -185,14 +191,12 @@ void supervisor_state::child_crashed(cell& child) noexcept {
 }
 
 bool supervisor_state::precedes(members::const_iterator a, members::const_iterator b) const noexcept {
-  for (auto at = members_.begin(); at != b && at != members_.end(); ++at) {
-    if (at == a) return true;
-  }
-  return false;
+  return b == members_.end() || a->place < b->place;
 }
 
 void supervisor_state::begin_group(members::iterator first) noexcept {
   group_ = options().strategy == strategy::one_for_all ? members_.begin() : first;
+  ending_ = members_.end();
   phase_ = phase::ending_group;
   // By a message to itself: what was asked meanwhile is heard, also in a restart loop.
   me_.request(cell::order_child_up);
@@ -200,8 +204,8 @@ void supervisor_state::begin_group(members::iterator first) noexcept {
 
 // In reverse, one after the other.
 void supervisor_state::end_group() noexcept {
-  for (auto at = members_.end(); at != group_;) {
-    member& m = *--at;
+  for (; ending_ != group_; --ending_) {
+    member& m = *std::prev(ending_);
     if (m.child == nullptr || m.at == progress::waiting) continue;
     if (m.at == progress::ending || m.at == progress::stopping) return;
     m.at = progress::ending;
@@ -351,9 +355,7 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
     }
     return;
   }
-  members_.push_back({std::move(m.spec)});
-  const auto fresh = std::prev(members_.end());
-  ids_.emplace(fresh->spec.id, fresh);
+  const auto fresh = append(std::move(m.spec));
   result<any_ref> child = start(fresh);
   const bool keep =
       child || (child.error() == errc::ignored && fresh->spec.options.restart != restart::temporary);

@@ -60,6 +60,7 @@ class supervisor_state {
     bool revive = false;  // it does not run, and a group restart starts it afresh
     bool spared = false;  // but not the one under way: it was stopped by hand meanwhile
     restart_window window = {};
+    std::uint64_t place = 0;  // greater than that of those before it
   };
   using members = std::list<member>;
 
@@ -68,6 +69,7 @@ class supervisor_state {
   }
   [[nodiscard]] bool is_dynamic() const noexcept { return options().strategy == strategy::dynamic; }
   [[nodiscard]] const supervisor_options& options() const noexcept { return spec_->options; }
+  members::iterator append(child_spec c);
   [[nodiscard]] members::iterator by_id(const std::string& id) noexcept;
   [[nodiscard]] result<any_ref> start(members::iterator m);
   void forget(members::iterator m) noexcept;
@@ -92,6 +94,8 @@ class supervisor_state {
   std::unordered_map<std::string, members::iterator> ids_;
   members::iterator group_;   // the first of those that are restarted together
   members::iterator cursor_;  // whose start is under way or comes next
+  members::iterator ending_;  // of a group that ends: this one and all behind it have ended
+  std::uint64_t next_place_ = 0;
   phase phase_ = phase::coming_up;
   std::unordered_map<const cell*, std::vector<reply_to<void>>> stops_;  // who waits for whose end
   std::uint32_t alive_ = 0;                                             // children of a dynamic supervisor

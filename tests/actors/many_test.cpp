@@ -274,3 +274,22 @@ TEST_CASE("many children of one supervisor: starting, finding and stopping them 
     return processor_time() - began;
   });
 }
+
+TEST_CASE("many children of one group: a restart of all takes linear time") {
+  for (const auto how : {troupe::one_for_all, troupe::rest_for_one}) {
+    grows_linearly(some, [how](unsigned n) {
+      bench b;
+      troupe::supervisor tree("app", {.strategy = how});
+      for (unsigned i = 0; i < n; ++i) std::move(tree).child<counter>(std::to_string(i));
+      REQUIRE(b.sys.start(tree));
+      // Half of them are before the group of rest_for_one, and are not restarted.
+      const std::string first = how == troupe::one_for_all ? "/app/0" : "/app/" + std::to_string(n / 2);
+      REQUIRE(b.sys.at<fail_now>(first)->tell(fail_now{"x"}) == send_result::ok);
+      const double began = processor_time();
+      b.run();
+      const double took = processor_time() - began;
+      REQUIRE(b.sys.counters().restarts >= n / 2);
+      return took;
+    });
+  }
+}
