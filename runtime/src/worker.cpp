@@ -91,10 +91,20 @@ runnable* worker::next() noexcept {
     }
     // Looked at here and not only when the ring is empty, so that a busy ring
     // starves neither foreign threads nor what overflowed.
-    if (runnable* const r = home_->take_injected()) return r;
-    if (runnable* const r = home_->take_overflow(*this)) return r;
+    if (runnable* const r = next_shared()) return r;
   }
   if (runnable* const r = next_local()) return r;
+  return next_shared();
+}
+
+// By turns: foreign threads may inject as fast as all workers run, and must not starve what overflowed.
+// Broken by: the second supervision_soak_test.
+runnable* worker::next_shared() noexcept {
+  overflow_next_ = !overflow_next_;
+  if (overflow_next_) {
+    if (runnable* const r = home_->take_overflow(*this)) return r;
+    return home_->take_injected();
+  }
   if (runnable* const r = home_->take_injected()) return r;
   return home_->take_overflow(*this);
 }

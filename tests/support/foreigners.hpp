@@ -115,7 +115,8 @@ class foreigners {
       const auto who = sys_.at<>(paths[random() % paths.size()]);
       if (who && v.tell(regard{*who, random() % 3 != 0}) == troupe::send_result::ok) ++told;
     }
-    const auto seen = sys_.block_on(v.ask(seen_by_visitor{}));
+    const auto seen = sys_.block_on(v.ask(seen_by_visitor{}, std::chrono::minutes(1)));
+    if (!seen && seen.error() != troupe::errc::closed) complain(name + ": " + seen.error().to_string());
     if (seen && *seen != told)
       complain(name + " was told " + std::to_string(told) + ", and saw " + std::to_string(*seen));
     pause(random);

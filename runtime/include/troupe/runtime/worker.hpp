@@ -104,6 +104,7 @@ class alignas(cache_line) worker {
   void run_one(runnable& r) noexcept;
   runnable* next() noexcept;
   runnable* next_local() noexcept;
+  runnable* next_shared() noexcept;
   runnable* search() noexcept;
   runnable* steal() noexcept;
   /// Sleeps until there is something to do, at most until `deadline`.
@@ -128,6 +129,7 @@ class alignas(cache_line) worker {
   unsigned interval_ = 61;
   bool searching_ = false;
   bool standing_back_ = false;  // between stand_back() and rest()
+  bool overflow_next_ = false;  // whose turn it is in next_shared()
   std::uint64_t random_state_;
   // The clock as last read, and the cycle counter then.
   std::int64_t now_ = 0;
