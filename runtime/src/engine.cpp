@@ -81,7 +81,7 @@ class inject_queue {
   runnable* first_ = nullptr;  // of the list, and last_: under the lock
   runnable* last_ = nullptr;
   // waiting_: the length of the list. Written under the lock; read without it as a hint, and, behind the
-  // fence of a worker that goes to sleep (engine.hpp, "Parking"), as the last word.
+  // fence of a worker that goes to sleep (parking.hpp), as the last word.
   // Broken by: tests/stress/scheduler_stress_test.
   atomic<std::size_t> waiting_{0};
 };
@@ -104,11 +104,11 @@ engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
       sim_(std::move(sim)),
       injected_(std::make_unique<inject_queue>()),
       overflow_(std::make_unique<overflow_list>()),
+      parking_(sim_ ? 1 : options_.workers),
       threads_(std::make_unique<threads>()) {
   const unsigned n = sim_ ? 1 : options_.workers;
   options_.workers = n;
   workers_.reserve(n);
-  sleepers_.reserve(n);
   for (unsigned i = 0; i < n; ++i) workers_.push_back(std::make_unique<worker>(*this, i, n > 1));
   blocking_ = std::make_unique<blocking_pool>(*this, options_.blocking_threads);
 }
@@ -282,29 +282,13 @@ bool engine::work_visible() noexcept {
   return std::ranges::any_of(workers_, [](const auto& w) { return w->queue.size() != 0; });
 }
 
-bool engine::all_parked() noexcept {
-  return parked_.load(std::memory_order_seq_cst) == workers_.size();
-}
-
 void engine::notify() noexcept {
-  seq_cst_fence();
-  if (parked_.load(std::memory_order_relaxed) == 0 || searching_.load(std::memory_order_relaxed) != 0) return;
-  unpark_one();
+  if (parking::place* const p = parking_.notify()) wake(*p);
 }
 
-bool engine::unpark_one() noexcept {
-  worker* w = nullptr;
-  {
-    const scoped_lock guard(sleepers_lock_);
-    if (sleepers_.empty()) return false;
-    w = sleepers_.back();
-    sleepers_.pop_back();
-    parked_.store(static_cast<std::uint32_t>(sleepers_.size()), std::memory_order_relaxed);
-    searching_.fetch_add(1, std::memory_order_relaxed);
-  }
-  w->io.wake();
+void engine::wake(parking::place& p) noexcept {
+  static_cast<worker&>(p).io.wake();
   count([](counter_block& c) { c.wakeups.add(); });
-  return true;
 }
 
 void engine::rouse_watchdog() noexcept {

@@ -10,6 +10,7 @@
 #include <string>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/inspection_gate.hpp>
+#include <utility>
 
 namespace troupe::detail {
 
@@ -72,7 +73,7 @@ void watchdog::loop() noexcept {
     if (quiet >= patience) {
       asleep_.store(true, std::memory_order_relaxed);
       seq_cst_fence();
-      if (engine_.all_parked()) {
+      if (engine_.parking_.all_parked()) {
         changed_.wait(guard, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
       }
       asleep_.store(false, std::memory_order_relaxed);
@@ -82,7 +83,7 @@ void watchdog::loop() noexcept {
     changed_.wait_for(guard, period, [this] { return stopping_; });
     if (stopping_) break;
     guard.unlock();
-    if (engine_.all_parked()) {
+    if (engine_.parking_.all_parked()) {
       ++quiet;
     } else {
       quiet = 0;
@@ -90,8 +91,17 @@ void watchdog::loop() noexcept {
       bool stuck = false;
       for (auto& w : engine_.workers()) stuck |= look(*w, sights_[w->index()], now);
       spread_work(now, stuck);
+      rescue();
     }
     guard.lock();
+  }
+}
+
+// The second net beneath the wake-ups: work that is to be seen while somebody sleeps, at two looks in a row.
+void watchdog::rescue() noexcept {
+  const bool left = engine_.work_injected() && engine_.parking_.parked() != 0;
+  if (std::exchange(left_waiting_, left) && left) {
+    if (parking::place* const p = engine_.parking_.take()) engine_.wake(*p);
   }
 }
 
@@ -104,8 +114,7 @@ void watchdog::spread_work(std::int64_t now, bool stuck) noexcept {
     slices += w->counters.slices.get();
   }
   const auto all = static_cast<unsigned>(sights_.size());
-  const unsigned idle =
-      engine_.parked_.load(std::memory_order_relaxed) + engine_.resting_.load(std::memory_order_relaxed);
+  const unsigned idle = engine_.parking_.parked() + engine_.resting_.load(std::memory_order_relaxed);
   const unsigned active = spread_.look(
       {.now = now, .done = std::max(handled, slices), .awake = all - std::min(idle, all), .stuck = stuck});
   if (active == active_) return;

@@ -3,7 +3,8 @@
 // Every millisecond it looks at each worker. One that has been in the same
 // slice since the last look is overdue: what waits behind that slice goes to an
 // idle worker, its timers fire and its sockets are polled from here, so that
-// one blocking handler stops nothing else. A slice that lasts longer than
+// one blocking handler stops nothing else. Work that waits while workers sleep,
+// at two looks in a row, wakes one of them. A slice that lasts longer than
 // runtime_options.long_handler is reported once, with the actor's path and the
 // message.
 #pragma once
@@ -44,13 +45,15 @@ class watchdog {
 
   void loop() noexcept;
   bool look(worker& w, sight& s, std::int64_t now) noexcept;
+  void rescue() noexcept;
   void spread_work(std::int64_t now, bool stuck) noexcept;
   void report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept;
 
   engine& engine_;
   std::vector<sight> sights_;
   spread spread_;
-  unsigned active_;  // what spread_ said last
+  bool left_waiting_ = false;  // what rescue() saw
+  unsigned active_;            // what spread_ said last
   std::mutex lock_;
   std::condition_variable changed_;
   bool stopping_ = false;

@@ -217,18 +217,14 @@ bool worker::drive(predicate done, std::int64_t deadline) {
 void worker::stop_searching() noexcept {
   searching_ = false;
   // The last searcher that found work calls the next, if foreign work waits.
-  if (home_->searching_.fetch_sub(1, std::memory_order_seq_cst) == 1 && home_->work_injected()) {
-    home_->notify();
-  }
+  if (home_->parking_.stop_searching() && home_->work_injected()) home_->notify();
 }
 
 runnable* worker::search() noexcept {
   auto& peers = home_->workers_;
   if (peers.size() == 1 || standing_back_) return nullptr;
   if (!searching_) {
-    // At most half of the workers search; the others would only be in the way.
-    if (2 * home_->searching_.load(std::memory_order_relaxed) >= peers.size()) return nullptr;
-    home_->searching_.fetch_add(1, std::memory_order_seq_cst);
+    if (!home_->parking_.start_searching()) return nullptr;
     searching_ = true;
   }
   runnable* const r = steal();
@@ -271,7 +267,7 @@ void worker::rest() noexcept {
   e.resting_.fetch_add(1, std::memory_order_relaxed);
   if (searching_) {
     searching_ = false;
-    e.searching_.fetch_sub(1, std::memory_order_relaxed);
+    static_cast<void>(e.parking_.stop_searching());
   }
   seq_cst_fence();
   if (e.work_visible()) e.notify();
@@ -284,33 +280,9 @@ void worker::park(std::int64_t deadline) noexcept {
   if (standing_back_) [[unlikely]]
     return rest();
   engine& e = *home_;
-  {
-    const scoped_lock guard(e.sleepers_lock_);
-    e.sleepers_.push_back(this);
-    e.parked_.store(static_cast<std::uint32_t>(e.sleepers_.size()), std::memory_order_relaxed);
-  }
-  if (searching_) {
-    searching_ = false;
-    e.searching_.fetch_sub(1, std::memory_order_relaxed);
-  }
-  seq_cst_fence();
-  const bool stay = e.work_visible() || e.stopping_.load(std::memory_order_relaxed);
-  if (!stay) wait_for_events(deadline);
-  {
-    const scoped_lock guard(e.sleepers_lock_);
-    bool still_there = false;
-    for (std::size_t i = 0; i < e.sleepers_.size(); ++i) {
-      if (e.sleepers_[i] == this) {
-        e.sleepers_[i] = e.sleepers_.back();
-        e.sleepers_.pop_back();
-        still_there = true;
-        break;
-      }
-    }
-    e.parked_.store(static_cast<std::uint32_t>(e.sleepers_.size()), std::memory_order_relaxed);
-    // Whoever took us out of the list counted us as searching.
-    if (!still_there) searching_ = true;
-  }
+  searching_ = e.parking_.park(
+      *this, searching_, [&e] { return e.work_visible() || e.stopping_.load(std::memory_order_relaxed); },
+      [this, deadline] { wait_for_events(deadline); });
   wake_up();
 }
 

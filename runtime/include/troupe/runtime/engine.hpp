@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <troupe/runtime/parking.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/worker.hpp>
 #include <vector>
@@ -151,8 +152,7 @@ class engine {
   runnable* take_overflowed(worker& w) noexcept;
   [[nodiscard]] bool work_injected() noexcept;
   [[nodiscard]] bool work_visible() noexcept;
-  [[nodiscard]] bool all_parked() noexcept;
-  bool unpark_one() noexcept;
+  void wake(parking::place& p) noexcept;
   void rouse_watchdog() noexcept;
 
   // shares_: the release half of each decrement orders a holder's last touch before the
@@ -175,22 +175,9 @@ class engine {
   std::unique_ptr<overflow_list> overflow_;
   atomic<std::size_t> overflow_size_{0};
 
-  // Parking. A foreign thread pushes, fences, and loads searching_ and parked_;
-  // a worker that goes to sleep adds itself to parked_ (or leaves searching_),
-  // fences, and looks at every queue once more. One of the two sees the other,
-  // so a push is never left with everybody asleep. What a worker pushes onto
-  // its own ring needs no such proof, for the worker itself is awake; there a
-  // wake-up only adds parallelism, and maintain() and the watchdog see to it.
-  // A worker that stands back is in no list: before it rests it does what a foreign
-  // thread does after a push, so that one of the others sees what it left.
-  // searching_: workers awake that look for work. parked_: size of sleepers_.
+  parking parking_;
   // resting_: workers that stand back now, for the watchdog; relaxed, a hint.
-  // Broken by: tests/explore/explorer_test (the bare protocol),
-  // tests/stress/scheduler_stress_test.
-  spinlock sleepers_lock_;
-  std::vector<worker*> sleepers_;
-  atomic<std::uint32_t> searching_{0};
-  atomic<std::uint32_t> parked_{0};
+  // Broken by: tests/runtime/spread_test.
   atomic<std::uint32_t> resting_{0};
 
   // stopping_: set once, by stop(); workers look when they have nothing to run.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <troupe/runtime/counters.hpp>
+#include <troupe/runtime/parking.hpp>
 #include <troupe/runtime/reactor.hpp>
 #include <troupe/runtime/run_queue.hpp>
 #include <troupe/runtime/strand.hpp>
@@ -24,7 +25,7 @@ struct predicate {
   bool operator()() const { return ask(state); }
 };
 
-class alignas(cache_line) worker {
+class alignas(cache_line) worker : public parking::place {
  public:
   worker(engine& home, unsigned index, bool shared);
   ~worker() { io.release(); }
