@@ -83,7 +83,9 @@ runnable* worker::next_local() noexcept {
 }
 
 runnable* worker::next() noexcept {
-  if (--ticks_left_ == 0) {
+  const unsigned left = ticks_left_.load(std::memory_order_relaxed) - 1;
+  ticks_left_.store(left, std::memory_order_relaxed);
+  if (left == 0) {
     maintain();
     if (index_ >= home_->active_.load(std::memory_order_relaxed)) [[unlikely]] {
       stand_back();
@@ -119,18 +121,22 @@ void worker::maintain() noexcept {
   const auto ran = static_cast<std::int64_t>(slices - slices_then_);
   if (ran > 0 && maintained_at_ != 0) {
     const auto handled = static_cast<std::int64_t>(messages - messages_then_);
-    mean_slice_ = (3 * mean_slice_ + elapsed / ran) / 4;
-    mean_message_ = (3 * mean_message_ + elapsed / (handled > ran ? handled : ran)) / 4;
-    // As often as the sockets have their turn, whatever a slice takes.
-    const std::int64_t wanted = io_poll_period / (mean_slice_ + 1);
-    interval_ = static_cast<unsigned>(wanted < 2 ? 2 : wanted > 127 ? 127 : wanted);
+    const std::int64_t slice = (3 * mean_slice_.load(std::memory_order_relaxed) + elapsed / ran) / 4;
+    const std::int64_t message =
+        (3 * mean_message_.load(std::memory_order_relaxed) + elapsed / (handled > ran ? handled : ran)) / 4;
+    mean_slice_.store(slice, std::memory_order_relaxed);
+    mean_message_.store(message, std::memory_order_relaxed);
+    // As often as the sockets have their turn, whatever a slice takes; after a sleep what comes may be of
+    // another kind than before, so by and by.
+    const std::int64_t wanted = std::clamp<std::int64_t>(io_poll_period / (slice + 1), 2, 127);
+    interval_ = std::min(static_cast<unsigned>(wanted), 2 * interval_);
   }
   maintained_at_ = now_;
   slices_then_ = slices;
   messages_then_ = messages;
-  ticks_left_ = interval_;
   // What has fired has its turn before the next ones fire.
-  if (timers.fire_due(now_, timer_batch)) ticks_left_ = std::min(ticks_left_, timer_batch);
+  const bool more_due = timers.fire_due(now_, timer_batch);
+  ticks_left_.store(more_due ? std::min(interval_, timer_batch) : interval_, std::memory_order_relaxed);
   // Sockets have their turn once everybody has had theirs that was ready at the last look: what is ready
   // in the kernel is in order there, and would only push what waits here into the overflow list.
   if (io.in_use() && now_ - io_polled_at_ >= io_poll_period && queue.passed(io_polled_up_to_)) {
@@ -152,7 +158,17 @@ bool worker::worth_sharing() const noexcept {
   const auto waiting = static_cast<std::int64_t>(queue.size()) +
                        static_cast<std::int64_t>(home_->overflow_size_.load(std::memory_order_relaxed));
   if (waiting == 0) return false;
-  return mean_message_ >= coarse_message || waiting * mean_slice_ >= worthwhile_backlog;
+  return mean_message_.load(std::memory_order_relaxed) >= coarse_message ||
+         waiting * mean_slice_.load(std::memory_order_relaxed) >= worthwhile_backlog;
+}
+
+// What was stolen is of the kind that the victim ran, or of a coarser one when that is stuck in a slice.
+void worker::take_over_means(const worker& victim) noexcept {
+  const std::int64_t least = victim.overdue.load(std::memory_order_relaxed) ? coarse_message : 0;
+  mean_slice_.store(std::max(victim.mean_slice_.load(std::memory_order_relaxed), least),
+                    std::memory_order_relaxed);
+  mean_message_.store(std::max(victim.mean_message_.load(std::memory_order_relaxed), least),
+                      std::memory_order_relaxed);
 }
 
 // -- running ------------------------------------------------------------------
@@ -216,8 +232,8 @@ bool worker::drive(predicate done, std::int64_t deadline) {
 
 void worker::stop_searching() noexcept {
   searching_ = false;
-  // The last searcher that found work calls the next, if foreign work waits.
-  if (home_->parking_.stop_searching() && home_->work_injected()) home_->notify();
+  // The last searcher that found work calls the next, if foreign work waits, or what it stole is worth it.
+  if (home_->parking_.stop_searching() && (home_->work_injected() || worth_sharing())) home_->notify();
 }
 
 runnable* worker::search() noexcept {
@@ -235,22 +251,19 @@ runnable* worker::search() noexcept {
 runnable* worker::steal() noexcept {
   auto& peers = home_->workers_;
   const auto n = static_cast<unsigned>(peers.size());
-  for (unsigned pass = 0; pass < 4; ++pass) {
-    const auto start = static_cast<unsigned>(random() % n);
-    for (unsigned i = 0; i < n; ++i) {
-      worker& victim = *peers[(start + i) % n];
-      if (&victim == this) continue;
-      if (runnable* const r = victim.queue.steal_into(queue)) return r;
-      // The slot is what its worker is about to run: taken only when that
-      // worker has been in one slice for so long that the watchdog called.
-      if (pass == 3 && victim.overdue.load(std::memory_order_relaxed)) {
-        if (runnable* const r = victim.queue.steal_slot()) return r;
-      }
-    }
-    if (runnable* const r = home_->take_injected()) return r;
-    if (runnable* const r = home_->take_overflow(*this)) return r;
+  const auto start = static_cast<unsigned>(random() % n);
+  for (unsigned i = 0; i < n; ++i) {
+    worker& victim = *peers[(start + i) % n];
+    if (&victim == this) continue;
+    runnable* r = victim.queue.steal_into(queue);
+    // The slot is what its worker is about to run: taken only when that worker has been in one slice for so
+    // long that the watchdog called.
+    if (r == nullptr && victim.overdue.load(std::memory_order_relaxed)) r = victim.queue.steal_slot();
+    if (r == nullptr) continue;
+    take_over_means(victim);
+    return r;
   }
-  return nullptr;
+  return next_shared();
 }
 
 // Small work runs better on fewer workers (spread.hpp): the others get what waits here.
@@ -302,7 +315,8 @@ void worker::wake_up() noexcept {
   refresh_clock();
   note_look_at_sockets();
   maintained_at_ = 0;
-  ticks_left_ = 1;
+  interval_ = 2;
+  ticks_left_.store(1, std::memory_order_relaxed);
 }
 
 }  // namespace troupe::detail

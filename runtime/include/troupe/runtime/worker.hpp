@@ -94,6 +94,9 @@ class alignas(cache_line) worker : public parking::place {
   atomic<strand*> running{nullptr};
   /// The strand of this slice is about to become somebody else's, or nobody's.
   void let_go() noexcept { running.store(nullptr, std::memory_order_release); }
+  /// Asks the worker to maintain() after this slice, however many were to come before. A hint: the worker may
+  /// overwrite it, and is asked again at the next look.
+  void look_soon() noexcept { ticks_left_.store(1, std::memory_order_relaxed); }
 
  private:
   friend class engine;
@@ -122,11 +125,14 @@ class alignas(cache_line) worker : public parking::place {
   void push_simulated(runnable& r) noexcept;
   void refresh_clock() noexcept;
   [[nodiscard]] bool worth_sharing() const noexcept;
+  void take_over_means(const worker& victim) noexcept;
 
   engine* home_;
   unsigned index_;
   unsigned slot_runs_ = 0;
-  unsigned ticks_left_ = 1;
+  // ticks_left_: slices until maintain(). Written by the worker without a read-modify-write, and by the
+  // watchdog; relaxed, for a lost hint is given again. Broken by: tests/stress/sharing_test.
+  atomic<unsigned> ticks_left_{1};
   unsigned interval_ = 61;
   bool searching_ = false;
   bool standing_back_ = false;  // between stand_back() and rest()
@@ -141,8 +147,10 @@ class alignas(cache_line) worker : public parking::place {
   std::uint64_t io_polled_up_to_ = 0;  // the end of the ring after that look
   std::uint64_t slices_then_ = 0;
   std::uint64_t messages_then_ = 0;
-  std::int64_t mean_slice_ = 100;
-  std::int64_t mean_message_ = 100;
+  // mean_slice_, mean_message_: ns. Written by the worker; read relaxed by a thief, which takes them over
+  // with the work that they are about. A hint. Broken by: tests/stress/sharing_test.
+  atomic<std::int64_t> mean_slice_{100};
+  atomic<std::int64_t> mean_message_{100};
 };
 
 /// The worker of this thread, or null. Never inlined: a coroutine that asks
