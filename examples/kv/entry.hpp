@@ -33,6 +33,13 @@ class alignas(64) entry {
   }
   ~entry() { release(); }
 
+  /// As one that was just made.
+  void clear() noexcept {
+    release();
+    hash = 0;
+    expires_at = never;
+  }
+
   /// The views hold until the entry changes or moves.
   std::string_view key() const { return {bytes(), key_size_}; }
   std::string_view value() const { return {bytes() + key_size_, value_size_}; }

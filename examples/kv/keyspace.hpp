@@ -198,7 +198,7 @@ class basic_keyspace {
     void remove(std::size_t at) {
       used &= ~(std::uint64_t{1} << at);
       tags[at] = 0;
-      entries[at] = entry{};
+      entries[at].clear();
     }
 
     void adopt(entry&& e) {
