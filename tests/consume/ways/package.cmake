@@ -3,7 +3,7 @@ include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 build_user(package "-DCMAKE_PREFIX_PATH=${prefix}")
 run("${work}/package/hello")
 run("${work}/package/strict")
-run("${work}/package/no_rtti")
-if(NOT FLAGS) # a sanitizer has to be in the program itself
+if(NOT FLAGS) # UBSan in the library looks at the RTTI of the program's sinks; ASan has to be in the program itself
+  run("${work}/package/no_rtti")
   run("${work}/package/loads" "${work}/package/libinside.so")
 endif()
