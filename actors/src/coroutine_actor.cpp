@@ -22,6 +22,10 @@ void life_is_over(promise_base& base, strand& s) noexcept {
 }  // namespace
 
 void run_as_life(cell& c, task<void> t) noexcept {
+  if (!t) {
+    c.crash(error(make_error_code(errc::invalid_argument), "the coroutine of it is an empty task", c.path()));
+    return;
+  }
   task_promise<void>& p = t.promise();
   p.finished = &life_is_over;
   (void)t.release();

@@ -112,6 +112,15 @@ void start_coroutine(cell& c, task<T> t) {
 
 /// Runs `t` as all that the actor does: it ends as `t` does, and fails with it. On the strand.
 void run_as_life(cell& c, task<void> t) noexcept;
+/// The same for the task that `make` returns; what `make` throws is a crash.
+template <class F>
+void begin_life(cell& c, F make) noexcept {
+  try {
+    run_as_life(c, make());
+  } catch (...) {
+    c.crash(failure_of(c, std::current_exception()));
+  }
+}
 
 // -- one message ------------------------------------------------------------------
 
@@ -209,6 +218,9 @@ struct actor_box {
   // made from copies is made once, by moving them, and is never restarted.
   static constexpr bool copies =
       std::constructible_from<T, const Args&...> || std::constructible_from<T, context&, const Args&...>;
+  static constexpr bool takes_copies =  // by rvalue
+      !copies && (std::copy_constructible<Args> && ...) &&
+      (std::constructible_from<T, Args&&...> || std::constructible_from<T, context&, Args&&...>);
   static constexpr bool moves =
       std::constructible_from<T, Args&&...> || std::constructible_from<T, context&, Args&&...>;
   static_assert(
@@ -226,6 +238,12 @@ struct actor_box {
               ::new (self.storage) T();
             } else {
               ::new (self.storage) T(std::as_const(a)...);
+            }
+          } else if constexpr (takes_copies) {
+            if constexpr (std::constructible_from<T, context&, Args&&...>) {
+              ::new (self.storage) T(static_cast<context&>(c), Args(std::as_const(a))...);
+            } else {
+              ::new (self.storage) T(Args(std::as_const(a))...);
             }
           } else if constexpr (std::constructible_from<T, context&, Args&&...>) {
             ::new (self.storage) T(static_cast<context&>(c), std::move(a)...);
@@ -268,7 +286,7 @@ struct class_behaviour {
       has_started ? &started : nullptr,
       has_stopping ? &stopping : nullptr,
       &receive,
-      box::copies,
+      box::copies || box::takes_copies,
   };
 };
 

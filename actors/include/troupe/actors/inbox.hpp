@@ -198,12 +198,13 @@ struct coroutine_behaviour {
   static void started(cell& c) {
     state& s = box::of(c).state();
     c.wait_for_mail(&s.receiver);
-    task<void> t = std::apply(
-        [&](auto&... a) {
-          return s.f(static_cast<context&>(c), typename state::signature::in(c, s.receiver), a...);
-        },
-        s.arguments);
-    run_as_life(c, std::move(t));
+    begin_life(c, [&] {
+      return std::apply(
+          [&](auto&... a) {
+            return s.f(static_cast<context&>(c), typename state::signature::in(c, s.receiver), a...);
+          },
+          s.arguments);
+    });
   }
   static void destroy(cell& c) noexcept {
     c.wait_for_mail(nullptr);

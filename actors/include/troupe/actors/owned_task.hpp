@@ -21,8 +21,7 @@ struct owned_task_behaviour {
 
   static void started(cell& c) {
     state& s = box::of(c).state();
-    task<void> t = std::apply([&](auto&... a) { return s.f(std::move(a)...); }, s.arguments);
-    run_as_life(c, std::move(t));
+    begin_life(c, [&s] { return std::apply([&](auto&... a) { return s.f(std::move(a)...); }, s.arguments); });
   }
   static void receive(cell&, mail& m) { m.kind->dispose(m); }
 

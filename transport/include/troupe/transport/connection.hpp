@@ -165,11 +165,7 @@ struct connection_box {
   static void started(cell& c) {
     connection_box& self = of(c);
     if constexpr (run::has_inbox) c.wait_for_mail(&self.receiver);
-    try {
-      run_as_life(c, self.begin(c));
-    } catch (...) {
-      c.crash(error::from_exception(std::current_exception(), c.path()));
-    }
+    begin_life(c, [&] { return self.begin(c); });
   }
   static void destroy(cell& c) noexcept {
     connection_box& self = of(c);
