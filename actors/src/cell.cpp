@@ -58,7 +58,7 @@ cell_extras& cell::extras() {
 // The last share of a cell may have kept the last of its parent, and so on: a loop, for a tree may be deep.
 void cell::free_cell() noexcept {
   for (cell* c = this; c != nullptr;) {
-    c->behaviour_->destroy_arguments(*c);
+    if (!c->raw_) c->behaviour_->destroy_arguments(*c);
     c = c->free_unborn();
   }
 }

@@ -66,7 +66,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
     // A ref to the child may outlive this actor, and still tells its path, so
     // the child has a share. Bought in bulk, an atomic operation for every 64,
     // but for the root, whose children come from other threads to its very end.
-    if (parent_ == nullptr) {  // not guardian_, for its neighbours are written on the strand
+    if (is_root()) {
       share();
     } else {
       if (prepaid_ == 0) {
@@ -98,6 +98,13 @@ cell* cell::child_named(std::string_view wanted) const {
   return c;
 }
 
+namespace {
+
+// Shares of a parent that wait for its next children, at most: more are given back.
+constexpr std::uint16_t most_prepaid = 192;
+
+}  // namespace
+
 // Gives back its share of the parent, and returns the parent when that was the last one.
 cell* cell::free_unborn() noexcept {
   delete extras_if_any();
@@ -108,7 +115,10 @@ cell* cell::free_unborn() noexcept {
   if (above == nullptr) return nullptr;
   const worker* const w = worker_here();
   if (w != nullptr && w->current == above && above->parent_ != nullptr && above->life_ != life::dead) {
-    ++above->prepaid_;  // on its own strand: to be had again
+    if (++above->prepaid_ == most_prepaid) {  // on its own strand: to be had again
+      above->prepaid_ = most_prepaid / 2;
+      above->release_many(most_prepaid - most_prepaid / 2);
+    }
     return nullptr;
   }
   return above->release_last() ? above : nullptr;
@@ -157,9 +167,15 @@ void cell::discard_child(cell& child) noexcept {
     child.life_ = life::dead;
     core_->unregister(child);
     tell_watchers(child);
-    unlink_child(child);
-    child.release_many(2);
-    child.release();
+    if (is_root()) {
+      // Another thread: the list of children only shrinks on this cell's strand, which may wait for its end.
+      child.release_many(2);
+      post(child.exit_);  // with the last share
+    } else {
+      unlink_child(child);
+      child.release_many(2);
+      child.release();
+    }
   } else {
     child.release();  // the share of the caller, who gets no ref
     child.request(order_unborn);
@@ -168,8 +184,8 @@ void cell::discard_child(cell& child) noexcept {
 }
 
 void cell::discard_raw_child(cell& child) noexcept {
-  unlink_child(child);
-  (void)child.free_unborn();  // this actor lives
+  child.raw_ = true;
+  discard_child(child);
 }
 
 void cell::launch(cell& child) noexcept {
@@ -199,6 +215,7 @@ void cell::exit_mail::act(mail& m, strand& s) noexcept {
     parent_gone(m);
     return;
   }
+  child.plan_.clear();
   if (child.life_ == life::dead) {
     parent.child_exited(child);
   } else {
@@ -226,6 +243,7 @@ void cell::place_child(cell& child, cell* older) noexcept {
 void cell::child_exited(cell& child) noexcept {
   unlink_child(child);
   if (life_ == life::ending) {
+    if (keeping_ && child.behaviour_->fails_with_owner) --extras().tasks_ending;
     stop_next_child();
   } else if (life_ == life::running) {
     if (child.behaviour_->fails_with_owner && child.exit_reason_is_abnormal()) {
@@ -243,7 +261,7 @@ void cell::child_exited(cell& child) noexcept {
 }
 
 void cell::child_crashed(cell& child) noexcept {
-  if (life_ != life::running && !(life_ == life::crashed && keep_children_)) {
+  if (life_ != life::running && !(life_ == life::crashed && keep_children_) && !keeping_) {
     child.request(order_bury);
     return;
   }
@@ -251,19 +269,27 @@ void cell::child_crashed(cell& child) noexcept {
     behaviour_->supervises->child_crashed(*this, child);
     return;
   }
-  // The root keeps a budget for each of its children: they have nothing to do
-  // with each other. Everybody else answers for all of his.
-  cell_extras& x = guardian_ ? child.extras() : extras();
-  if (x.admit_restart(*this, x.budget)) {
+  cell_extras& x = extras();
+  if (x.admit_restart(*this)) {
     child.request(order_restart);
   } else {
     give_up_on(child, x.budget);
   }
 }
 
-bool cell_extras::admit_restart(cell& of, const restart_budget& b) {
+// Children of the root have nothing to do with each other.
+void cell::judge_alone(cell& child) noexcept {
+  cell_extras& x = child.extras();
+  if (x.own_window.admit(x.budget, core_->home().now())) {
+    child.request(order_restart);
+  } else {
+    give_up_on(child, x.budget);
+  }
+}
+
+bool cell_extras::admit_restart(cell& of) {
   const scoped_lock guard(of.lock());
-  return window.admit(b, of.home().now());
+  return window.admit(budget, of.home().now());
 }
 
 // One restart too many: the child ends, and this cell with it, which is for its own parent to judge.
@@ -271,11 +297,11 @@ void cell::give_up_on(cell& child, const restart_budget& budget) noexcept {
   const exit_reason why = child.reason();
   std::string text = "more than " + std::to_string(budget.max) + " restarts within " +
                      std::to_string(budget.within.count() / 1'000'000) + " ms";
-  core_->home().log(log_level::error, (guardian_ ? child.path() : path()) + ": gives up: " + text + "; " +
+  core_->home().log(log_level::error, (is_root() ? child.path() : path()) + ": gives up: " + text + "; " +
                                           child.path() + " ended with " + why.to_string());
-  if (guardian_) child.exit_kind_ = exit_kind::restart_limit;
+  if (is_root()) child.exit_kind_ = exit_kind::restart_limit;
   child.request(order_bury);
-  if (guardian_) return;
+  if (is_root()) return;  // it never fails itself
   fail(exit_kind::restart_limit,
        error(make_error_code(errc::restart_limit), std::move(text), path(),
              why.why() != nullptr

@@ -39,7 +39,7 @@ void context::stop(exit_reason why) {
 
 bool context::stop(const any_ref& who) noexcept {
   if (!who || !self_cell(*this).owns(*who.cell()) || who.ended()) return false;
-  who.cell()->request(detail::cell::order_stop);
+  self_cell(*this).end_child(*who.cell(), detail::cell::order_stop);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include "intrusive_index.hpp"
 #include "name_index.hpp"
 #include "notice.hpp"
+#include "restart_policy.hpp"
 
 namespace troupe::detail {
 
@@ -18,18 +19,7 @@ class actor_timer;
 class lossy_mailbox;
 struct registered_name;
 struct watch_link;
-
-/// A sliding window of restarts.
-class restart_window {
- public:
-  /// Counts a restart at `now`; false when it is one too many.
-  bool admit(const restart_budget& budget, std::int64_t now);
-  [[nodiscard]] std::size_t recent(const restart_budget& budget, std::int64_t now) const;
-
- private:
-  std::vector<std::int64_t> times_;  // in order; those before first_ are over
-  std::size_t first_ = 0;
-};
+struct end_listener;
 
 /// What is wrong with them, naming the option; empty when nothing is.
 [[nodiscard]] std::string wrong_options(const spawn_options& o);
@@ -47,20 +37,26 @@ struct cell_extras {
   troupe::backoff backoff;
   restart_budget budget;
   // Restarts.
-  restart_window window;  // of its children; for a child of the root, its own; under the cell's lock
-  [[nodiscard]] bool admit_restart(cell& of, const restart_budget& b);
+  restart_window window;      // of its children; under its lock, for inspect() reads it
+  restart_window own_window;  // of itself, when it is a child of the root; the root's, on its strand
+  [[nodiscard]] bool admit_restart(cell& of);
   atomic<std::uint32_t> restarts{0};  // read by inspect() from anywhere
-  std::uint32_t backoff_step = 0;
+  restart_pauses pauses;
   atomic<std::int64_t> up_since{0};  // likewise; 0: not known
   bool waited = false;               // the pause before a restart is over
-  // Stopping. deadline: written on the strand, read by children that are told to stop; relaxed, for one that
-  // is stopped by another at the same time may miss it: then the parent kills it by that deadline. Broken by:
-  // "31 deadlines nest over ten levels" and, under ThreadSanitizer, the conformance suite.
+  // What failed while it was between two incarnations: the next one ends with it at once.
+  std::optional<exit_reason> failed_meanwhile;
+  // Stopping. deadline: only ever made earlier, on the strand and by stop_by(); read by children that are
+  // told to stop; relaxed, for one that is stopped by another at the same time may miss it: then the parent
+  // kills it by that deadline. Broken by: "31 deadlines nest over ten levels", "run: at the end of the
+  // shutdown time" and, under ThreadSanitizer, the conformance suite.
   atomic<std::int64_t> deadline{INT64_MAX};
   class order_timer* kill_timer = nullptr;
   class order_timer* restart_timer = nullptr;
   class order_timer* inspect_timer = nullptr;
-  std::int64_t inspect_due = 0;  // when children that were told to end should have reacted
+  std::int64_t inspect_due = 0;    // what inspect_timer is set for; 0: it is not
+  std::int64_t inspect_pause = 0;  // at least from one look to the next: what looking at all of them costs
+  std::uint32_t tasks_ending = 0;  // of an incarnation that keeps its children
   // quarantined: set by the parent, once, before it unlinks the cell; release, so that who
   // reads true also sees the closed mailbox. Broken by: "30 a wedged handler".
   atomic<bool> quarantined{false};
@@ -75,6 +71,7 @@ struct cell_extras {
   intrusive_index<watch_link> watching;
   watch_link* watchers = nullptr;
   bool watchers_told = false;
+  std::shared_ptr<end_listener> listener;  // likewise; of a thread that waits for the end of a tree
   // Senders that wait for room, oldest first. Under the cell's lock.
   send_wait* first_waiter = nullptr;
   send_wait* last_waiter = nullptr;

@@ -117,7 +117,7 @@ std::vector<any_ref> children_of(cell& c) {
   if (n == 0) return all;
   all.reserve(n + 16);
   c.for_each_child([&all](cell& child) {
-    if (all.size() == all.capacity()) return;
+    if (all.size() == all.capacity() || child.box().dead()) return;
     child.share();
     all.emplace_back(&child);
   });

@@ -1,4 +1,4 @@
-// How a cell ends, starts anew, and looks after its children.
+// The end of an incarnation, and the start of the next. What tells a cell to end is in orders.cpp.
 #include <troupe/actors/system_core.hpp>
 
 #include <algorithm>
@@ -6,136 +6,10 @@
 #include "actor_timer.hpp"
 #include "extras.hpp"
 #include "lossy_mailbox.hpp"
+#include "restart_policy.hpp"
 #include "watch_link.hpp"
 
 namespace troupe::detail {
-
-// -- orders -------------------------------------------------------------------
-
-void cell::request(std::uint32_t order) noexcept {
-  if (orders_.fetch_or(order, std::memory_order_acq_rel) == 0) post(order_);
-}
-
-void cell::order_mail::act(mail&, strand& s) noexcept {
-  static_cast<cell&>(s).act_on_orders();
-}
-
-void cell::act_on_orders() noexcept {
-  const std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
-  if (life_ == life::dead) return;
-  if ((orders & (order_bury | order_restart | order_heard)) != 0)
-    exit_out_ = false;  // the parent has answered
-  if ((orders & order_kill) != 0) {
-    on_kill();
-  } else if ((orders & order_stop) != 0) {
-    on_stop();
-  } else if ((orders & order_slay) != 0) {
-    on_slay();
-  } else if ((orders & order_recycle) != 0) {
-    on_recycle();
-  }
-  if (life_ == life::crashed) {
-    // While exit_ is on its way to the parent, it must not be posted again: a
-    // cell that is stopped meanwhile waits for the answer.
-    if (exit_out_) return;
-    if (stop_asked_ || (orders & order_bury) != 0) {
-      end_while_crashed();
-    } else if ((orders & order_restart) != 0 && (orders & order_recycle) == 0) {
-      on_restart();
-    }
-  } else if ((orders & order_unborn) != 0) {
-    restart_ = restart::temporary;
-    begin_end(exit_reason(exit_kind::error,
-                          error(make_error_code(errc::start_failed), "its constructor threw", path())));
-  } else {
-    if ((orders & order_start) != 0 && life_ == life::running) call_started();
-    if ((orders & order_inspect) != 0) look_for_stuck_children();
-    if ((orders & order_child_up) != 0 && life_ == life::running) behaviour_->supervises->child_up(*this);
-    if ((orders & order_crash) != 0 && life_ == life::running) {
-      crash(error(make_error_code(errc::actor_failed), "made to crash by a test", path()));
-    }
-  }
-}
-
-void cell::on_stop() noexcept {
-  if (stop_asked_) return;
-  const cell_extras* const x = extras_if_any();
-  const duration own = behaviour_->stop_within != nullptr ? behaviour_->stop_within(*this)
-                       : x != nullptr                     ? x->shutdown
-                                                          : spawn_options{}.shutdown;
-  if (own == brutal) {
-    on_kill();
-    return;
-  }
-  stop_asked_ = true;
-  box_.close();
-  fail_waiters();
-  if (life_ == life::crashed) return;  // act_on_orders buries it
-  if (drain_ || has_children()) {
-    // Not done at once. From here the clock runs; set before the children are told, who
-    // look at it for their own.
-    std::int64_t due = deadline_after(core_->home().now(), own);
-    if (parent_ != nullptr) {
-      if (const cell_extras* const above = parent_->extras_if_any()) {
-        due = std::min(due, above->deadline.load(std::memory_order_relaxed));
-      }
-    }
-    cell_extras& mine = extras();
-    due = std::min(due, mine.deadline.load(std::memory_order_relaxed));
-    mine.deadline.store(due, std::memory_order_relaxed);
-    if (due != INT64_MAX) order_timer::arm(*this, order_kill, due, mine.kill_timer);
-  }
-  if (life_ == life::running && !drain_) begin_end(exit_reason(exit_kind::shutdown));
-  if (life_ != life::dead) cancel_yielding();
-}
-
-void cell::on_kill() noexcept {
-  killed_ = true;
-  stop_asked_ = true;
-  box_.close();
-  fail_waiters();
-  if (life_ == life::crashed) return;  // act_on_orders buries it
-  if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
-  if (life_ == life::ending) {
-    exit_kind_ = exit_kind::killed;
-    tell_children(order_kill);
-  }
-}
-
-// Ends this incarnation at once; what comes then is up to the restart type.
-void cell::on_slay() noexcept {
-  if (life_ == life::running) begin_end(exit_reason(exit_kind::killed));
-  if (life_ == life::ending) {
-    exit_kind_ = exit_kind::killed;
-    tell_children(order_kill);
-  }
-}
-
-// The parent restarts a group, and this cell with it: the incarnation ends in order, within
-// the shutdown time, the mailbox stays open, and the parent hears of it as of a crash.
-void cell::on_recycle() noexcept {
-  if (stop_asked_) return;
-  if (life_ == life::crashed) {
-    if (exit_out_) return;  // the parent is about to hear of it anyway
-    cell_extras& x = extras();
-    order_timer::disarm(x.restart_timer);
-    x.waited = false;
-    exit_out_ = true;
-    parent_->post(exit_);
-    return;
-  }
-  if (life_ != life::running) return;  // it ends by itself
-  const cell_extras* const x = extras_if_any();
-  const duration own = x != nullptr ? x->shutdown : spawn_options{}.shutdown;
-  recycling_ = true;
-  if (own == brutal) {
-    on_slay();
-    return;
-  }
-  begin_end(exit_reason(exit_kind::shutdown));
-  if (life_ != life::ending || own == forever) return;
-  order_timer::arm(*this, order_slay, deadline_after(core_->home().now(), own), extras().kill_timer);
-}
 
 // Takes effect after the present handler, when the visit comes to it; a handler
 // that is a coroutine comes to its end first.
@@ -173,6 +47,10 @@ void cell::crash(error why) noexcept {
 
 void cell::fail(exit_kind kind, error why) noexcept {
   core_->home().count([](counter_block& c) { c.crashes.add(); });
+  if (life_ == life::crashed || keeping_) {
+    extras().failed_meanwhile = exit_reason(kind, std::move(why));
+    return;
+  }
   if (handling_ != nullptr && life_ == life::running) {
     // The mail it crashed on is lost for good, and its asker learns why.
     mail& m = take_handling();
@@ -189,10 +67,10 @@ void cell::begin_end(exit_reason why) noexcept {
   if (life_ != life::running) return;
   life_ = life::ending;
   exit_kind_ = why.kind();
-  if (why.why() != nullptr) {
-    extras().why = *why.why();
-  } else if (cell_extras* const x = extras_if_any()) {
-    x->why.reset();
+  if (why.why() != nullptr) extras().why = *why.why();
+  if (cell_extras* const x = extras_if_any()) {
+    if (why.why() == nullptr) x->why.reset();
+    x->leaving.reset();  // a stop of its own that did not come to it
   }
   leaving_ = false;
   set_up(false);
@@ -204,11 +82,8 @@ void cell::begin_end(exit_reason why) noexcept {
                                                "the actor was restarted while it handled the request", path())
                                        : error(errc::closed));
   }
-  if (keep_children_ && may_restart()) {
-    children_gone();  // they are not, but live on
-    return;
-  }
-  if (guardian_) {  // the only one whose children are added by other threads
+  keeping_ = keep_children_ && may_restart();
+  if (is_root()) {  // the only one whose children are added by other threads
     const scoped_lock guard(lock_);
     barren_ = true;
   } else {
@@ -223,22 +98,18 @@ void cell::end_timers_and_watches() noexcept {
   drop_watches(*this);
 }
 
+// Once barren the list only shrinks, and only here: no lock to look at it.
 void cell::stop_next_child() noexcept {
-  // Once barren the list only shrinks, and only here: no lock to look at it.
-  cell* const youngest = youngest_child_;
-  if (youngest == nullptr) {
+  const std::uint32_t order = exit_kind_ == exit_kind::killed ? order_kill : order_stop;
+  if (keeping_) {
+    if (!std::exchange(children_told_, true)) end_tasks(order);
+    if (const cell_extras* const x = extras_if_any(); x == nullptr || x->tasks_ending == 0) children_gone();
+  } else if (youngest_child_ == nullptr) {
     children_gone();
-  } else if (exit_kind_ == exit_kind::killed) {
-    if (!std::exchange(children_told_, true)) tell_children(order_kill);
-    expect_end_of(*youngest);
-  } else if (parallel_stop_) {
-    if (!std::exchange(children_told_, true)) {
-      tell_children(order_stop);
-      expect_end_of_all();
-    }
+  } else if (order == order_kill || parallel_stop_) {
+    if (!children_told_) end_all_children(order);
   } else {
-    youngest->request(order_stop);
-    expect_end_of(*youngest);
+    end_child(*youngest_child_, order);
   }
 }
 
@@ -246,8 +117,10 @@ void cell::children_gone() noexcept {
   children_told_ = false;
   if (cell_extras* const x = extras_if_any()) {
     order_timer::disarm(x->kill_timer);
-    order_timer::disarm(x->inspect_timer);
-    x->inspect_due = 0;
+    if (!keeping_) {
+      order_timer::disarm(x->inspect_timer);
+      x->inspect_due = 0;
+    }
   }
   if (has_state_) {
     if (behaviour_->stopping != nullptr && exit_kind_ != exit_kind::killed) {
@@ -266,6 +139,7 @@ void cell::children_gone() noexcept {
     if (const cell_extras* const x = extras_if_any(); x != nullptr && x->bounce_on_restart)
       bounce_for_restart();
     recycling_ = false;
+    keeping_ = false;
     life_ = life::crashed;
     exit_out_ = true;
     parent_->post(exit_);
@@ -283,21 +157,13 @@ void cell::end_while_crashed() noexcept {
   }
   life_ = life::ending;
   barren_ = true;
+  end_by(deadline_after(core_->home().now(), extras().shutdown));
   stop_next_child();
 }
 
 bool cell::may_restart() const noexcept {
-  if (parent_ == nullptr || stop_asked_ || killed_) return false;
-  if (recycling_) return restart_ != restart::temporary;
-  switch (restart_) {
-    case restart::permanent:
-      return true;
-    case restart::transient:
-      return exit_kind_ != exit_kind::normal && exit_kind_ != exit_kind::shutdown;
-    case restart::temporary:
-      break;
-  }
-  return false;
+  if (is_root() || stop_asked_ || killed_) return false;
+  return recycling_ ? restart_ != restart::temporary : restarts_after(restart_, exit_kind_);
 }
 
 void cell::report_hook(const char* hook, const std::exception_ptr& e) noexcept {
@@ -307,14 +173,11 @@ void cell::report_hook(const char* hook, const std::exception_ptr& e) noexcept {
 
 // -- restart --------------------------------------------------------------------
 
-void cell::on_restart() noexcept {
-  if (life_ != life::crashed) return;
+void cell::restart_when_due() noexcept {
   cell_extras& x = extras();
   if (x.backoff.first.count() > 0 && !x.waited) {
     const std::int64_t now = core_->home().now();
-    const std::int64_t quiet = (x.backoff.first.count() + x.backoff.most.count()) / 2;
-    if (now - x.up_since >= quiet) x.backoff_step = 0;
-    const duration pause = backoff_delay(x.backoff, x.backoff_step++, this_worker()->random());
+    const duration pause = x.pauses.next(x.backoff, x.up_since, now, this_worker()->random());
     x.waited = true;
     order_timer::arm(*this, order_restart, deadline_after(now, pause), x.restart_timer);
     return;
@@ -339,8 +202,13 @@ void cell::start_anew() noexcept {
   {
     const scoped_lock guard(lock_);
     barren_ = false;
-    if (parent_->parent_ != nullptr)
-      x.window = {};  // the new incarnation's children are on their own account
+    x.window = {};  // the new incarnation's children are on their own account
+  }
+  if (x.failed_meanwhile) {  // by a child that was kept
+    const exit_reason failed = std::move(*x.failed_meanwhile);
+    x.failed_meanwhile.reset();
+    begin_end(failed);
+    return;
   }
   try {
     behaviour_->construct(*this);

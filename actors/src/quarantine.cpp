@@ -1,6 +1,15 @@
-// Handlers that never return. C++ cannot end them, so their actor is cut off from the tree:
-// it is refused mail, reported as wedged, and its memory is left alone, for its thread is
-// still in there. Should the handler return after all, the actor ends by itself.
+// How a parent looks after the children that it has told to end, or that others have told.
+//
+//   told ---- due: its own time, or the parent's ----> slain ---- grace ----> looked at, again and again
+//                                                                 twice in a handler, its orders unread:
+//                                                                 wedged
+//
+// Each child has its own due time, in its plan. One timer of the parent is set for the earliest; when it
+// fires, all children are looked at, so no two looks are closer than what a look costs.
+//
+// C++ cannot end a handler that does not return. Its actor is cut off from the tree: it is refused mail,
+// reported as wedged, and its memory is left alone, for its thread is still in there. Should the handler
+// return after all, the actor ends by itself.
 #include <algorithm>
 #include <troupe/actors/system_core.hpp>
 
@@ -11,10 +20,13 @@ namespace troupe::detail {
 
 namespace {
 
-// From the end of the shutdown time, when a kill is due, to the verdict.
+// From being told to end at once to the verdict, and between two looks.
 constexpr std::int64_t grace = 100'000'000;  // ns
+// What it takes to look at one child, generously.
+constexpr std::int64_t glance = 1'000;  // ns
 
-constexpr std::uint32_t ends = cell::order_stop | cell::order_kill | cell::order_slay | cell::order_recycle;
+constexpr std::uint32_t at_once = cell::order_kill | cell::order_slay;
+constexpr std::uint32_t ends = cell::order_stop | cell::order_recycle | at_once;
 
 }  // namespace
 
@@ -27,76 +39,129 @@ bool cell::is_stuck() const noexcept {
   });
 }
 
-// `child` has just been told to end. One timer for all children: it fires when the last of
-// them should have reacted.
-void cell::expect_end_of(const cell& child) noexcept {
+// -- telling ------------------------------------------------------------------------
+
+void cell::end_child(cell& child, std::uint32_t order) noexcept {
+  child.request(order);
+  expect_end_of(child, order);
+}
+
+void cell::end_all_children(std::uint32_t order) noexcept {
+  children_told_ = true;
+  tell_children(order);
+  for (cell* c = youngest_child_; c != nullptr; c = c->older_) expect_end_of(*c, order);
+}
+
+// The tasks end with an incarnation that keeps its children.
+void cell::end_tasks(std::uint32_t order) noexcept {
+  std::uint32_t n = 0;
+  for (cell* c = youngest_child_; c != nullptr; c = c->older_) {
+    if (!c->behaviour_->fails_with_owner) continue;
+    ++n;
+    end_child(*c, order);
+  }
+  if (n != 0 || extras_if_any() != nullptr) extras().tasks_ending = n;
+}
+
+// It has just been told: by its own time, and by what its parent has left of it.
+void cell::expect_end_of(cell& child, std::uint32_t order) noexcept {
+  const std::int64_t now = core_->home().now();
   const cell_extras* const theirs = child.extras_if_any();
-  const duration allowed = theirs != nullptr ? theirs->shutdown : default_shutdown;
+  const cell_extras* const mine = extras_if_any();
+  bool cut = (order & at_once) != 0;
+  std::int64_t due = INT64_MAX;
+  if (cut) {
+    due = now + grace;
+  } else {
+    const duration allowed = theirs != nullptr ? theirs->shutdown : default_shutdown;
+    cut = allowed == brutal;
+    due = cut ? now + grace : deadline_after(now, allowed);
+    if (theirs != nullptr) due = std::min(due, theirs->deadline.load(std::memory_order_relaxed));
+    if (mine != nullptr) due = std::min(due, mine->deadline.load(std::memory_order_relaxed));
+  }
+  if (child.plan_.known()) {
+    if (child.plan_.due() <= due && child.plan_.cut() >= cut) return;  // it was told before
+    due = std::min(due, child.plan_.due());
+  }
+  if (due == INT64_MAX) return;  // it may take as long as it likes
+  child.plan_.set(due, cut, false);
+  look_at(due);
+}
+
+// -- looking ------------------------------------------------------------------------
+
+void cell::look_at(std::int64_t when) noexcept {
+  cell_extras& x = extras();
+  if (x.inspect_timer != nullptr && x.inspect_due <= when) return;
+  x.inspect_due = when;
+  order_timer::arm(*this, order_inspect, when, x.inspect_timer);
+}
+
+// Not at once: most of those that are told by others end before anybody would look.
+void cell::look_after_children_soon() noexcept {
+  request(order_inspect);
+}
+
+void cell::look_after_children() noexcept {
+  if (!has_children()) return;
   cell_extras& x = extras();
   const std::int64_t now = core_->home().now();
-  std::int64_t due = std::min(allowed == brutal ? now : deadline_after(now, allowed),
-                              x.deadline.load(std::memory_order_relaxed));
-  if (exit_kind_ == exit_kind::killed && life_ == life::ending) due = now;
-  if (due == INT64_MAX) return;  // it may take as long as it likes
-  x.inspect_due = std::max(x.inspect_due, due + grace);
-  if (x.inspect_timer == nullptr) order_timer::arm(*this, order_inspect, due + grace, x.inspect_timer);
-}
-
-void cell::expect_end_of_all() noexcept {
-  const cell* slowest = nullptr;
-  duration most{};
-  for_each_child([&](cell& c) {
-    const cell_extras* const theirs = c.extras_if_any();
-    const duration allowed = theirs != nullptr ? theirs->shutdown : default_shutdown;
-    if (slowest == nullptr || allowed > most) {
-      slowest = &c;
-      most = allowed;
+  if (x.inspect_timer != nullptr || x.inspect_due == 0) {  // somebody else has told a child
+    look_at(now + std::max(grace, x.inspect_pause));
+    return;
+  }
+  if (now < x.inspect_due) {
+    look_at(x.inspect_due);
+    return;
+  }
+  x.inspect_due = 0;
+  std::vector<cell*> wedged;
+  std::int64_t next = INT64_MAX;
+  std::int64_t n = 0;
+  cell* c = nullptr;
+  {
+    const scoped_lock guard(lock_);  // children of the root are added by other threads, as the youngest
+    c = youngest_child_;
+  }
+  for (; c != nullptr; c = c->older_) {
+    ++n;
+    if (!c->plan_.known()) {
+      const std::uint32_t told = c->orders_.load(std::memory_order_acquire) & ends;
+      if (told == 0 && !(c->box_.closed() && !c->box_.dead())) continue;
+      expect_end_of(*c, told != 0 ? told : order_stop);
+      if (!c->plan_.known()) continue;
     }
-  });
-  if (slowest != nullptr) expect_end_of(*slowest);
-}
-
-void cell::look_for_stuck_children() noexcept {
-  if (youngest_child_ == nullptr) return;
-  cell_extras* const x = &extras();
-  const std::int64_t now = core_->home().now();
-  if (x->inspect_due == 0) {  // somebody else has told a child to end
-    const cell* told = nullptr;
-    for_each_child([&](cell& c) {
-      if ((c.orders_.load(std::memory_order_relaxed) & ends) != 0) told = &c;
-    });
-    if (told != nullptr) expect_end_of(*told);
-    return;
-  }
-  const std::int64_t due =
-      life_ == life::ending
-          ? std::min(x->inspect_due,
-                     deadline_after(x->deadline.load(std::memory_order_relaxed), duration(grace)))
-          : x->inspect_due;
-  if (now < due) {
-    order_timer::arm(*this, order_inspect, due, x->inspect_timer);
-    return;
-  }
-  std::vector<cell*> stuck;
-  bool pending = false;
-  if (life_ == life::ending) tell_children(order_kill);
-  for_each_child([&](cell& c) {
-    if (c.is_stuck()) {
-      c.share();
-      stuck.push_back(&c);
+    if (now >= c->plan_.due() && judge_late(*c, now)) {
+      c->share();
+      wedged.push_back(c);
     } else {
-      pending = pending || (c.orders_.load(std::memory_order_relaxed) & ends) != 0;
+      next = std::min(next, c->plan_.due());
     }
-  });
-  x->inspect_due = 0;
-  if (pending || life_ == life::ending) {
-    x->inspect_due = now + grace;
-    order_timer::arm(*this, order_inspect, x->inspect_due, x->inspect_timer);
   }
-  for (cell* const c : stuck) {
-    quarantine(*c);
-    c->release();
+  x.inspect_pause = n * glance;
+  if (next != INT64_MAX) look_at(std::max(next, now + x.inspect_pause));
+  for (cell* const lost : wedged) {
+    quarantine(*lost);
+    lost->release();
   }
+}
+
+// Its time is over; true when it is wedged.
+bool cell::judge_late(cell& child, std::int64_t now) noexcept {
+  const bool stuck = child.is_stuck();
+  if (stuck && child.plan_.suspect()) return true;
+  const bool unread = (child.orders_.load(std::memory_order_relaxed) & ends) != 0;
+  const cell_extras* const mine = extras_if_any();
+  const bool own_time = child.behaviour_->stop_within != nullptr && !unread && !child.plan_.cut() &&
+                        now < mine->deadline.load(std::memory_order_relaxed);
+  if (own_time) {  // it knows better how long it may take, and kills itself
+    child.plan_.set(now + default_shutdown.count(), false, false);
+    return false;
+  }
+  // Again, if it was slain before: what hangs in a hook or a destructor has read that order.
+  child.request(order_slay);
+  child.plan_.set(now + grace, true, stuck);
+  return false;
 }
 
 void cell::quarantine(cell& child) noexcept {
@@ -115,6 +180,7 @@ void cell::quarantine(cell& child) noexcept {
   tell_watchers(child);
   unlink_child(child);  // our share of it stays until its exit_ comes, if ever
   if (life_ == life::ending) {
+    if (keeping_ && child.behaviour_->fails_with_owner) --extras().tasks_ending;
     stop_next_child();
   } else if (life_ == life::running && behaviour_->supervises != nullptr) {
     behaviour_->supervises->child_ended(*this, child);

@@ -99,6 +99,16 @@ std::optional<error> wrong_with(const child_spec& c, const supervisor_options& a
         "all_significant");
   }
   if (c.budget && c.budget->within.count() <= 0) return bad("budget.within must be a positive duration");
+  if (above.strategy == strategy::dynamic && (c.significant || c.budget)) {
+    return bad(
+        "a dynamic supervisor keeps no account of single children: leave out significant and budget, or use "
+        "one_for_one");
+  }
+  if (c.factory->once() && c.options.restart != restart::temporary) {
+    return bad(
+        "it cannot be restarted, for its arguments cannot be copied: make it temporary, or give it arguments "
+        "that can be copied");
+  }
   if (const std::string wrong = wrong_options(c.options); !wrong.empty()) return bad(wrong);
   return std::nullopt;
 }
@@ -216,7 +226,10 @@ task<result<any_ref>> ask_to_start(supervisor_ref whom, detail::child_spec child
 task<result<any_ref>> supervisor_ref::begin_child(std::string id, const child_options& options,
                                                   detail::owned<const detail::child_factory> f) const {
   std::shared_ptr<const detail::child_factory> shared(f.release());
-  return ask_to_start(*this, detail::make_child_spec(std::move(id), options, std::move(shared)));
+  const bool once = shared->once();
+  detail::child_spec spec = detail::make_child_spec(std::move(id), options, std::move(shared));
+  if (once) spec.options.restart = restart::temporary;
+  return ask_to_start(*this, std::move(spec));
 }
 
 task<result<supervisor_ref>> supervisor_ref::start_child(const supervisor& below) const {

@@ -55,7 +55,12 @@ void supervisor_state::go_on() noexcept {
     const auto at = cursor_;
     member& m = *at;
     if (m.child == nullptr) {
-      if (me_.is_told_to_end()) return;  // by the orders that come next
+      if (me_.is_told_to_end()) return;                     // by the orders that come next
+      if (me_.epoch() != 0 && m.spec.factory->used_up()) {  // moved into an earlier incarnation's child
+        ++cursor_;
+        forget(at);
+        continue;
+      }
       const auto child = start(at);
       if (!child && child.error() == errc::ignored) {
         ++cursor_;
@@ -146,7 +151,7 @@ bool supervisor_state::admit(cell& child, member* m) noexcept {
     return false;
   }
   cell_extras& x = me_.extras();
-  if (x.admit_restart(me_, x.budget)) return true;
+  if (x.admit_restart(me_)) return true;
   me_.give_up_on(child, x.budget);
   return false;
 }
@@ -195,7 +200,7 @@ bool supervisor_state::precedes(members::const_iterator a, members::const_iterat
 }
 
 void supervisor_state::begin_group(members::iterator first) noexcept {
-  group_ = options().strategy == strategy::one_for_all ? members_.begin() : first;
+  group_ = companions_of(options().strategy) == companions::all ? members_.begin() : first;
   ending_ = members_.end();
   phase_ = phase::ending_group;
   // By a message to itself: what was asked meanwhile is heard, also in a restart loop.
@@ -209,8 +214,8 @@ void supervisor_state::end_group() noexcept {
     if (m.child == nullptr || m.at == progress::waiting) continue;
     if (m.at == progress::ending || m.at == progress::stopping) return;
     m.at = progress::ending;
-    m.child->request(m.spec.options.restart == restart::temporary ? cell::order_stop : cell::order_recycle);
-    me_.expect_end_of(*m.child);
+    me_.end_child(*m.child,
+                  m.spec.options.restart == restart::temporary ? cell::order_stop : cell::order_recycle);
     return;
   }
   phase_ = phase::starting_group;
@@ -228,7 +233,7 @@ void supervisor_state::start_group() noexcept {
       const auto child = start(cursor_);
       if (!child && child.error() != errc::ignored) {
         cell_extras& x = me_.extras();
-        if (x.admit_restart(me_, x.budget)) {
+        if (x.admit_restart(me_)) {
           begin_group(cursor_);
         } else {
           fail_start(m, child.error());
@@ -290,7 +295,7 @@ void supervisor_state::child_ended(cell& child) noexcept {
 // A wedged child does not come back; another takes its place, under an address of its own.
 void supervisor_state::replace(members::iterator m) noexcept {
   cell_extras& x = me_.extras();
-  if (!x.admit_restart(me_, x.budget)) {
+  if (!x.admit_restart(me_)) {
     me_.fail(exit_kind::restart_limit, error(make_error_code(errc::restart_limit),
                                              "a child is wedged, and the budget is used up", me_.path()));
     return;
@@ -327,6 +332,10 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
       refuse(errc::full, "it has max_children (" + std::to_string(options().max_children) + ") children");
       return;
     }
+    if (runs_already(m.spec.id)) {
+      refuse(errc::already_running, "a child with this id runs already");
+      return;
+    }
     try {
       const any_ref child(m.spec.factory->start(me_, m.spec.options));
       cells_.emplace(child.cell(), members_.end());
@@ -334,15 +343,9 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
       reply.send(child);
     } catch (const ignore_start&) {
       refuse(errc::ignored, "its constructor said it is not needed");
-    } catch (const troupe_error& e) {
-      if (e.why() == errc::name_taken) {
-        refuse(errc::already_running, "a child with this id runs already");
-      } else {
-        reply.send(std::unexpected(e.why()));
-      }
     } catch (...) {
-      reply.send(std::unexpected(error(make_error_code(errc::start_failed), "the child could not be started",
-                                       me_.path(), error::from_exception(std::current_exception()))));
+      reply.send(std::unexpected(
+          not_started(error::from_exception(std::current_exception(), me_.path() + "/" + m.spec.id))));
     }
     return;
   }
@@ -361,10 +364,18 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
       child || (child.error() == errc::ignored && fresh->spec.options.restart != restart::temporary);
   if (!keep) forget(fresh);
   if (!child && child.error() != errc::ignored) {
-    child = std::unexpected(error(make_error_code(errc::start_failed), "the child could not be started",
-                                  me_.path(), child.error()));
+    child = std::unexpected(not_started(child.error()));
   }
   reply.send(std::move(child));
+}
+
+error supervisor_state::not_started(error why) const {
+  return {make_error_code(errc::start_failed), "the child could not be started", me_.path(), std::move(why)};
+}
+
+bool supervisor_state::runs_already(const std::string& id) const {
+  const scoped_lock guard(me_.lock());
+  return !id.empty() && me_.child_named(id) != nullptr;
 }
 
 error supervisor_state::unknown_child(const std::string& id) const {
@@ -396,8 +407,7 @@ void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
     return;
   }
   stops_[child].push_back(std::move(reply));
-  child->request(cell::order_stop);
-  me_.expect_end_of(*child);
+  me_.end_child(*child, cell::order_stop);
 }
 
 // A child that is known and does not run.

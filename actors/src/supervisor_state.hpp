@@ -10,6 +10,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -19,14 +20,23 @@
 #include <vector>
 
 #include "extras.hpp"
+#include "watch_link.hpp"
 
 namespace troupe::detail {
 
-/// Tells whoever started a tree how that went.
-struct start_report {
+/// Tells the thread that started a tree how that went, and of its end.
+struct start_report : end_listener {
+  void ended() noexcept override {
+    const std::scoped_lock guard(lock);
+    over = true;
+    changed.notify_all();
+    if (on_end != nullptr) on_end();
+  }
   std::mutex lock;
   std::condition_variable changed;
   bool up = false;
+  bool over = false;             // its root has ended, or is cut off for good
+  std::function<void()> on_end;  // set before the tree is begun
 };
 
 class supervisor_state {
@@ -65,7 +75,7 @@ class supervisor_state {
   using members = std::list<member>;
 
   [[nodiscard]] bool grouped() const noexcept {
-    return options().strategy == strategy::one_for_all || options().strategy == strategy::rest_for_one;
+    return companions_of(options().strategy) != companions::none;
   }
   [[nodiscard]] bool is_dynamic() const noexcept { return options().strategy == strategy::dynamic; }
   [[nodiscard]] const supervisor_options& options() const noexcept { return spec_->options; }
@@ -75,6 +85,8 @@ class supervisor_state {
   void forget(members::iterator m) noexcept;
   [[nodiscard]] result<members::iterator> at_rest(const std::string& id);
   [[nodiscard]] error unknown_child(const std::string& id) const;
+  [[nodiscard]] error not_started(error why) const;
+  [[nodiscard]] bool runs_already(const std::string& id) const;
   void go_on() noexcept;
   void end_group() noexcept;
   void start_group() noexcept;

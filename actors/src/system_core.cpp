@@ -11,6 +11,13 @@ namespace troupe::detail {
 
 namespace {
 
+// What the root does about its children: each is on its own account.
+constexpr supervising each_alone{
+    [](cell&) noexcept {},
+    [](cell& root, cell& child) noexcept { root.judge_alone(child); },
+    [](cell&, cell&) noexcept {},
+};
+
 // The root of the tree: it handles nothing, and owns everything.
 constexpr behaviour root_behaviour{
     "root",
@@ -23,6 +30,7 @@ constexpr behaviour root_behaviour{
     nullptr,
     [](cell&, mail& m) { m.kind->dispose(m); },
     false,
+    &each_alone,
 };
 
 }  // namespace
@@ -43,7 +51,6 @@ system_core::system_core(system& owner, engine& e, std::uint16_t place, duration
   o.shutdown = shutdown;
   void* const memory = slab_allocate(sizeof(cell));
   root_ = new (memory) cell(*this, nullptr, root_behaviour, o, false);
-  root_->make_guardian();
 }
 
 system_core::~system_core() {
@@ -109,7 +116,9 @@ cell* system_core::find_path(std::string_view path) {
     if (found == nullptr) return nullptr;
     at = found;
   }
-  return at;
+  if (at != root_) return at;
+  at->release();  // nobody's to stop, kill or watch
+  return nullptr;
 }
 
 // -- wedged actors ------------------------------------------------------------------

@@ -74,11 +74,14 @@ void tell_watchers(cell& of) noexcept {
   cell_extras* const theirs = of.extras_in_order();
   if (theirs == nullptr) return;  // nobody ever watched it
   watch_link* l = nullptr;
+  std::shared_ptr<end_listener> listener;
   {
     const scoped_lock guard(of.lock());
     theirs->watchers_told = true;
     l = std::exchange(theirs->watchers, nullptr);
+    listener.swap(theirs->listener);
   }
+  if (listener) listener->ended();
   while (l != nullptr) {
     watch_link* const next = l->next_watcher;
     cell* const to = l->watcher;
@@ -87,6 +90,18 @@ void tell_watchers(cell& of) noexcept {
     to->release();
     l = next;
   }
+}
+
+void listen_for_end(cell& of, std::shared_ptr<end_listener> l) {
+  cell_extras& theirs = of.extras();
+  {
+    const scoped_lock guard(of.lock());
+    if (!theirs.watchers_told && !of.box().dead()) {
+      theirs.listener.swap(l);
+      return;
+    }
+  }
+  l->ended();
 }
 
 void watch_link::act(mail& m, strand& s) noexcept {

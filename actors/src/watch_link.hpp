@@ -1,6 +1,7 @@
 // One watch: who watches whom.
 #pragma once
 
+#include <memory>
 #include <troupe/actors/cell.hpp>
 
 #include "intrusive_index.hpp"
@@ -44,6 +45,18 @@ struct watch_link final : mail, notice {
   bool listed = false;  // it was put into that list; on the watcher's strand
   state now = state::out;
 };
+
+/// For a thread outside that waits for the end of an actor: an actor of its own would end with the system.
+struct end_listener {
+  end_listener() = default;
+  end_listener(const end_listener&) = delete;
+  end_listener& operator=(const end_listener&) = delete;
+  virtual ~end_listener() = default;
+  /// It has ended, or is cut off for good. Once, on any thread.
+  virtual void ended() noexcept = 0;
+};
+/// One listener for an actor; called at once when it has ended already. Any thread.
+void listen_for_end(cell& of, std::shared_ptr<end_listener> l);
 
 /// On the strand of `by`, or in its constructor. One notice, however often it is asked for before the notice
 /// is handled. O(1), as is unwatch.

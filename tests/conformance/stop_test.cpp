@@ -200,3 +200,54 @@ TEST_CASE("31 deadlines nest over ten levels: the least of them holds") {
     REQUIRE(w.eventually([&] { return w.population() == 0; }));
   });
 }
+
+TEST_CASE("12 shutdown: a child that may take for ever outlives the time of its younger siblings") {
+  everywhere(
+      [](world& w) {
+        const troupe::duration little = w.time(5s);
+        const troupe::duration work = w.simulated() ? troupe::duration(30min) : troupe::duration(300ms);
+        const auto top = w.start(
+            troupe::supervisor("app")
+                .child<hooked>("oldest", {}, &w.history)
+                .child<hooked>("old", {.shutdown = troupe::unlimited, .mailbox = draining}, &w.history)
+                .child<hooked>("young", {.shutdown = little}, &w.history));
+        w.tell(member_at(w, "/app/old"), nap{work});
+        w.settle();
+        w.history.clear();
+        w.sys.stop(top);
+        if (w.simulated()) {
+          w.pass(work - 1s);
+          REQUIRE_FALSE(top.ended());
+        }
+        REQUIRE(w.eventually([&] { return top.ended(); }));
+        REQUIRE(w.history.all() == lines{"hook young shutdown", "-young", "hook old shutdown", "-old",
+                                         "hook oldest shutdown", "-oldest"});
+      },
+      200);
+}
+
+TEST_CASE("12 shutdown: children that are told at once have each its own time") {
+  simulated(
+      [](world& w) {
+        const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::dynamic}));
+        const auto start = [&](const char* id, troupe::duration allowed) {
+          REQUIRE(
+              w.await(top.start_child<hooked>(id, {.shutdown = allowed, .mailbox = draining}, &w.history)));
+          w.tell(member_at(w, std::string("/app/") + id), nap{30min});
+        };
+        start("a", 1s);
+        start("b", troupe::unlimited);
+        start("c", 1min);
+        w.settle();
+        w.history.clear();
+        w.sys.stop(top);
+        w.pass(30s);
+        REQUIRE(w.history.all() == lines{"-a"});
+        w.pass(10min);
+        REQUIRE(w.history.all() == lines{"-a", "-c"});
+        w.pass(30min);
+        REQUIRE(w.history.all() == lines{"-a", "-c", "hook b shutdown", "-b"});
+        REQUIRE(top.ended());
+      },
+      200);
+}

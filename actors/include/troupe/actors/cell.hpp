@@ -9,8 +9,9 @@
 //      |   stop          |                \ (the parent gives up)
 //      +---------------->+ ending -> dead <+
 //
-// ending: children are stopped first, then the state is destroyed. All of a
-// cell's own fields are touched on its strand only, except where marked.
+// ending: children are stopped first, then the state is destroyed. What an order to end does in each of
+// these is one table, in src/stop_table.hpp. All of a cell's own fields are touched on its strand only,
+// except where marked.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,8 @@ namespace troupe::detail {
 class system_core;
 struct cell_extras;
 struct send_wait;
+enum class stage : std::uint8_t;
+enum class step : std::uint8_t;
 
 enum class life : std::uint8_t { running, ending, crashed, dead };
 
@@ -61,6 +64,24 @@ struct behaviour {
   duration (*stop_within)(cell&) noexcept = nullptr;  // instead of its options' shutdown
 };
 
+/// When a parent looks what has become of its order to a child to end. The parent's, on its strand.
+class stop_plan {
+ public:
+  [[nodiscard]] bool known() const noexcept { return bits_ != 0; }
+  [[nodiscard]] std::int64_t due() const noexcept { return static_cast<std::int64_t>(bits_ >> 2); }
+  /// The child has been told to end at once.
+  [[nodiscard]] bool cut() const noexcept { return (bits_ & 1) != 0; }
+  /// At the last look it was in a handler, and had not looked at its orders.
+  [[nodiscard]] bool suspect() const noexcept { return (bits_ & 2) != 0; }
+  void set(std::int64_t due, bool cut, bool suspect) noexcept {
+    bits_ = static_cast<std::uint64_t>(due) << 2 | (suspect ? 2U : 0U) | (cut ? 1U : 0U);
+  }
+  void clear() noexcept { bits_ = 0; }
+
+ private:
+  std::uint64_t bits_ = 0;  // 62 bits of time last for 146 years
+};
+
 class alignas(16) cell final : public strand, public context {
  public:
   cell(system_core& sys, cell* parent, const behaviour& b, const spawn_options& o, bool usual);
@@ -79,8 +100,12 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] void* state() noexcept { return reinterpret_cast<std::byte*>(this) + sizeof(cell); }
   /// An actor that is never started anew, whatever its behaviour allows.
   void make_temporary() noexcept { restart_ = restart::temporary; }
-  /// Asks the cell to end; the first call decides. Harmless when repeated.
+  /// Gives the cell an order. Harmless when repeated.
   void request(std::uint32_t order) noexcept;
+  /// order_stop, with a deadline (ns) that holds beside its own; the least of all counts.
+  void stop_by(std::int64_t deadline) noexcept;
+  /// For who has told a child to end and is not its parent: the parent is to look after it.
+  void look_after_children_soon() noexcept;
 
   static constexpr std::uint32_t order_stop = 1;        // end in order
   static constexpr std::uint32_t order_kill = 2;        // end now
@@ -94,6 +119,7 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_slay = 1024;     // end the incarnation now, as `killed`
   static constexpr std::uint32_t order_inspect = 2048;  // look whether children that were told to end react
   static constexpr std::uint32_t order_heard = 4096;    // a crashed cell: the parent knows, and decides later
+  static constexpr std::uint32_t order_answer = 8192;   // one that ends: answer those below that ask it
 
   /// The cell that a strand is, or null when it is none.
   [[nodiscard]] static cell* of(strand& s) noexcept {
@@ -178,11 +204,18 @@ class alignas(16) cell final : public strand, public context {
     const scoped_lock guard(lock_);
     return youngest_child_ != nullptr;
   }
-  void make_guardian() noexcept { guardian_ = true; }
   /// Constructed, and, when it is a supervisor, so is all below it. Any thread.
   [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
-  /// A child has been told to end: it is quarantined when it does not react. On the strand.
-  void expect_end_of(const cell& child) noexcept;
+  /// Gives a child an order to end, and looks after it: it is killed when it is late, and quarantined when
+  /// it does not react to that. On the strand.
+  void end_child(cell& child, std::uint32_t order) noexcept;
+  /// The incarnation of a child of the root is over, which has a budget for each.
+  void judge_alone(cell& child) noexcept;
+  /// Whether it ends, and `below`, which has been told to stop, is one of those that it waits for: what that
+  /// one asks it could only be answered afterwards. On the strand of `below`.
+  [[nodiscard]] bool waits_for_end_of(const cell& below) const noexcept;
+  /// It has ended, or was cut off from the tree. Any thread.
+  [[nodiscard]] bool is_gone() const noexcept { return box_.dead() || was_quarantined(*this); }
   /// Whether it was cut off from the tree, its handler never having returned. Any thread.
   [[nodiscard]] static bool was_quarantined(const cell& child) noexcept;
   void set_up(bool up) noexcept { up_.store(up, std::memory_order_release); }
@@ -242,15 +275,25 @@ class alignas(16) cell final : public strand, public context {
   void absorb(std::uint32_t handled, mail* done) noexcept;
   [[nodiscard]] bool has_late_system_mail() const noexcept;
   bool try_to_die() noexcept;
-  void on_stop() noexcept;
-  void on_kill() noexcept;
-  void on_recycle() noexcept;
-  void on_slay() noexcept;
-  void on_restart() noexcept;
+  [[nodiscard]] stage stage_now() const noexcept;
+  void carry_out(step s) noexcept;
+  void refuse_mail() noexcept;
+  void end_by(std::int64_t due) noexcept;
+  void leave() noexcept;
+  void withdraw_asks_above() noexcept;
+  void answer_those_below() noexcept;
+  void stay_out() noexcept;
+  void drop_kept() noexcept;
+  void cut(bool for_good) noexcept;
+  void renew() noexcept;
+  void report_end() noexcept;
+  void restart_when_due() noexcept;
   void begin_end(exit_reason why) noexcept;
   [[nodiscard]] exit_reason leaving_reason() noexcept;
   void end_timers_and_watches() noexcept;
   void stop_next_child() noexcept;
+  void end_all_children(std::uint32_t order) noexcept;
+  void end_tasks(std::uint32_t order) noexcept;
   void children_gone() noexcept;
   void start_anew() noexcept;
   void call_started() noexcept;
@@ -263,13 +306,16 @@ class alignas(16) cell final : public strand, public context {
   void bounce_for_restart() noexcept;
   void end_while_crashed() noexcept;
   [[nodiscard]] bool is_stuck() const noexcept;
-  void look_for_stuck_children() noexcept;
-  void expect_end_of_all() noexcept;
+  void expect_end_of(cell& child, std::uint32_t order) noexcept;
+  void look_at(std::int64_t when) noexcept;
+  void look_after_children() noexcept;
+  [[nodiscard]] bool judge_late(cell& child, std::int64_t now) noexcept;
   void quarantine(cell& child) noexcept;
   void come_up() noexcept;
   void unlink_child(cell& child) noexcept;
   void take_from_list(cell& child) noexcept;
   [[nodiscard]] bool may_restart() const noexcept;
+  [[nodiscard]] bool is_root() const noexcept { return parent_ == nullptr; }
   void free_cell() noexcept;
   [[nodiscard]] cell* free_unborn() noexcept;
   static cell& of_exit(exit_mail& m) noexcept;
@@ -295,7 +341,6 @@ class alignas(16) cell final : public strand, public context {
   // The bit-fields are the strand's alone.
   bool drain_ : 1;
   bool parallel_stop_ : 1;
-  bool guardian_ : 1 = false;  // the root: keeps a budget for each child, and never fails
   bool stop_asked_ : 1 = false;
   bool killed_ : 1 = false;
   bool has_state_ : 1 = false;
@@ -304,7 +349,9 @@ class alignas(16) cell final : public strand, public context {
   bool keep_children_ : 1;
   bool counted_ : 1 = false;               // handling_ takes part in the count of the mailbox
   bool leaving_ : 1 = false;               // it asked for its own end
-  bool children_told_ = false;             // parallel_stop_: all have been told to stop
+  bool keeping_ : 1 = false;               // ends, and only its tasks do so before: its children live on
+  bool raw_ : 1 = false;                   // its arguments were never constructed
+  bool children_told_ = false;             // all that are to end have been told
   bool handler_over_ = false;              // since the last call of cancel_handling
   bool barren_ = false;                    // under lock_: no child may be added any more
   [[no_unique_address]] wait_edge waits_;  // what follows fills its padding: a cell is 256 bytes
@@ -331,6 +378,7 @@ class alignas(16) cell final : public strand, public context {
   cell* youngest_child_ = nullptr;
   cell* older_ = nullptr;
   cell* younger_ = nullptr;
+  stop_plan plan_;  // its parent's, on the parent's strand
 
   order_mail order_;
   exit_mail exit_;

@@ -84,6 +84,10 @@ struct child_factory {
   virtual ~child_factory() = default;
   /// The new child, with one share for the caller.
   virtual cell* start(cell& parent, const spawn_options& o) const = 0;
+  /// It is good for one start only: the arguments cannot be copied.
+  [[nodiscard]] virtual bool once() const noexcept { return false; }
+  /// And that one was.
+  [[nodiscard]] virtual bool used_up() const noexcept { return false; }
 };
 
 struct supervisor_spec;
@@ -92,7 +96,7 @@ template <class F>
 struct child_factory_of final : child_factory {
   explicit child_factory_of(F g) : f(std::move(g)) {}
   cell* start(cell& parent, const spawn_options& o) const override { return f(parent, o); }
-  mutable F f;  // may be good for one start
+  F f;
 };
 
 template <class F>
@@ -110,7 +114,22 @@ cell* leave_cell(R r) noexcept {
   return r.cell();
 }
 
-/// Arguments that cannot be copied are good for one start.
+/// Arguments that cannot be copied are moved into the first start.
+template <class T, class... Args>
+struct child_factory_once final : child_factory {
+  explicit child_factory_once(Args&&... a) : kept(std::in_place, std::move(a)...) {}
+  cell* start(cell& parent, const spawn_options& o) const override {
+    if (!kept) throw_used_up(parent, o.name);
+    auto moved = std::move(*kept);
+    kept.reset();
+    return std::apply([&](Args&... a) { return leave_cell(spawn_actor<T>(parent, o, std::move(a)...)); },
+                      moved);
+  }
+  [[nodiscard]] bool once() const noexcept override { return true; }
+  [[nodiscard]] bool used_up() const noexcept override { return !kept; }
+  mutable std::optional<std::tuple<Args...>> kept;
+};
+
 template <class T, class... Args>
 owned<const child_factory> actor_factory(Args... args) {
   if constexpr ((std::copy_constructible<Args> && ...)) {
@@ -118,14 +137,7 @@ owned<const child_factory> actor_factory(Args... args) {
       return leave_cell(spawn_actor<T>(parent, o, args...));
     });
   } else {
-    return make_child_factory([kept = std::optional<std::tuple<Args...>>(std::in_place, std::move(args)...)](
-                                  cell& parent, const spawn_options& o) mutable {
-      if (!kept) throw_used_up(parent, o.name);
-      auto moved = std::move(*kept);
-      kept.reset();
-      return std::apply([&](Args&... a) { return leave_cell(spawn_actor<T>(parent, o, std::move(a)...)); },
-                        moved);
-    });
+    return owned<const child_factory>(new child_factory_once<T, Args...>(std::move(args)...));
   }
 }
 
@@ -156,7 +168,8 @@ class supervisor {
   supervisor& operator=(supervisor) noexcept;
   ~supervisor();
 
-  /// Adds an actor. The arguments are kept, and copied into each incarnation.
+  /// Adds an actor. The arguments are kept, and copied into each incarnation. What cannot be copied is moved,
+  /// and good for one start: such a child must be temporary, as check() says.
   /// A ref among them to an actor of the same tree would keep both alive for ever: let the actor look that
   /// one up in started(), by its path or its name.
   template <class T, class... Args>
@@ -180,7 +193,8 @@ class supervisor {
 
   /// What is wrong with the tree, or nothing: duplicate ids, significant children that are
   /// permanent or that nobody heeds, durations that are not positive, a group without
-  /// members. Names the child's path, and what to do. start() and run() ask it first.
+  /// members, restarts of what can be made once only. Names the child's path, and what to do. start() and
+  /// run() ask it first.
   [[nodiscard]] result<void> check() const;
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const detail::supervisor_spec& spec() const noexcept { return *spec_; }
@@ -207,7 +221,7 @@ class supervisor_ref : public any_ref {
   static constexpr duration patience = std::chrono::seconds(30);
 
   /// Starts a child, which is a T; an empty id stands for a number. Arguments that cannot be
-  /// copied are moved, and good for one start: such a child is never restarted. errc::already_running,
+  /// copied are moved, and good for one start: such a child is temporary. errc::already_running,
   /// errc::not_running (an id that is known: restart_child or remove_child it), errc::full
   /// (max_children), errc::ignored, or errc::start_failed with the cause. Under a partitioned
   /// supervisor: of one partition, see there.

@@ -1,0 +1,132 @@
+// A handler that never returns, under every kind of parent and told to end in every way.
+#include "hanging.hpp"
+
+using namespace actors_test;
+using troupe::exit_kind;
+
+namespace {
+
+struct end_child {
+  bool by_kill = false;
+};
+
+/// Stops its child, or has it killed, when told to.
+struct parent {
+  using accepts = troupe::protocol<end_child>;
+  parent(troupe::context& ctx, gate* g) : child(ctx.spawn<hanging>({.name = "stuck", .shutdown = 20ms}, g)) {}
+  void handle(end_child m, troupe::context& ctx) {
+    if (m.by_kill) {
+      ctx.sys().kill(child);
+    } else {
+      ctx.stop(child);
+    }
+  }
+  troupe::ref_of<hanging> child;
+};
+
+/// A system with an actor in a handler that never returns, until the gate opens.
+struct scene {
+  gate g;
+  troupe::testkit::log_capture log;
+  troupe::system sys{troupe::system_options{.workers = 2, .shutdown = 5s, .log = &log}};
+  probe<> watcher{sys};
+
+  template <class R>
+  void wedge(const R& who) {
+    watcher.watch(who);
+    REQUIRE(who.tell(hang{}) == send_result::ok);
+    REQUIRE(eventually([&] { return g.hanging == 1; }));
+  }
+  void expect_verdict(std::string_view path) {
+    CHECK(watcher.template expect<troupe::down>(20s).reason.kind() == exit_kind::wedged);
+    CHECK(log.count(std::string(path) + ": wedged") == 1);
+  }
+  void leave() {
+    g.open = true;
+    REQUIRE(eventually([&] { return g.hanging == 0; }));
+    REQUIRE(eventually([&] { return bool(sys.shutdown()); }));
+    CHECK(g.alive == 0);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("wedged: an actor under the root that is stopped is cut off, and its name is free") {
+  scene s;
+  const auto who = s.sys.spawn<hanging>({.name = "stuck", .shutdown = 20ms}, &s.g);
+  REQUIRE(s.sys.register_name("db", who));
+  s.wedge(who);
+  s.sys.stop(who);
+  s.expect_verdict("/stuck");
+  CHECK_FALSE(s.sys.find<get>("db"));
+  const auto again = s.sys.spawn<hanging>({.name = "stuck"}, &s.g);
+  CHECK(s.sys.block_on(again.ask(get{})) == 1);
+  s.leave();
+}
+
+TEST_CASE("wedged: an actor under the root that is killed is cut off") {
+  scene s;
+  const auto who = s.sys.spawn<hanging>({.name = "stuck"}, &s.g);
+  s.wedge(who);
+  s.sys.kill(who);
+  s.expect_verdict("/stuck");
+  s.leave();
+}
+
+TEST_CASE("wedged: a child of an ordinary actor that is stopped or killed is cut off") {
+  for (const bool by_kill : {false, true}) {
+    scene s;
+    const auto p = s.sys.spawn<parent>({.name = "p"}, &s.g);
+    s.wedge(s.sys.at<hang, get>("/p/stuck").value());
+    REQUIRE(p.tell(end_child{by_kill}) == send_result::ok);
+    s.expect_verdict("/p/stuck");
+    CHECK_FALSE(p.ended());
+    s.leave();
+  }
+}
+
+TEST_CASE("wedged: a sibling that may take for ever does not put off the verdict") {
+  scene s;
+  const auto top = s.sys.start(troupe::supervisor("app", {.strategy = troupe::dynamic}));
+  REQUIRE(top);
+  REQUIRE(s.sys.block_on(top->start_child<hanging>("patient", {.shutdown = troupe::unlimited}, &s.g)));
+  REQUIRE(s.sys.block_on(top->start_child<hanging>("stuck", {.shutdown = 20ms}, &s.g)));
+  s.wedge(s.sys.at<hang, get>("/app/stuck").value());
+  s.sys.stop(*top);
+  s.expect_verdict("/app/stuck");
+  REQUIRE(eventually([&] { return top->ended(); }));
+  s.leave();
+}
+
+TEST_CASE("wedged: a grandchild below supervisors without a limit is cut off when the top is killed") {
+  scene s;
+  const auto top = s.sys.start(troupe::supervisor("app").child(
+      troupe::supervisor("in").child<hanging>("stuck", {.shutdown = troupe::unlimited}, &s.g)));
+  REQUIRE(top);
+  s.wedge(s.sys.at<hang, get>("/app/in/stuck").value());
+  s.sys.stop(*top);
+  s.sys.kill(*top);
+  s.expect_verdict("/app/in/stuck");
+  REQUIRE(eventually([&] { return top->ended(); }));
+  s.leave();
+}
+
+TEST_CASE("wedged: a stopping hook that never returns") {
+  struct stuck_hook {
+    using accepts = troupe::protocol<get>;
+    explicit stuck_hook(gate* g) : at(g) {}
+    int handle(get) const { return 1; }
+    void stopping(troupe::context&, const troupe::exit_reason&) const {
+      ++at->hanging;
+      while (!at->open) std::this_thread::sleep_for(1ms);
+      --at->hanging;
+    }
+    gate* at;
+  };
+  scene s;
+  const auto who = s.sys.spawn<stuck_hook>({.name = "stuck", .shutdown = 20ms}, &s.g);
+  s.watcher.watch(who);
+  s.sys.stop(who);
+  s.expect_verdict("/stuck");
+  s.leave();
+}
