@@ -19,20 +19,26 @@ void list_running(const actor_info& tree, std::string& out, unsigned most) {
 
 }  // namespace
 
-bool report_wedged(system_core& core) {
+std::optional<error> wedged_now(system_core& core) {
   const std::vector<std::string> wedged = core.wedged();
-  if (wedged.empty()) return false;
+  if (wedged.empty()) return std::nullopt;
   std::string text = "stopped, but for actors whose handlers never returned:";
   for (const std::string& path : wedged) text += "\n  " + path;
-  core.home().log(log_level::error, text);
-  return true;
+  return error(make_error_code(errc::stuck), std::move(text));
 }
 
-void report_running(const system& sys) {
+std::optional<error> report_wedged(system_core& core) {
+  std::optional<error> wedged = wedged_now(core);
+  if (wedged) core.home().log(log_level::error, wedged->text());
+  return wedged;
+}
+
+error report_running(const system& sys) {
   constexpr unsigned most = 20;
   std::string text = sys.options().name + ": did not stop in time; still running:";
   list_running(sys.inspect(), text, most);
   sys.core().home().log(log_level::error, text);
+  return error(make_error_code(errc::timeout), std::move(text));
 }
 
 }  // namespace troupe::detail

@@ -1,6 +1,7 @@
 // What is said when a system is told to stop and something in it does not.
 #pragma once
 
+#include <optional>
 #include <troupe/actors/system_core.hpp>
 
 namespace troupe::detail {
@@ -11,9 +12,11 @@ namespace troupe::detail {
   return deadline_after(deadline_after(now, limit), std::chrono::milliseconds(500));
 }
 
-/// Names the actors whose handlers never returned. False when there are none.
-bool report_wedged(system_core& core);
-/// Names the first actors that still run.
-void report_running(const system& sys);
+/// errc::stuck, with the actors whose handlers have not returned; nothing when there are none.
+[[nodiscard]] std::optional<error> wedged_now(system_core& core);
+/// The same, and logs it.
+std::optional<error> report_wedged(system_core& core);
+/// Logs the first actors that still run; errc::timeout.
+error report_running(const system& sys);
 
 }  // namespace troupe::detail

@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <memory>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/system.hpp>
@@ -36,6 +37,8 @@ struct system::impl {
     core = std::make_unique<detail::system_core>(self, on.engine(), on.place(), options.shutdown);
   }
 
+  result<void> end();
+
   system_options options;
   std::unique_ptr<runtime> own;
   runtime& on;
@@ -46,23 +49,41 @@ system::system(system_options options) : impl_(new impl(*this, std::move(options
 system::system(runtime& on, system_options options) : impl_(new impl(*this, std::move(options), &on)) {}
 
 system::~system() {
-  if (!shutdown()) {
+  const detail::worker* const here = detail::this_worker();
+  if (here != nullptr && &here->home() == &impl_->on.engine()) {
+    impl_->on.engine().log(log_level::error,
+                           options().name + ": destroyed by one of its own actors, which it would wait for");
+    std::abort();
+  }
+  if (!impl_->end()) {
     // Something never came back from a handler. What it may still touch is left
     // behind on purpose: freeing it would turn a hang into corruption.
     (void)impl_->core.release();
   }
 }
 
-bool system::shutdown() {
-  detail::system_core& core = *impl_->core;
-  if (core.root_has_ended()) return core.wedged().empty();
-  core.root().request(detail::cell::order_stop);
-  const std::int64_t now = core.home().now();
-  if (core.wait_for_root(detail::last_moment(now, impl_->options.shutdown))) {
-    return !detail::report_wedged(core);
+result<void> system::impl::end() {
+  if (!core->root_has_ended()) {
+    core->root().request(detail::cell::order_stop);
+    const std::int64_t last = detail::last_moment(core->home().now(), options.shutdown);
+    if (!core->wait_for_root(last)) return std::unexpected(detail::report_running(core->owner()));
+    if (auto wedged = detail::report_wedged(*core)) return std::unexpected(std::move(*wedged));
+    return {};
   }
-  detail::report_running(*this);
-  return false;
+  if (auto wedged = detail::wedged_now(*core)) return std::unexpected(std::move(*wedged));
+  return {};
+}
+
+result<void> system::shutdown() {
+  if (detail::this_worker() != nullptr) {
+    return std::unexpected(error(make_error_code(errc::on_worker),
+                                 "shutdown would block a worker thread: request_shutdown() does not wait"));
+  }
+  return impl_->end();
+}
+
+void system::request_shutdown() noexcept {
+  impl_->core->root().request(detail::cell::order_stop);
 }
 
 detail::cell& system::root() const noexcept {
@@ -102,8 +123,24 @@ actor_info system::inspect() const {
   return tree;
 }
 
+namespace {
+
+// From any thread: the parent, which is to see that it ends, is told as well.
+void end_from_outside(const any_ref& who, std::uint32_t order) noexcept {
+  if (!who || who.ended()) return;
+  detail::cell& c = *who.cell();
+  c.request(order);
+  if (c.parent() != nullptr) c.parent()->look_after_children_soon();
+}
+
+}  // namespace
+
 void system::stop(const any_ref& who) noexcept {
-  if (who && !who.ended()) who.cell()->request(detail::cell::order_stop);
+  end_from_outside(who, detail::cell::order_stop);
+}
+
+void system::kill(const any_ref& who) noexcept {
+  end_from_outside(who, detail::cell::order_slay);
 }
 
 // -- names ------------------------------------------------------------------------
@@ -130,13 +167,6 @@ error system::lookup_error(const any_ref& found, std::string_view name) {
 }
 
 // -- trees ------------------------------------------------------------------------
-
-void system::kill(const any_ref& who) noexcept {
-  if (!who || who.ended()) return;
-  detail::cell& c = *who.cell();
-  c.request(detail::cell::order_slay);
-  if (c.parent()->acts().supervises != nullptr) c.parent()->request(detail::cell::order_inspect);
-}
 
 result<supervisor_ref> system::supervisor_at(std::string_view path) {
   const any_ref found = find_path(path);

@@ -4,6 +4,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <troupe/actors/supervisor_spec.hpp>
 #include <troupe/actors/system.hpp>
@@ -25,16 +27,25 @@ struct starting_tree {
     const std::scoped_lock guard(report->lock);
     return report->up;
   }
+  /// Its root has ended, or is cut off for good.
+  [[nodiscard]] bool is_over() const noexcept { return root.cell()->is_gone(); }
   [[nodiscard]] error reason() const {
     const exit_reason why = root.cell()->reason();
     return why.why() != nullptr ? *why.why() : error(errc::start_failed);
   }
 };
 
-result<starting_tree> begin(const supervisor& tree, detail::cell& parent) {
+result<starting_tree> begin(const supervisor& tree, detail::cell& parent,
+                            std::function<void()> on_end = nullptr) {
+  if (detail::this_worker() != nullptr) {
+    return std::unexpected(error(make_error_code(errc::on_worker),
+                                 "to wait for a tree would block a worker thread: start it as a child of a "
+                                 "supervisor, with start_child"));
+  }
   if (auto checked = tree.check(); !checked) return std::unexpected(checked.error());
   auto spec = std::make_shared<const detail::supervisor_spec>(tree.spec());
   auto report = std::make_shared<detail::start_report>();
+  report->on_end = std::move(on_end);
   spawn_options o;
   o.name = spec->name;
   o.restart = restart::temporary;  // when the root of the tree gives up, that is the end of it
@@ -42,7 +53,9 @@ result<starting_tree> begin(const supervisor& tree, detail::cell& parent) {
   o.restarts = spec->options.restarts;
   if (spec->options.strategy == strategy::dynamic) o.stop_children = stop_order::parallel;
   try {
-    return starting_tree{supervisor_ref(detail::start_supervisor(parent, spec, o, report)), report};
+    starting_tree begun{supervisor_ref(detail::start_supervisor(parent, spec, o, report)), report};
+    detail::listen_for_end(*begun.root.cell(), report);
+    return begun;
   } catch (const troupe_error& e) {
     return std::unexpected(e.why());
   }
@@ -55,13 +68,11 @@ result<supervisor_ref> system::start(const supervisor& tree) {
   if (!begun) return std::unexpected(begun.error());
   detail::engine& e = core().home();
   if (!e.has_threads()) {
-    e.drive([&] { return begun->is_up() || begun->root.ended(); });
+    e.drive([&] { return begun->is_up() || begun->is_over(); });
   } else {
-    // Nobody tells of the end of one that does not come up: looked for now and then.
-    const auto settled = [&] { return begun->report->up || begun->root.ended(); };
-    std::unique_lock guard(begun->report->lock);
-    while (!begun->report->changed.wait_for(guard, std::chrono::milliseconds(2), settled)) {
-    }
+    detail::start_report& report = *begun->report;
+    std::unique_lock guard(report.lock);
+    report.changed.wait(guard, [&] { return report.up || report.over; });
   }
   if (begun->is_up()) return begun->root;
   return std::unexpected(begun->reason());
@@ -135,17 +146,37 @@ class signal_guard {
   struct sigaction old_term_{};
 };
 
-// Tells run() that the tree has ended.
-struct end_watcher {
-  using accepts = protocol<>;
-  end_watcher(any_ref t, std::shared_ptr<wake_pipe> p) : tree(std::move(t)), pipe(std::move(p)) {}
-  void started(context& ctx) { ctx.watch(tree); }
-  void handle(const down&, context& ctx) {
-    pipe->signal();
-    ctx.stop();
+}  // namespace
+
+namespace {
+
+// What run() does about signals, and until when it waits.
+struct stopping {
+  system& sys;
+  const any_ref& top;
+  int told = 0;                   // signals heeded
+  std::int64_t last = INT64_MAX;  // then run() returns, whatever has become of the tree
+
+  [[nodiscard]] bool is_news() const noexcept { return signals_seen.load(std::memory_order_relaxed) > told; }
+  // The first stops the tree, by the shutdown time; the second kills it; none puts off the end.
+  void heed_signals() {
+    detail::engine& e = sys.core().home();
+    const std::string who =
+        sys.options().name +
+        (last_signal.load(std::memory_order_relaxed) == SIGINT ? ": SIGINT" : ": SIGTERM");
+    const int seen = signals_seen.load(std::memory_order_relaxed);
+    if (told == 0 && seen == 1) {
+      e.log(log_level::info, who + ": stopping");
+      top.cell()->stop_by(detail::deadline_after(e.now(), sys.options().shutdown));
+      last = std::min(last, detail::last_moment(e.now(), sys.options().shutdown));
+    } else if (told <= 1) {
+      e.log(log_level::warning, who + " again: killing");
+      top.cell()->request(detail::cell::order_kill);
+      last = std::min(last, detail::last_moment(e.now(), std::chrono::milliseconds(1500)));
+    }
+    sys.core().root().look_after_children_soon();
+    told = told == 0 && seen > 1 ? 2 : seen;
   }
-  any_ref tree;
-  std::shared_ptr<wake_pipe> pipe;
 };
 
 }  // namespace
@@ -158,46 +189,28 @@ int system::run(const supervisor& tree) {
   };
   const auto pipe = std::make_shared<wake_pipe>(e.has_threads() ? nullptr : &e.first_worker().io);
   const signal_guard signals(*pipe);
-  const result<starting_tree> begun = begin(tree, root());
+  const result<starting_tree> begun = begin(tree, root(), [pipe] { pipe->signal(); });
   if (!begun) return not_started(begun.error());
-  const any_ref& top = begun->root;
-  if (e.simulated()) e.drive([&] { return top.ended(); });
-  if (e.has_threads()) spawn<end_watcher>({}, top, pipe);
+  if (e.simulated()) e.drive([&] { return begun->is_over(); });
   // From here on signals are heeded, also while the tree still comes up.
-  int told = 0;
-  std::int64_t deadline = INT64_MAX;
-  while (!top.ended() && !e.simulated()) {
-    const int seen = signals_seen.load(std::memory_order_relaxed);
-    if (seen > told) {
-      const char* const name = last_signal.load(std::memory_order_relaxed) == SIGINT ? "SIGINT" : "SIGTERM";
-      if (told == 0 && seen == 1) {
-        e.log(log_level::info, options().name + ": " + name + ": stopping");
-        deadline = detail::last_moment(e.now(), options().shutdown);
-        stop(top);
-      } else {
-        e.log(log_level::warning, options().name + ": " + name + " again: killing");
-        top.cell()->request(detail::cell::order_kill);
-        deadline = detail::last_moment(e.now(), std::chrono::milliseconds(1500));
-      }
-      told = seen;
-    }
-    const std::int64_t left = deadline == INT64_MAX ? INT64_MAX : deadline - e.now();
+  stopping on_signal{*this, begun->root};
+  while (!begun->is_over() && !e.simulated()) {
+    if (on_signal.is_news()) on_signal.heed_signals();
+    const std::int64_t left = on_signal.last == INT64_MAX ? INT64_MAX : on_signal.last - e.now();
     if (left <= 0) break;
     if (e.has_threads()) {
       (void)pipe->wait(left == INT64_MAX ? -1 : static_cast<int>(left / 1'000'000) + 1);
     } else {
-      const auto concerns_us = [&] {
-        return top.ended() || signals_seen.load(std::memory_order_relaxed) > told;
-      };
-      e.drive(concerns_us, deadline);
+      const auto concerns_us = [&] { return begun->is_over() || on_signal.is_news(); };
+      e.drive(concerns_us, on_signal.last);
     }
   }
-  if (!top.ended()) {
-    detail::report_running(*this);
+  if (!begun->is_over()) {
+    (void)detail::report_running(*this);
     return 1;
   }
   if (detail::report_wedged(core())) return 1;
-  const exit_reason why = top.cell()->reason();
+  const exit_reason why = begun->root.cell()->reason();
   if (!why.abnormal()) return 0;
   if (!begun->is_up()) return not_started(begun->reason());
   e.log(log_level::error, options().name + ": the tree ended: " + why.to_string());

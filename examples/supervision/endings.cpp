@@ -82,7 +82,7 @@ findings wedged(view& v) {
 
   v.say("Now all is told to stop. The deadline holds, and the report names the handler that is still out.");
   const auto start = std::chrono::steady_clock::now();
-  const bool clean = v.during([&] { return sys.shutdown(); });
+  const bool clean = v.during([&] { return sys.shutdown().has_value(); });
   const std::uint64_t took = milliseconds_since(start);
   v.hold(1s);
   found.fact("wedged", sys.counters().wedged);
@@ -154,7 +154,7 @@ findings shutdown(view& v) {
       "Each has 8 jobs of 60 ms, and all is told to stop: from the bottom up, and each empties its queue "
       "first.");
   const auto start = std::chrono::steady_clock::now();
-  const bool in_time = v.during([&] { return sys.shutdown(); });
+  const bool in_time = v.during([&] { return sys.shutdown().has_value(); });
   const std::uint64_t took = milliseconds_since(start);
   v.say("All have ended, in the reverse order of their start.");
   v.hold(500ms);
@@ -231,7 +231,7 @@ findings deadlock(view& v) {
   for (const auto& who : {left, right})
     found.expect(sys.block_on(who.ask(which{})).value_or(99) == 0, who.path() + " answers afterwards");
   found.fact("answered_ms", took);
-  found.expect(v.during([&] { return sys.shutdown(); }), "it stops in time");
+  found.expect(v.during([&] { return sys.shutdown().has_value(); }), "it stops in time");
   return found;
 }
 

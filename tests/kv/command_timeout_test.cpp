@@ -140,7 +140,7 @@ class world {
 
   std::uint64_t clients() const { return server_->clients.read().active; }
   /// Whether it all ended in order, in time.
-  bool stop() { return system_->shutdown(); }
+  bool stop() { return system_->shutdown().has_value(); }
 
   troupe::sim::runtime rt;
 

@@ -191,7 +191,7 @@ void soak(unsigned visiting_threads) {
 
     const bool ran_until_the_end = !top->ended();
     const auto start = std::chrono::steady_clock::now();
-    const bool stopped = sys.shutdown();
+    const bool stopped = sys.shutdown().has_value();
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
     std::uint64_t handled = 0;
     std::uint64_t wrong = 0;

@@ -35,7 +35,7 @@ struct system_options {
 };
 
 /// Owns every actor. Its destructor stops them all, in order, by the shutdown
-/// deadline. Thread-safe; not to be destroyed from one of its own actors.
+/// deadline. Thread-safe; to be destroyed from one of its own actors ends the process.
 class system {
  public:
   /// Starts a runtime of its own.
@@ -69,11 +69,13 @@ class system {
 
   /// Starts a supervision tree and runs until it ends, or until SIGINT or
   /// SIGTERM, on which the tree is stopped in reverse order by its deadline, also
-  /// while it still comes up; a second signal kills. Returns an exit status: 0 when the tree ended in
-  /// order, 1 when it failed, or did not stop in time. Blocks; one at a time.
+  /// while it still comes up. At the end of system_options::shutdown, or at a second signal, what is left is
+  /// killed: when this returns, nothing of the tree runs but handlers that do not return, which are logged.
+  /// Returns an exit status: 0 when the tree ended in order, also by a shutdown(); 1 when it failed, did not
+  /// stop in time, or was started on a worker, which this would block. Blocks; one at a time.
   int run(const supervisor& tree);
   /// Starts a supervision tree; returns once all of it runs, or says which child
-  /// failed and why, and then nothing of it runs.
+  /// failed and why, and then nothing of it runs. Blocks; errc::on_worker at once on a worker.
   result<supervisor_ref> start(const supervisor& tree);
   /// The supervisor at a path.
   result<supervisor_ref> supervisor_at(std::string_view path);
@@ -83,9 +85,13 @@ class system {
   /// Ends what an actor is doing now, without its hooks, as `killed`: its supervisor restarts
   /// it, unless it is temporary. Harmless when it has ended.
   void kill(const any_ref& who) noexcept;
-  /// Stops everything and waits until `shutdown` has passed; false, and a log
-  /// line with the paths, when something is still running then. From outside.
-  bool shutdown();
+  /// Stops everything and waits for that, until `shutdown` has passed. Errors, each with a log line that has
+  /// the paths: errc::stuck when handlers have not returned, whose actors are cut off; errc::timeout when
+  /// more than these is still running; errc::on_worker at once when called on a worker.
+  result<void> shutdown();
+  /// Tells everything to stop, and does not wait: for a handler that wants the system to end. A thread in
+  /// run() returns when its tree has. Any thread.
+  void request_shutdown() noexcept;
 
   /// Gives an actor of this system a name to be found by, until it ends; it may have several. False when
   /// the name belongs to another, or when the actor has ended or is of another system. By the time that
