@@ -22,6 +22,11 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
     unlink();
     return false;
   }
+  if (from != nullptr && from->stop_asked() && to_->waits_for_end_of(*from)) [[unlikely]] {
+    code_ = errc::closed;
+    unlink();
+    return false;
+  }
   e.wait_on(*this, owner());
   sent_ = &e;
   e.due = due_of_ask(from, deadline_);

@@ -39,6 +39,11 @@ void pending_leaf::start(cell& to, ask_envelope_base& e) {
     why_ = owned<error>(new error(refuse_self(to, wait_kind::reply)));
     return;
   }
+  const cell* const from = cell::of(here);
+  if (from != nullptr && from->stop_asked() && to.waits_for_end_of(*from)) {
+    code_ = errc::closed;
+    return;
+  }
   e.wait_on(*this, here);
   e.awaited_later = true;
   e.due = due_;
