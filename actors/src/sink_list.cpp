@@ -60,4 +60,13 @@ void sink_list::remove(dead_letter_sink& s) noexcept {
   if (innermost == nullptr) left_.wait(guard, [&gone] { return gone->inside == 0; });
 }
 
+void sink_list::end() noexcept {
+  std::unique_lock guard(lock_);
+  any_.store(false, std::memory_order_relaxed);
+  for (const std::shared_ptr<entry>& e : *all_) e->removed = true;
+  if (innermost != nullptr) return;
+  left_.wait(guard,
+             [this] { return std::ranges::all_of(*all_, [](const auto& e) { return e->inside == 0; }); });
+}
+
 }  // namespace troupe::detail

@@ -24,6 +24,8 @@ class sink_list {
   void add(dead_letter_sink& s);
   /// Returns once no thread shows `s` a letter any more; from within a sink's write(), at once.
   void remove(dead_letter_sink& s) noexcept;
+  /// Removes all sinks; none is added afterwards.
+  void end() noexcept;
 
  private:
   struct entry {

@@ -26,6 +26,12 @@ runtime_options runtime_part(const system_options& o) {
 }  // namespace
 
 struct system::impl {
+  struct end_core {
+    void operator()(detail::system_core* c) const noexcept {
+      c->end();
+      c->release();
+    }
+  };
   impl(system& self, system_options o, runtime* shared)
       : options(std::move(o)),
         own(shared == nullptr ? std::make_unique<runtime>(runtime_part(options)) : nullptr),
@@ -34,7 +40,7 @@ struct system::impl {
       throw troupe_error(error(make_error_code(errc::invalid_argument),
                                "system_options.shutdown must be a positive duration"));
     }
-    core = std::make_unique<detail::system_core>(self, on.engine(), on.place(), options.shutdown);
+    core.reset(new detail::system_core(self, on.engine(), on.place(), options.shutdown));
   }
 
   result<void> end();
@@ -42,7 +48,7 @@ struct system::impl {
   system_options options;
   std::unique_ptr<runtime> own;
   runtime& on;
-  std::unique_ptr<detail::system_core> core;
+  std::unique_ptr<detail::system_core, end_core> core;
 };
 
 system::system(system_options options) : impl_(new impl(*this, std::move(options), nullptr)) {}

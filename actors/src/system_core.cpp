@@ -42,7 +42,7 @@ constexpr behaviour root_behaviour{
 
 system_core::system_core(system& owner, engine& e, std::uint16_t place, duration shutdown)
     : owner_(owner),
-      engine_(&e),
+      engine_(engine_ref::share_of(e)),
       place_(place),
       names_(std::make_unique<name_registry>()),
       sinks_(std::make_unique<sink_list>()) {
@@ -55,6 +55,10 @@ system_core::system_core(system& owner, engine& e, std::uint16_t place, duration
 
 system_core::~system_core() {
   root_->release();
+}
+
+void system_core::end() noexcept {
+  sinks_->end();
 }
 
 // -- dead letters -----------------------------------------------------------------

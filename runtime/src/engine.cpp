@@ -106,6 +106,7 @@ engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
       overflow_(std::make_unique<overflow_list>()),
       parking_(sim_ ? 1 : options_.workers),
       threads_(std::make_unique<threads>()) {
+  prepare_heavy_fence();
   const unsigned n = sim_ ? 1 : options_.workers;
   options_.workers = n;
   workers_.reserve(n);
@@ -172,8 +173,7 @@ void engine::log(log_level level, std::string_view line) const noexcept {
 runtime_counters engine::counters() {
   runtime_counters sum;
   for (auto& w : workers_) w->counters.add_to(sum);
-  const scoped_lock guard(foreign_lock_);
-  foreign_counters_.add_to(sum);
+  foreign_.add_to(sum);
   return sum;
 }
 

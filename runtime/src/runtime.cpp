@@ -15,6 +15,11 @@ engine_ref::engine_ref(const engine_ref& o) noexcept : engine_(o.engine_) {
   engine_->share();
 }
 
+engine_ref engine_ref::share_of(engine& e) noexcept {
+  e.share();
+  return engine_ref(&e);
+}
+
 engine_ref::~engine_ref() {
   engine_->release();
 }

@@ -1,4 +1,5 @@
 #include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/pin.hpp>
 #include <troupe/runtime/strand.hpp>
 #include <troupe/runtime/worker.hpp>
 
@@ -78,12 +79,25 @@ void strand::wake() noexcept {
 }
 
 void strand::post(mail& m) noexcept {
+  worker* const w = worker_here();
+  if (w == nullptr || &w->home() != home_) [[unlikely]]
+    return post_from_outside(m);
   const push_result r = box_.push_system(m);
   if (r == push_result::wake) [[likely]] {
-    wake();
+    w->push_woken(*this);
   } else if (r == push_result::closed) {
     m.kind->dispose(m);
   }
+}
+
+void strand::post_from_outside(mail& m) noexcept {
+  push_result r;
+  {
+    const pin alive(*home_);  // until the strand is scheduled; when it is dead, so may its engine be
+    r = box_.push_system(m);
+    if (r == push_result::wake) home_->inject(*this);
+  }
+  if (r == push_result::closed) m.kind->dispose(m);
 }
 
 void strand::resume(std::coroutine_handle<> h) noexcept {

@@ -1,4 +1,4 @@
-// What the actors of one system share. Internal; owned by troupe::system.
+// What the actors of one system share. Internal; owned by troupe::system, and pinned by threads that send.
 #pragma once
 
 #include <condition_variable>
@@ -25,12 +25,14 @@ struct spawn_hooks {
 class name_registry;
 class sink_list;
 
-class system_core {
+class system_core final : public pinnable {
  public:
   system_core(system& owner, engine& e, std::uint16_t place, duration shutdown);
-  ~system_core();
-  system_core(const system_core&) = delete;
-  system_core& operator=(const system_core&) = delete;
+  ~system_core() override;
+
+  /// The system ends, and all of its actors have ended. Those that pinned this see no sink any more; those
+  /// that are inside of one are waited for.
+  void end() noexcept;
 
   [[nodiscard]] system& owner() const noexcept { return owner_; }
   [[nodiscard]] engine& home() const noexcept { return *engine_; }
@@ -67,7 +69,7 @@ class system_core {
 
  private:
   system& owner_;
-  engine* engine_;
+  engine_ref engine_;
   std::uint16_t place_;
   cell* root_;
   spawn_hooks* hooks_ = nullptr;

@@ -2,7 +2,8 @@
 //
 // Internal to Troupe's own sources. Owned by the runtime and by each of its
 // threads, so that a thread that is stuck in a handler when the runtime ends
-// (a wedged one) keeps what it may still touch.
+// (a wedged one) keeps what it may still touch. Threads that send from outside
+// hold a pin meanwhile (pin.hpp).
 #pragma once
 
 #include <condition_variable>
@@ -11,7 +12,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <troupe/runtime/foreign_counters.hpp>
 #include <troupe/runtime/parking.hpp>
+#include <troupe/runtime/pin.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/worker.hpp>
 #include <vector>
@@ -58,17 +61,11 @@ struct simulation {
   std::uint64_t next() noexcept;
 };
 
-class engine {
+class engine final : public pinnable {
  public:
   /// With one share, the caller's.
   engine(runtime_options options, std::unique_ptr<simulation> sim);
-  ~engine();
-
-  /// Shares in the engine's memory: any thread that has one. The last one out frees it.
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept {
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
+  ~engine() override;
 
   void start();
   /// Ends the workers; they must have nothing left to run. Waits until
@@ -88,7 +85,8 @@ class engine {
   /// What another thread may wait for in drive() has come about. Without a lock that its `done` takes.
   void tell_drivers() noexcept;
 
-  /// Makes `r` ready. Any thread that is not a worker of this engine.
+  /// Makes `r` ready. Any thread that is not a worker of this engine, and keeps it alive: a push that said
+  /// `wake` is no reason, for once `r` is in the queue it may run, and all may end.
   void inject(runnable& r) noexcept;
   /// Wakes a worker when one sleeps and none is searching.
   void notify() noexcept;
@@ -114,17 +112,21 @@ class engine {
   void log(log_level level, std::string_view line) const noexcept;
   [[nodiscard]] runtime_counters counters();
 
-  /// The counters of this thread: its worker's, or the shared ones, for which
-  /// `count` holds the lock.
+  /// Adds to the counters of this thread: its worker's, or its own among foreign threads'.
   template <class F>
   void count(F&& add) noexcept {
     worker* const w = this_worker();
     if (w != nullptr && &w->home() == this) {
       add(w->counters);
     } else {
-      const scoped_lock guard(foreign_lock_);
-      add(foreign_counters_);
+      count_from_outside(add);
     }
+  }
+
+  /// The same where it is known that this thread is no worker of this engine.
+  template <class F>
+  void count_from_outside(F&& add) noexcept {
+    foreign_.count(add);
   }
 
   /// Arms `t` with the worker of this thread, or, on a thread that is none of this engine's, with the first
@@ -155,9 +157,6 @@ class engine {
   void wake(parking::place& p) noexcept;
   void rouse_watchdog() noexcept;
 
-  // shares_: the release half of each decrement orders a holder's last touch before the
-  // free; the acquire half makes the last one see them all. Broken by: any test under TSan.
-  atomic<std::uint32_t> shares_{1};
   runtime_options options_;
   // active_: workers with this index or a higher one stand back: they give away what they have, and rest.
   // Written by an exchange, so that each rise wakes those it concerns. Read relaxed: a worker may see it
@@ -190,8 +189,7 @@ class engine {
   std::condition_variable turn_changed_;
   bool driven_ = false;
 
-  spinlock foreign_lock_;
-  counter_block foreign_counters_;
+  foreign_counters foreign_;
   struct threads;
   std::unique_ptr<threads> threads_;
 };

@@ -42,6 +42,8 @@ class engine_ref {
  public:
   /// Takes over a share.
   explicit engine_ref(engine* e) noexcept : engine_(e) {}
+  /// With a share of its own; the caller has another.
+  [[nodiscard]] static engine_ref share_of(engine& e) noexcept;
   engine_ref(const engine_ref& o) noexcept;
   engine_ref& operator=(const engine_ref&) = delete;
   ~engine_ref();

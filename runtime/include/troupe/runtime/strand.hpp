@@ -119,7 +119,7 @@ class strand : public runnable {
   /// Sends system mail; disposes of it when the strand is dead. Any thread that
   /// keeps the strand alive.
   void post(mail& m) noexcept;
-  /// Schedules after a push said `wake`.
+  /// Schedules after a push said `wake`. Any thread that keeps the engine alive.
   void wake() noexcept;
 
   // -- on the strand only ---------------------------------------------------
@@ -161,6 +161,7 @@ class strand : public runnable {
 
  private:
   friend class leaf;
+  TROUPE_NOINLINE void post_from_outside(mail& m) noexcept;
   void settle(worker& w) noexcept;
   /// Stops one suspended await of a coroutine that `concerns` is true of, or that is below such a one;
   /// false when there is none.
