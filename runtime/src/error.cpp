@@ -98,7 +98,11 @@ error error::from_exception(const std::exception_ptr& e, std::string path) {
     std::rethrow_exception(e);
   } catch (const troupe_error& x) {
     if (path.empty() || !x.why().path().empty()) return x.why();
-    return {x.why().code(), std::string(x.why().text()), std::move(path)};
+    std::string text(x.why().text());
+    if (const error* const cause = x.why().cause()) {
+      return {x.why().code(), std::move(text), std::move(path), *cause};
+    }
+    return {x.why().code(), std::move(text), std::move(path)};
   } catch (const std::system_error& x) {
     return {x.code(), text_of(x), std::move(path)};
   } catch (const std::exception& x) {
