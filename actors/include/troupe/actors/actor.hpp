@@ -205,6 +205,8 @@ struct dispatcher<T, protocol<Ms...>> {
 template <class T, class... Args>
 struct actor_box {
   static_assert(alignof(T) <= 16, "troupe: an actor's state must not be over-aligned");
+  static_assert(((alignof(Args) <= 16) && ...),
+                "troupe: an argument of an actor's constructor must not be over-aligned");
 
   explicit actor_box(Args... a) : arguments(std::move(a)...) {}
 
