@@ -26,6 +26,7 @@
 
 #include "slab_chunks.hpp"
 #include "slab_poison.hpp"
+#include "thread_end.hpp"
 
 namespace troupe::detail {
 
@@ -57,7 +58,9 @@ struct bin {
   // The length of `loaded`. Written by the owning thread only, read by slab_statistics(): relaxed, for
   // the count says nothing about other memory. Broken by: slab_test, "the statistics agree with a model".
   atomic<std::uint32_t> count{0};
-  std::uint32_t limit = 0;  // rounds_of the class; 0 before the first use and after the thread's exit
+  // rounds_of the class; 0 before the first use and after the thread's exit. Changed by the thread, under the
+  // lock of depot::threads_.
+  std::uint32_t limit = 0;
   // Null or full. Atomic for the same reason as count.
   atomic<free_block*> previous{nullptr};
 };
@@ -123,7 +126,7 @@ class depot {
     }
   }
 
-  void enter(thread_cache& cache) noexcept;
+  [[nodiscard]] bool enter(thread_cache& cache) noexcept;
   void leave(thread_cache& cache) noexcept;
   void flush(thread_cache& cache) noexcept;
   void trim() noexcept;
@@ -147,26 +150,27 @@ depot& the_depot() noexcept {
   return *instance;
 }
 
-struct leave_at_thread_exit {
-  ~leave_at_thread_exit() { the_depot().leave(this_thread); }
-};
-
-void depot::enter(thread_cache& cache) noexcept {
-  static thread_local const leave_at_thread_exit leaver;
-  static_cast<void>(leaver);
-  for (std::size_t c = 0; c < classes; ++c) cache.bins[c].limit = rounds_of(c);
+// False when nothing would tell that the thread ends: then it has no magazines.
+bool depot::enter(thread_cache& cache) noexcept {
+  static thread_end end([](void*) { the_depot().leave(this_thread); });
+  if (!end.ask()) {
+    cache.state = cache_state::ended;
+    return false;
+  }
   cache.state = cache_state::in_use;
   const std::lock_guard lock(threads_mutex_);
+  for (std::size_t c = 0; c < classes; ++c) cache.bins[c].limit = rounds_of(c);
   cache.next = threads_;
   if (threads_ != nullptr) threads_->prev = &cache;
   threads_ = &cache;
+  return true;
 }
 
 void depot::leave(thread_cache& cache) noexcept {
   flush(cache);
-  for (bin& b : cache.bins) b.limit = 0;
   cache.state = cache_state::ended;
   const std::lock_guard lock(threads_mutex_);
+  for (bin& b : cache.bins) b.limit = 0;
   (cache.prev != nullptr ? cache.prev->next : threads_) = cache.next;
   if (cache.next != nullptr) cache.next->prev = cache.prev;
   large_allocated.fetch_add(cache.large_allocated.load(std::memory_order_relaxed), std::memory_order_relaxed);
@@ -228,7 +232,7 @@ slab_stats depot::statistics() noexcept {
   size_class& c = shared.at(size_class_index);
   std::uint32_t count = 1;
   if (cache.state == cache_state::ended) return c.store.take(1, count);
-  if (cache.state == cache_state::unused) shared.enter(cache);
+  if (cache.state == cache_state::unused && !shared.enter(cache)) return c.store.take(1, count);
 
   bin& b = cache.bins[size_class_index];
   free_block* magazine = b.previous.load(std::memory_order_relaxed);
@@ -251,7 +255,7 @@ slab_stats depot::statistics() noexcept {
   size_class& c = shared.at(size_class_index);
   set_next(block, nullptr);
   if (cache.state == cache_state::ended) return c.store.put(block);
-  if (cache.state == cache_state::unused) shared.enter(cache);
+  if (cache.state == cache_state::unused && !shared.enter(cache)) return c.store.put(block);
 
   bin& b = cache.bins[size_class_index];
   if (b.loaded != nullptr) {
@@ -267,7 +271,7 @@ slab_stats depot::statistics() noexcept {
   static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= slab_alignment);
   void* const p = ::operator new(bytes);
   thread_cache& cache = this_thread;
-  if (cache.state == cache_state::unused) the_depot().enter(cache);
+  if (cache.state == cache_state::unused) (void)the_depot().enter(cache);
   if (cache.state == cache_state::ended) {
     the_depot().large_allocated.fetch_add(1, std::memory_order_relaxed);
   } else {
@@ -279,7 +283,7 @@ slab_stats depot::statistics() noexcept {
 [[gnu::noinline, gnu::cold]] void deallocate_large(void* p, std::size_t bytes) noexcept {
   ::operator delete(p, bytes);
   thread_cache& cache = this_thread;
-  if (cache.state == cache_state::unused) the_depot().enter(cache);
+  if (cache.state == cache_state::unused) (void)the_depot().enter(cache);
   if (cache.state == cache_state::ended) {
     the_depot().large_freed.fetch_add(1, std::memory_order_relaxed);
   } else {

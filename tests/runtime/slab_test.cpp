@@ -1,10 +1,12 @@
 // The slab allocator: against a model, in steady state, after bursts, and at the ends of threads and of the
 // process.
+#include <pthread.h>
 #include <rapidcheck.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -280,6 +282,8 @@ struct late {
   }
 };
 
+char key_is_set;
+
 late at_process_end;  // the main thread's magazines go before static objects do
 
 }  // namespace
@@ -295,6 +299,38 @@ TEST_CASE("slab: destructors of thread-local and static objects may still alloca
   CHECK(after.live_objects == before.live_objects);
   CHECK(after.large_objects == before.large_objects);
   CHECK(after.heap_calls == before.heap_calls + 1);
+}
+
+TEST_CASE("slab: a thread may use it for the first time in the last of its destructors") {
+  const slab_stats before = slab_statistics();
+  pthread_key_t key{};
+  REQUIRE(pthread_key_create(&key, [](void*) {
+            const filled small(64, 3);
+            const filled large(2000, 4);
+            small.free();
+            large.free();
+          }) == 0);
+  for (int i = 0; i < 20; ++i) {
+    std::thread([key] { pthread_setspecific(key, &key_is_set); }).join();
+  }
+  pthread_key_delete(key);
+  const slab_stats after = slab_statistics();  // of the threads there are
+  CHECK(after.live_objects == before.live_objects);
+  CHECK(after.large_objects == before.large_objects);
+  CHECK(after.heap_calls == before.heap_calls + 20);
+}
+
+TEST_CASE("slab: statistics are asked for while threads begin and end") {
+  std::atomic<bool> over{false};
+  std::thread asks([&over] {
+    while (!over) (void)slab_statistics();
+  });
+  for (int i = 0; i < 200; ++i) {
+    std::thread([] { filled(64, 3).free(); }).join();
+  }
+  over = true;
+  asks.join();
+  SUCCEED();
 }
 
 TEST_CASE("slab_new and slab_delete: construct, destroy, and free when the constructor throws") {
