@@ -20,12 +20,12 @@ struct element {
   }
   troupe::detail::index_hook<element> hook = {};
 };
-using index = troupe::detail::intrusive_index<element>;
+using element_index = troupe::detail::intrusive_index<element>;
 
 /// Keys looked at for adding, finding and removing n elements whose numbers are `apart` from each other.
 std::uint64_t steps(std::size_t n, std::uint64_t apart) {
   std::vector<element> all(n);
-  index x;
+  element_index x;
   keys_read = 0;
   std::uint64_t number = 0;
   for (element& e : all) {
@@ -46,7 +46,7 @@ TEST_CASE("index: holds what a map holds, whatever is added and taken out") {
   std::mt19937_64 random(1);
   for (std::uint64_t round = 0; round < 20; ++round) {
     std::vector<element> all(3'000);
-    index x;
+    element_index x;
     std::map<std::uint64_t, element*> model;
     for (std::size_t i = 0; i < all.size(); ++i) all[i].number = i * (round % 2 == 0 ? 1 : 256);
     const std::uint64_t adds = 1 + round % 3;  // of 4 steps; the others take out
@@ -72,7 +72,7 @@ TEST_CASE("index: holds what a map holds, whatever is added and taken out") {
 TEST_CASE("index: clearing calls with each that is there, and those that are added and taken out meanwhile") {
   std::vector<element> all(5'000);
   for (std::size_t i = 0; i < all.size(); ++i) all[i].number = i;
-  index x;
+  element_index x;
   for (std::size_t i = 0; i < 4'000; ++i) x.add(all[i]);
   std::vector<int> cleared(all.size());
   std::size_t fresh = 4'000;

@@ -1,0 +1,24 @@
+// The forms that a mailbox has, for tests that run on each: TEMPLATE_LIST_TEST_CASE("...", "",
+// mailbox_forms).
+#pragma once
+
+#include <troupe/runtime/mailbox.hpp>
+#include <tuple>
+#include <type_traits>
+
+namespace troupe_test {
+
+/// One word, which leads to a mailbox of two: what an actor with a large bound has.
+struct large_mailbox : troupe::detail::one_word_mailbox {
+  large_mailbox() noexcept { live_in(there); }
+  troupe::detail::two_word_mailbox there;
+};
+
+using mailbox_forms =
+    std::tuple<troupe::detail::one_word_mailbox, troupe::detail::two_word_mailbox, large_mailbox>;
+
+/// Whether peek_single() ever hands a mail out.
+template <class Mailbox>
+inline constexpr bool handles_in_place = !std::is_same_v<Mailbox, large_mailbox>;
+
+}  // namespace troupe_test
