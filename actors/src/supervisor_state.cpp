@@ -236,7 +236,8 @@ void supervisor_state::start_group() noexcept {
         if (x.admit_restart(me_)) {
           begin_group(cursor_);
         } else {
-          fail_start(m, child.error());
+          give_up("child '" + m.spec.id + "' could not be started again, and the budget is used up",
+                  child.error());
         }
         return;
       }
@@ -294,13 +295,18 @@ void supervisor_state::child_ended(cell& child) noexcept {
 
 // A wedged child does not come back; another takes its place, under an address of its own.
 void supervisor_state::replace(members::iterator m) noexcept {
-  cell_extras& x = me_.extras();
-  if (!x.admit_restart(me_)) {
-    me_.fail(exit_kind::restart_limit, error(make_error_code(errc::restart_limit),
-                                             "a child is wedged, and the budget is used up", me_.path()));
-    return;
+  if (!me_.extras().admit_restart(me_)) {
+    give_up("child '" + m->spec.id + "' is wedged, and the budget is used up", error(errc::stuck));
+  } else if (grouped()) {
+    begin_group(m);
+  } else if (const auto fresh = start(m); !fresh && fresh.error() != errc::ignored) {
+    fail_start(*m, fresh.error());
   }
-  if (const auto fresh = start(m); !fresh && fresh.error() != errc::ignored) fail_start(*m, fresh.error());
+}
+
+void supervisor_state::give_up(std::string text, error why) noexcept {
+  me_.fail(exit_kind::restart_limit,
+           error(make_error_code(errc::restart_limit), std::move(text), me_.path(), std::move(why)));
 }
 
 void supervisor_state::heed_significance(const cell& child, bool significant) noexcept {

@@ -96,6 +96,7 @@ class supervisor_state {
   [[nodiscard]] bool admit(cell& child, member* m) noexcept;
   [[nodiscard]] bool precedes(members::const_iterator a, members::const_iterator b) const noexcept;
   void replace(members::iterator m) noexcept;
+  void give_up(std::string text, error why) noexcept;
   void heed_significance(const cell& child, bool significant) noexcept;
 
   cell& me_;

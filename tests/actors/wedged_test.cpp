@@ -111,6 +111,27 @@ TEST_CASE("wedged: a grandchild below supervisors without a limit is cut off whe
   s.leave();
 }
 
+TEST_CASE("wedged: a member of a group is replaced, and the group with it") {
+  scene s;
+  const auto top = s.sys.start(troupe::supervisor("app", {.strategy = troupe::one_for_all})
+                                   .child<hanging>("a", {}, &s.g)
+                                   .child<hanging>("stuck", {}, &s.g)
+                                   .child<hanging>("b", {}, &s.g));
+  REQUIRE(top);
+  const auto who = s.sys.at<hang, get>("/app/stuck").value();
+  s.wedge(who);
+  s.sys.kill(who);
+  s.expect_verdict("/app/stuck");
+  REQUIRE(eventually([&] { return s.sys.at<hang, get>("/app/stuck").value_or(who) != who; }));
+  const auto epoch = [&](std::size_t child) {
+    return s.sys.inspect().children.at(1).children.at(child).epoch;
+  };
+  REQUIRE(eventually([&] { return epoch(0) == 1 && epoch(2) == 1; }));
+  CHECK(epoch(1) == 0);  // a new actor
+  CHECK(s.sys.block_on(s.sys.at<hang, get>("/app/stuck").value().ask(get{})) == 1);
+  s.leave();
+}
+
 TEST_CASE("wedged: a stopping hook that never returns") {
   struct stuck_hook {
     using accepts = troupe::protocol<get>;

@@ -1,4 +1,6 @@
 // Strategies that restart more than the child that crashed.
+#include <atomic>
+
 #include "cast.hpp"
 
 using namespace conformance;
@@ -57,6 +59,35 @@ TEST_CASE("08 one_for_all: a sibling that never starts again takes them all with
     REQUIRE(w.history.all() == lines{"-c", "-b", "-a", "+a", "!b", "-a", "+a", "!b", "-a"});
     REQUIRE(w.eventually([&] { return w.population() == 1; }));
   });
+}
+
+TEST_CASE("08 one_for_all: a fresh start that fails when the budget is gone is a restart_limit, too") {
+  struct moody : member {
+    moody(troupe::context& ctx, record* h, std::atomic<bool>* broken) : member(checked(ctx, *broken), h) {}
+    static troupe::context& checked(troupe::context& ctx, bool broken) {
+      if (broken) throw std::runtime_error("no port left");
+      return ctx;
+    }
+  };
+  everywhere(
+      [](world& w) {
+        probe<> p(w.sys);
+        std::atomic<bool> broken = false;
+        const auto top =
+            w.start(troupe::supervisor("app", {.strategy = troupe::one_for_all, .restarts = {1, 1h}})
+                        .child<moody>("hand", {}, &w.history, &broken)
+                        .child<member>("b", {}, &w.history));
+        p.watch(top);
+        REQUIRE(w.await(top.stop_child("hand")));
+        broken = true;
+        crash(w, "/app/b");
+        const auto notice = p.expect<troupe::down>();
+        REQUIRE(notice.reason.kind() == exit_kind::restart_limit);
+        const std::string text = notice.reason.to_string();
+        INFO(text);
+        REQUIRE(text.find("no port left") != std::string::npos);
+      },
+      50);
 }
 
 TEST_CASE("09 rest_for_one: when a later sibling fails to start, the earlier ones are untouched") {
