@@ -119,20 +119,27 @@ engine::~engine() = default;
 void engine::start() {
   if (!has_threads()) return;
   watchdog_ = std::make_unique<watchdog>(*this);
-  for (auto& w : workers_) {
-    running_threads_.fetch_add(1, std::memory_order_relaxed);
-    // The thread owns a share of the engine: a thread that never comes back
-    // must find it alive.
-    share();
-    threads_->all.emplace_back([self = engine_ref(this), &worker = *w] {
-      const std::string name = self->options_.name.substr(0, 11) + "/" + std::to_string(worker.index());
-      pthread_setname_np(pthread_self(), name.c_str());
-      worker.loop();
-      const std::scoped_lock guard(self->threads_->lock);
-      self->running_threads_.fetch_sub(1, std::memory_order_release);
-      self->threads_->ended.notify_all();
-    });
+  try {
+    for (auto& w : workers_) start(*w);
+  } catch (...) {
+    (void)stop(INT64_MAX);
+    throw;
   }
+}
+
+void engine::start(worker& w) {
+  // The thread owns a share of the engine: a thread that never comes back
+  // must find it alive.
+  share();
+  threads_->all.emplace_back([self = engine_ref(this), &w] {
+    const std::string name = self->options_.name.substr(0, 11) + "/" + std::to_string(w.index());
+    pthread_setname_np(pthread_self(), name.c_str());
+    w.loop();
+    const std::scoped_lock guard(self->threads_->lock);
+    self->running_threads_.fetch_sub(1, std::memory_order_release);
+    self->threads_->ended.notify_all();
+  });
+  running_threads_.fetch_add(1, std::memory_order_relaxed);  // before it may end: that takes stop()
 }
 
 unsigned engine::stop(std::int64_t deadline) {

@@ -67,6 +67,7 @@ class engine final : public pinnable {
   engine(runtime_options options, std::unique_ptr<simulation> sim);
   ~engine() override;
 
+  /// Starts the workers' threads: all, or, when it throws, none.
   void start();
   /// Ends the workers; they must have nothing left to run. Waits until
   /// `deadline` for threads that are stuck; returns how many still are.
@@ -141,6 +142,7 @@ class engine final : public pinnable {
   friend class worker;
   friend class watchdog;
 
+  void start(worker& w);
   bool drive_until(predicate done, std::int64_t deadline);
   /// When something happens in the simulation by itself, if ever; and lets all that happen that is due.
   [[nodiscard]] std::optional<std::int64_t> sim_next() noexcept;
