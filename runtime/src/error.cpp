@@ -1,3 +1,6 @@
+#include <array>
+#include <cstddef>
+#include <new>
 #include <optional>
 #include <troupe/runtime/atomic.hpp>
 #include <troupe/runtime/error.hpp>
@@ -51,8 +54,10 @@ class category final : public std::error_category {
 }  // namespace
 
 const std::error_category& troupe_category() noexcept {
-  static const category instance;
-  return instance;
+  // Never destroyed: a thread that was left behind, or a static object, may ask for it at the very end.
+  alignas(category) static std::array<std::byte, sizeof(category)> storage;
+  static const category* const instance = ::new (static_cast<void*>(storage.data())) category;
+  return *instance;
 }
 
 struct error::story {

@@ -1,5 +1,8 @@
+#include <array>
+#include <cstddef>
 #include <cstdio>
 #include <ctime>
+#include <new>
 #include <string>
 #include <troupe/runtime/log.hpp>
 
@@ -28,16 +31,22 @@ class silent_sink final : public log_sink {
   void write(log_level, std::string_view) noexcept override {}
 };
 
+// Never destroyed: a thread that was left behind, or a static object, may log at the very end.
+template <class Sink>
+Sink& lasting() noexcept {
+  alignas(Sink) static std::array<std::byte, sizeof(Sink)> storage;
+  static Sink* const instance = ::new (static_cast<void*>(storage.data())) Sink;
+  return *instance;
+}
+
 }  // namespace
 
 log_sink& stderr_log() noexcept {
-  static stderr_sink sink;
-  return sink;
+  return lasting<stderr_sink>();
 }
 
 log_sink& silent_log() noexcept {
-  static silent_sink sink;
-  return sink;
+  return lasting<silent_sink>();
 }
 
 }  // namespace troupe

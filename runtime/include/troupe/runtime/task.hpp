@@ -123,7 +123,11 @@ class [[nodiscard("a task does nothing until it is awaited or spawned")]] task {
     std::coroutine_handle<promise_type> handle_;
   };
 
-  awaiter operator co_await() const&& noexcept { return awaiter{handle_}; }
+  awaiter operator co_await() const&& noexcept {
+    TROUPE_ASSERT(handle_, "a task that is awaited is not empty: it has not been moved from");
+    TROUPE_ASSERT(!handle_.done(), "a task is awaited at most once");
+    return awaiter{handle_};
+  }
 
   /// For whoever runs a task as a root: the frame, no longer owned by this.
   [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept { return std::exchange(handle_, {}); }
