@@ -11,40 +11,46 @@ namespace {
 constexpr std::chrono::seconds linger{10};  // an idle thread ends after this
 }
 
-blocking_pool::blocking_pool(engine& e, unsigned most) : engine_(e), most_(most) {}
-
-// The strands that waited are gone by now, so what still runs is abandoned and
-// frees itself; its thread is waited for, because it runs user code.
-blocking_pool::~blocking_pool() {
-  std::unique_lock guard(lock_);
-  stopping_ = true;
-  work_.notify_all();
-  quiet_.wait(guard, [this] { return threads_ == 0; });
-}
-
 void blocking_pool::submit(blocking_call& call) {
   if (engine_.simulated()) {
     call.run(call);
+    call.finish(*call.kind);
     return;
   }
-  const std::scoped_lock guard(lock_);
+  std::unique_lock guard(lock_);
   queue_.push_back(call);
   ++queued_;
   if (queued_ <= idle_) {  // an idle thread that was woken before may not have taken its call yet
     work_.notify_one();
   } else if (threads_ < most_) {
     ++threads_;
+    engine_.share();
     try {
-      std::thread([this] { loop(); }).detach();
+      std::thread([this, alive = engine_ref(&engine_)] { loop(); }).detach();
     } catch (...) {
       --threads_;
       if (threads_ == 0) {  // not even one thread: the caller's own has to do
-        queue_.pop_front();
+        (void)queue_.pop_front();
         --queued_;
-        call.run(call);
+        run(call, guard);
       }
     }
   }
+}
+
+// The outcome is on its way when the call is not in the list any more: those in the list have not been freed.
+void blocking_pool::run(blocking_call& call, std::unique_lock<std::mutex>& guard) noexcept {
+  visit here{&call, running_, &running_};
+  if (running_ != nullptr) running_->link = &here.next;
+  running_ = &here;
+  guard.unlock();
+  call.run(call);
+  guard.lock();
+  *here.link = here.next;
+  if (here.next != nullptr) here.next->link = here.link;
+  guard.unlock();
+  call.finish(*call.kind);
+  guard.lock();
 }
 
 void blocking_pool::loop() {
@@ -53,10 +59,7 @@ void blocking_pool::loop() {
   for (;;) {
     while (mail* const m = queue_.pop_front()) {
       --queued_;
-      guard.unlock();
-      auto& call = static_cast<blocking_call&>(*m);
-      call.run(call);
-      guard.lock();
+      run(static_cast<blocking_call&>(*m), guard);
     }
     if (stopping_) break;
     ++idle_;
@@ -66,6 +69,26 @@ void blocking_pool::loop() {
   }
   --threads_;
   if (threads_ == 0) quiet_.notify_all();
+}
+
+std::vector<std::string> blocking_pool::stop(std::int64_t deadline) {
+  std::unique_lock guard(lock_);
+  stopping_ = true;
+  while (mail* const m = queue_.pop_front()) {
+    --queued_;
+    guard.unlock();
+    auto& call = static_cast<blocking_call&>(*m);
+    call.failure =
+        std::make_exception_ptr(troupe_error(error(errc::cancelled)));  // should it be awaited still
+    call.finish(*call.kind);
+    guard.lock();
+  }
+  work_.notify_all();
+  const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
+  quiet_.wait_until(guard, until, [this] { return threads_ == 0; });
+  std::vector<std::string> callers;
+  for (const visit* v = running_; v != nullptr; v = v->next) callers.push_back(v->call->waiter->describe());
+  return callers;
 }
 
 void submit_blocking(blocking_call& call) {

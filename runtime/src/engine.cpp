@@ -40,6 +40,7 @@ runtime_options checked(runtime_options o) {
   if (o.workers > 1024) refuse("runtime_options.workers: at most 1024");
   if (o.blocking_threads == 0) refuse("runtime_options.blocking_threads: at least 1");
   if (o.long_handler.count() <= 0) refuse("runtime_options.long_handler: must be positive");
+  if (o.shutdown.count() <= 0) refuse("runtime_options.shutdown: must be positive");
   if (o.log == nullptr) o.log = &stderr_log();
   return o;
 }
@@ -101,6 +102,7 @@ std::uint64_t simulation::next() noexcept {  // splitmix64, Steele, Lea and Floo
 
 engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
     : options_(checked(std::move(options))),
+      log_(options_.log),
       sim_(std::move(sim)),
       injected_(std::make_unique<inject_queue>()),
       overflow_(std::make_unique<overflow_list>()),
@@ -174,7 +176,11 @@ std::int64_t engine::now() const noexcept {
 }
 
 void engine::log(log_level level, std::string_view line) const noexcept {
-  options_.log->write(level, line);
+  log_.load(std::memory_order_acquire)->write(level, line);
+}
+
+void engine::silence() noexcept {
+  log_.store(&silent_log(), std::memory_order_release);
 }
 
 runtime_counters engine::counters() {

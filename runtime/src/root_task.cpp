@@ -1,10 +1,9 @@
 #include "root_task.hpp"
 
-#include <algorithm>
-
 namespace troupe::detail {
 
 root_task::root_task(engine& e, task<void> t, std::uint16_t place) : strand(e, &run_slice, type_of, place) {
+  TROUPE_ASSERT(t, "a task that is spawned is not empty: it has not been moved from");
   auto h = t.release();
   root_ = &h.promise();
   root_->finished = &finished;
@@ -32,14 +31,22 @@ void root_task::act_stop(mail&, strand& s) noexcept {
   s.cancel_awaits();
 }
 
+namespace {
+
+void log_failure(const engine& e, const std::exception_ptr& why) noexcept {
+  try {
+    e.log(log_level::error, "a task of the runtime failed: " + error::from_exception(why).to_string());
+  } catch (...) {  // no memory, or a what() that throws
+    e.log(log_level::error, "a task of the runtime failed");
+  }
+}
+
+}  // namespace
+
 void root_task::finished(promise_base& p, strand& s) noexcept {
   auto& self = static_cast<root_task&>(s);
   const outcome how = p.how;
-  if (how == outcome::error) {
-    const auto& typed = static_cast<task_promise_base&>(p);
-    self.home().log(log_level::error,
-                    "a task of the runtime failed: " + error::from_exception(typed.exception).to_string());
-  }
+  if (how == outcome::error) log_failure(self.home(), static_cast<task_promise_base&>(p).exception);
   p.handle.destroy();
   self.root_ = nullptr;
   self.over_ = true;
@@ -64,15 +71,13 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
       if (!self.box_.try_die()) continue;
       // Nobody can schedule this strand any more; say so, and let go.
       engine& e = self.home();
-      {
-        const std::scoped_lock guard(e.roots_lock);
-        std::erase(e.roots, &self);
-      }
+      const bool keeps_engine = e.roots.remove(self);
       if (self.phase_.exchange(root_task::ended, std::memory_order_acq_rel) == root_task::awaited) {
         self.phase_.notify_all();
       }
       e.tell_drivers();
       self.release();
+      if (keeps_engine) e.release();  // not the last one: this thread has another
       return;
     }
     w.let_go();
@@ -87,21 +92,19 @@ root_task_ref::~root_task_ref() {
 
 root_task_ref start_root(engine& e, task<void> t, std::uint16_t place) {
   auto* const root = slab_new<root_task>(e, std::move(t), place);
-  {
-    const std::scoped_lock guard(e.roots_lock);
-    e.roots.push_back(root);
-  }
+  const bool welcome = e.roots.add(*root);
   root->post(root->start_);
+  if (!welcome) root->stop();
   return root_task_ref(root);
-}
-
-void stop_root(root_task& t) noexcept {
-  t.stop();
 }
 
 result<outcome> wait_root(engine& e, root_task& t) {
   if (!e.has_threads()) {
-    if (!e.drive([&t] { return t.phase_.load(std::memory_order_acquire) == root_task::ended; })) {
+    const auto over = [&t] { return t.phase_.load(std::memory_order_acquire) == root_task::ended; };
+    if (!e.drive(over)) {
+      // The waiter's frame must not go before the task, which writes its result there.
+      t.stop();
+      (void)e.drive(over);
       return std::unexpected(
           error(make_error_code(errc::stuck),
                 "block_on: nothing is ready, no timer is armed, and the task still waits"));

@@ -7,13 +7,14 @@
 namespace troupe::detail {
 
 /// Owned jointly by the runtime, while the task runs, and by a waiter.
-class root_task final : public strand {
+class root_task final : public strand, public root_link {
  public:
   root_task(engine& e, task<void> t, std::uint16_t place);
 
   void stop() noexcept;
 
  private:
+  friend class root_list;
   friend struct root_task_ref;
   friend root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
   friend result<outcome> wait_root(engine& e, root_task& t);
@@ -27,8 +28,6 @@ class root_task final : public strand {
   static void act_start(mail& m, strand& s) noexcept;
   static void act_stop(mail& m, strand& s) noexcept;
   static void ignore(mail&) noexcept {}
-  static std::string describe_task(const strand&) { return "a task of the runtime"; }
-  static void free_task(strand& s) noexcept { slab_delete(&static_cast<root_task&>(s)); }
   static std::string describe_it(const strand&) { return "a task of the runtime"; }
   static void free_it(strand& s) noexcept;
   static constexpr strand::type type_of{&describe_it, &free_it};
@@ -39,7 +38,8 @@ class root_task final : public strand {
   control stop_{stop_kind};
   atomic<bool> stop_sent_{false};  // the mail stop_ is posted at most once
   promise_base* root_;
-  bool over_ = false;  // the frame is gone; on the strand only
+  bool over_ = false;          // the frame is gone; on the strand only
+  bool keeps_engine_ = false;  // the runtime has ended without it; under the lock of the list
   outcome how_ = outcome::running;
 
   // What a foreign thread waits for. running -> awaited (a waiter, before it

@@ -1,13 +1,14 @@
+#include <algorithm>
+#include <string>
+#include <troupe/runtime/assert.hpp>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/runtime.hpp>
+#include <vector>
 
+#include "blocking_pool.hpp"
 #include "root_task.hpp"
 
 namespace troupe {
-
-namespace {
-constexpr duration patience = std::chrono::seconds(5);  // for threads, once nothing is left to run
-}
 
 namespace detail {
 
@@ -37,40 +38,53 @@ runtime::runtime(runtime_options options, simulated how)
 runtime::runtime(const runtime& whole, std::uint16_t place)
     : engine_(whole.engine_), place_(place), whole_(false) {}
 
+namespace {
+
+// What the end of a runtime has left behind.
+struct remains {
+  unsigned tasks = 0;
+  unsigned threads = 0;
+  std::vector<std::string> calls;  // who made them
+};
+
+void report(const detail::engine& e, const remains& left) {
+  const auto line = [&e](unsigned n, const char* what) {
+    if (n != 0) e.log(log_level::error, std::to_string(n) + what);
+  };
+  line(left.tasks, " tasks of the runtime did not end when they were told to stop; they are left behind");
+  line(left.threads, " worker threads never came back from a handler; they are left behind");
+  for (const std::string& who : left.calls)
+    e.log(log_level::error, who + ": what it called by blocking() did not return; its thread is left behind");
+}
+
+}  // namespace
+
 runtime::~runtime() {
   if (!whole_) return;
-  // Stopping posts mail, and so must not hold the lock that the end of a task takes.
-  for (;;) {
-    detail::root_task* root = nullptr;
-    {
-      const std::scoped_lock guard(engine_->roots_lock);
-      if (engine_->roots.empty()) break;
-      root = engine_->roots.front();
-      root->share();
-    }
-    const detail::root_task_ref shared(root);
-    root->stop();
-    if (!detail::wait_root(*engine_, *root)) break;
+  detail::engine& e = *engine_;
+  TROUPE_ASSERT(detail::this_worker() == nullptr || &detail::this_worker()->home() != &e,
+                "a runtime does not end on one of its own workers");
+  const duration within = e.options().shutdown;
+  const std::int64_t deadline = detail::deadline_after(e.now(), within);
+  e.roots.stop_all();
+  remains left;
+  if (!(e.has_threads() ? e.roots.wait(deadline) : e.drive([&e] { return e.roots.empty(); }, deadline))) {
+    left.tasks = e.roots.leave_behind(e);
   }
-  const unsigned stuck = engine_->stop(detail::deadline_after(engine_->now(), patience));
-  if (stuck != 0) {
-    engine_->log(
-        log_level::error,
-        std::to_string(stuck) + " worker threads never came back from a handler; they are left behind");
+  // Threads that only have to notice get a moment, however long the tasks took.
+  const std::int64_t last = std::max(deadline, detail::deadline_after(e.now(), within / 8));
+  left.threads = e.stop(last);
+  try {
+    left.calls = e.blocking().stop(last);
+    report(e, left);
+  } catch (const std::bad_alloc&) {
+    e.log(log_level::error, "something was left behind, and there is no memory to tell what");
   }
+  if (left.tasks != 0 || left.threads != 0 || !left.calls.empty()) e.silence();
 }
 
 void runtime::stop_all() noexcept {
-  std::vector<detail::root_task_ref> here;
-  {
-    const std::scoped_lock guard(engine_->roots_lock);
-    for (detail::root_task* const root : engine_->roots) {
-      if (root->place() != place_) continue;
-      root->share();
-      here.emplace_back(root);
-    }
-  }
-  for (const detail::root_task_ref& root : here) root.task->stop();  // without the lock, as above
+  engine_->roots.stop(place_);
 }
 
 result<detail::outcome> runtime::wait(task<void> t) {

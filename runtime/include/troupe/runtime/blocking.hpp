@@ -13,12 +13,13 @@
 namespace troupe {
 namespace detail {
 
-/// A call on its way through the pool.
+/// A call on its way through the pool, which runs it and then finishes it.
 struct blocking_call : completion {
   explicit blocking_call(const mail_kind& k, void (*r)(blocking_call&) noexcept) noexcept
       : completion(k), run(r) {}
-  void (*run)(blocking_call&) noexcept;
+  void (*run)(blocking_call&) noexcept;  // stores the outcome
   std::stop_source stop{std::nostopstate};
+  std::exception_ptr failure;
 };
 
 /// Hands `call` to the pool of the runtime that this thread works for.
@@ -52,7 +53,6 @@ struct blocking_call_of final : blocking_call {
     } catch (...) {
       self.failure = std::current_exception();
     }
-    self.finish(kind_of);
   }
   static void act(mail& m, strand&) noexcept {
     auto& self = static_cast<blocking_call_of&>(m);
@@ -65,7 +65,6 @@ struct blocking_call_of final : blocking_call {
   void (*resume)(leaf&) noexcept = nullptr;
   struct nothing {};
   std::optional<std::conditional_t<std::is_void_v<value_type>, nothing, value_type>> value;
-  std::exception_ptr failure;
 };
 
 template <class F>
@@ -107,7 +106,8 @@ class [[nodiscard]] blocking_awaiter final : public leaf {
 /// Runs `f` on the runtime's pool for blocking calls and yields what it
 /// returns or throws. `f` may take a std::stop_token, which is triggered when
 /// the waiting side is stopped; the await then ends at once, and what `f` still
-/// returns is dropped. `f` and its captures are owned by the call.
+/// returns is dropped. `f` and its captures are owned by the call. The end of the runtime waits for calls
+/// that run, until runtime_options::shutdown has passed; one that has not begun by then does not begin.
 template <class F>
 auto blocking(F f) {
   return detail::blocking_awaiter<F>(std::move(f));

@@ -15,6 +15,7 @@
 #include <troupe/runtime/foreign_counters.hpp>
 #include <troupe/runtime/parking.hpp>
 #include <troupe/runtime/pin.hpp>
+#include <troupe/runtime/root_list.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/worker.hpp>
 #include <vector>
@@ -72,6 +73,8 @@ class engine final : public pinnable {
   /// Ends the workers; they must have nothing left to run. Waits until
   /// `deadline` for threads that are stuck; returns how many still are.
   unsigned stop(std::int64_t deadline);
+  /// Nothing is logged from here on: some threads are left behind, and the log may go.
+  void silence() noexcept;
 
   /// Whether workers have threads. Otherwise who waits from outside drives: the simulated runtime, or
   /// runtime_options::current_thread.
@@ -134,9 +137,7 @@ class engine final : public pinnable {
   /// one, and sees that it wakes up in time.
   void arm(timer& t, std::int64_t deadline) noexcept;
 
-  /// Roots that run (root_task.cpp), so that the end of the runtime finds them.
-  std::mutex roots_lock;
-  std::vector<root_task*> roots;
+  root_list roots;
 
  private:
   friend class worker;
@@ -160,6 +161,9 @@ class engine final : public pinnable {
   void rouse_watchdog() noexcept;
 
   runtime_options options_;
+  // log_: that of the options until silence(); release and acquire, for what the other one is made of.
+  // Broken by: tests/runtime/shutdown_test.
+  atomic<log_sink*> log_;
   // active_: workers with this index or a higher one stand back: they give away what they have, and rest.
   // Written by an exchange, so that each rise wakes those it concerns. Read relaxed: a worker may see it
   // late, and what ends a rest is a wake() of its reactor, which is kept for the next wait. Broken by:

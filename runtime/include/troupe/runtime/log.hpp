@@ -10,7 +10,7 @@ enum class log_level : std::uint8_t { debug, info, warning, error };
 
 /// Receives every log line. Called from any thread, also several at once;
 /// must not throw and should not block. Owned by whoever passes it in, and
-/// must outlive the runtime.
+/// must outlive the runtime. Threads that a runtime leaves behind log nothing once it has ended.
 class log_sink {
  public:
   log_sink() = default;

@@ -30,6 +30,9 @@ struct runtime_options {
   unsigned blocking_threads = 64;
   /// A slice that runs longer than this is reported.
   duration long_handler = std::chrono::milliseconds(10);
+  /// From the end of the runtime until what has not ended by then, a task that does not stop or a call of
+  /// blocking() that does not return, is left behind and reported.
+  duration shutdown = std::chrono::seconds(5);
   /// Null: stderr_log().
   log_sink* log = nullptr;
 };
@@ -72,10 +75,8 @@ struct root_task_ref {
 
 /// Starts `t` as a root on a strand of its own.
 root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
-/// Asks the task to stop; harmless when it has ended.
-void stop_root(root_task& t) noexcept;
 /// How the task ended. Blocks the calling thread, which is no worker; on the
-/// simulated runtime it drives the simulation instead.
+/// simulated runtime it drives the simulation instead, and where that gets stuck it stops the task.
 result<outcome> wait_root(engine& e, root_task& t);
 
 template <class T>
@@ -101,9 +102,10 @@ task<void> into_slot(A a, slot_for<T>& slot, std::exception_ptr& failure) {
 
 }  // namespace detail
 
-/// Owns the workers. Created stopped threads-wise and running at once; ends in
-/// its destructor, which stops all root tasks, waits for them and joins the threads.
-/// All functions are thread-safe.
+/// Owns the workers. Its destructor stops all tasks, waits for them and for calls of blocking(), and joins
+/// the threads. What has not ended when runtime_options::shutdown has passed is left behind with its thread,
+/// and a log line says what. Not to be destroyed on one of its own workers. All functions are thread-safe. A
+/// child of fork() has none of the threads: it may exec or _exit, not use a runtime of its parent's.
 class runtime {
  public:
   explicit runtime(runtime_options options = {});
@@ -113,7 +115,8 @@ class runtime {
 
   /// Runs a task to its end and returns what it yields; a stopped one yields
   /// errc::cancelled, an exception is thrown on. Blocks the calling thread.
-  /// On a worker it returns errc::on_worker at once: use co_await there.
+  /// On a worker it returns errc::on_worker at once: use co_await there. On the simulated runtime it stops
+  /// the task and returns errc::stuck when nothing is left that could happen.
   template <class T>
   typename detail::as_result_of<T>::type block_on(task<T> t) {
     return wait_for<T, task<T>>(std::move(t));
