@@ -14,6 +14,7 @@
 #include <troupe/actors/system_core.hpp>
 
 #include "extras.hpp"
+#include "lossy_mailbox.hpp"
 #include "watch_link.hpp"
 
 namespace troupe::detail {
@@ -164,11 +165,37 @@ bool cell::judge_late(cell& child, std::int64_t now) noexcept {
   return false;
 }
 
+// What hangs in the mailbox of a child that will not come to it: whoever asked is told, the rest is lost. Not
+// what the child has taken from there before, to handle it in one go. Should it come back just now, it finds
+// its orders first, which it has not read, and handles no user mail any more.
+void cell::answer_for(cell& child, const std::string& where) noexcept {
+  mail_queue queued;
+  mail_queue system;
+  child.box().detach(0, child.in_place_, queued, system);  // its place, but for the one it works on
+  const auto refuse = [&](mail& m) {
+    core_->lose(child, m, dead_letter_cause::closed);
+    kind_of(m).refuse(m, error(make_error_code(errc::actor_failed),
+                               "the actor is wedged: the handler before this request has not returned", where,
+                               error(errc::stuck)));
+  };
+  std::uint32_t n = 0;
+  while (mail* const m = system.pop_front()) child.post(*m);
+  while (mail* const m = queued.pop_front()) {
+    refuse(*m);
+    ++n;
+  }
+  if (n != 0) child.box().credit(n);
+  if (lossy_mailbox* const queue = child.extras().lossy.get()) {
+    while (mail* const m = queue->pop()) refuse(*m);
+  }
+}
+
 void cell::quarantine(cell& child) noexcept {
   const std::string where = child.path();
   child.extras().quarantined.store(true, std::memory_order_release);
   child.box().close();
   child.fail_waiters();
+  answer_for(child, where);
   core_->home().count([](counter_block& c) { c.wedged.add(); });
   core_->home().log(log_level::error,
                     where +

@@ -2,6 +2,7 @@
 #include "hanging.hpp"
 
 using namespace actors_test;
+using troupe::errc;
 using troupe::exit_kind;
 
 namespace {
@@ -130,6 +131,46 @@ TEST_CASE("wedged: a member of a group is replaced, and the group with it") {
   CHECK(epoch(1) == 0);  // a new actor
   CHECK(s.sys.block_on(s.sys.at<hang, get>("/app/stuck").value().ask(get{})) == 1);
   s.leave();
+}
+
+TEST_CASE("wedged: what is queued behind it is answered, and who waits for room is told that it is closed") {
+  const troupe::testkit::leak_guard memory;
+  {
+    scene s;
+    troupe::testkit::dead_letter_probe lost(s.sys);
+    const auto who = s.sys.spawn<hanging>({.name = "stuck", .mailbox = {.capacity = 4}}, &s.g);
+    s.wedge(who);
+    std::atomic<int> failed = 0;
+    std::atomic<int> closed = 0;
+    std::vector<std::jthread> askers;
+    for (int i = 0; i < 2; ++i) {
+      askers.emplace_back([&] {
+        const auto answer = s.sys.block_on(who.ask(get{}, 30s));
+        if (answer || answer.error() != errc::actor_failed) return;
+        for (const troupe::error* e = &answer.error(); e != nullptr; e = e->cause()) {
+          if (*e == errc::stuck) ++failed;
+        }
+      });
+    }
+    REQUIRE(eventually([&] { return s.sys.inspect().children.back().depth == 3; }));
+    REQUIRE(who.tell(hang{}) == send_result::ok);
+    for (int i = 0; i < 2; ++i) {
+      askers.emplace_back([&] {
+        const auto sent = s.sys.block_on(who.send(hang{}));
+        if (!sent && sent.error() == errc::closed) ++closed;
+      });
+    }
+    std::this_thread::sleep_for(10ms);  // they may wait by then, or come too late: closed in either case
+    s.sys.kill(who);
+    s.expect_verdict("/stuck");
+    askers.clear();
+    CHECK(failed == 2);
+    CHECK(closed == 2);
+    CHECK(lost.count() == 1);
+    s.leave();
+    CHECK(lost.count() == 1);
+  }
+  memory.verify();
 }
 
 TEST_CASE("wedged: a stopping hook that never returns") {

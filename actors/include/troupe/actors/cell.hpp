@@ -64,6 +64,24 @@ struct behaviour {
   duration (*stop_within)(cell&) noexcept = nullptr;  // instead of its options' shutdown
 };
 
+/// The strand's pointer to a mail, which another thread may compare; relaxed, as cheap as a plain one.
+class shown_mail {
+ public:
+  shown_mail() noexcept = default;
+  shown_mail(const shown_mail& o) noexcept : at_(o.get()) {}
+  shown_mail& operator=(const shown_mail&) = delete;
+  shown_mail& operator=(mail* m) noexcept {
+    at_.store(m, std::memory_order_relaxed);
+    return *this;
+  }
+  ~shown_mail() = default;
+  operator mail*() const noexcept { return get(); }  // implicit: it is one
+  [[nodiscard]] mail* get() const noexcept { return at_.load(std::memory_order_relaxed); }
+
+ private:
+  atomic<mail*> at_{nullptr};
+};
+
 /// When a parent looks what has become of its order to a child to end. The parent's, on its strand.
 class stop_plan {
  public:
@@ -311,6 +329,7 @@ class alignas(16) cell final : public strand, public context {
   void look_after_children() noexcept;
   [[nodiscard]] bool judge_late(cell& child, std::int64_t now) noexcept;
   void quarantine(cell& child) noexcept;
+  void answer_for(cell& child, const std::string& where) noexcept;
   void come_up() noexcept;
   void unlink_child(cell& child) noexcept;
   void take_from_list(cell& child) noexcept;
@@ -330,7 +349,9 @@ class alignas(16) cell final : public strand, public context {
   // and release publish its contents. Broken by: tests/stress/ask_stress_test.
   atomic<cell_extras*> extras_{nullptr};
   // The mail in work, and the coroutine.
-  mail* in_place_ = nullptr;
+  // in_place_: compared by a parent that cuts this cell off, whose handler has not returned for long: it is
+  // not about to change then. Broken by: "wedged: what is queued behind it" under ThreadSanitizer.
+  shown_mail in_place_;
   mail* handling_ = nullptr;
   promise_base* handler_ = nullptr;
   receiver* receiver_ = nullptr;
