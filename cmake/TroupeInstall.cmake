@@ -53,9 +53,11 @@ else()
 endif()
 
 set(pc_flags "-pthread")
-if(TROUPE_ASSERTIONS)
-  string(APPEND pc_flags " -DTROUPE_ASSERTIONS")
-endif()
+foreach(option IN ITEMS TROUPE_ASSERTIONS TROUPE_TWO_WORD_MAILBOX) # as in TroupeModule.cmake
+  if(${option})
+    string(APPEND pc_flags " -D${option}")
+  endif()
+endforeach()
 
 # troupe_pkgconfig(<name> <libraries> <modules needed> <private requirements>)
 function(troupe_pkgconfig name libs needs private)

@@ -29,7 +29,8 @@ function(troupe_module name)
 
   target_compile_features(${target} ${scope} cxx_std_23)
   # Also for users of the library: both sides instantiate the same inline functions.
-  target_compile_definitions(${target} ${scope} $<$<BOOL:${TROUPE_ASSERTIONS}>:TROUPE_ASSERTIONS>)
+  target_compile_definitions(${target} ${scope} $<$<BOOL:${TROUPE_ASSERTIONS}>:TROUPE_ASSERTIONS>
+                             $<$<BOOL:${TROUPE_TWO_WORD_MAILBOX}>:TROUPE_TWO_WORD_MAILBOX>)
   target_compile_options(
     ${target} ${scope} "$<${TROUPE_IS_CLANG_18}:-Wno-builtin-macro-redefined>"
                        "$<${TROUPE_IS_CLANG_18}:-D__cpp_concepts=202002L>")

@@ -33,6 +33,9 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
       x.lossy = std::make_unique<lossy_mailbox>(o.mailbox.capacity, x.policy);
       capacity_ = 0;  // so that the word refuses user mail, and deliver() comes to the queue
     }
+#ifndef TROUPE_TWO_WORD_MAILBOX
+    if (capacity_ > mailbox::max_capacity) box_.live_in(*(x.large = std::make_unique<two_word_mailbox>()));
+#endif
     x.up_since = sys.home().now();
   }
 }
@@ -114,6 +117,7 @@ namespace {
 }
 
 [[gnu::noinline]] push_result deliver_unusual(cell& to, mail& m, worker& w, push_result r) noexcept {
+  if (r == not_here) r = to.box().push_elsewhere(m, to.capacity());
   if (r == push_result::full && to.capacity() == 0) r = deliver_lossy(to, m);
   if (r == push_result::wake || r == push_result::queued) {
     w.counters.sent.add();
@@ -145,7 +149,7 @@ push_result deliver(cell& to, mail& m) noexcept {
   worker* const w = worker_here();
   if (w == nullptr || &w->home() != &to.home()) [[unlikely]]
     return deliver_from_outside(to, m);
-  const push_result r = to.box().try_push(m, to.capacity());
+  const push_result r = to.box().try_push_here(m, to.capacity());
   if (r > push_result::wake) [[unlikely]]
     return deliver_unusual(to, m, *w, r);
   w->counters.sent.add();
@@ -421,7 +425,7 @@ void cell::handle_batch(std::uint32_t& left, worker& w) noexcept {
     handling_ = nullptr;
     ++handled_;
     k.retire(*m);
-  } while (n != 0 && !leaving_ && !box_.urgent());
+  } while (n != 0 && !leaving_ && !box_.perhaps_urgent());
   left = n;
 }
 

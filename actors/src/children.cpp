@@ -27,7 +27,7 @@ std::vector<cell*> buckets_for_names(cell& parent) {
 
 cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   const bool usual = options_are_usual(o);
-  if (!usual || o.mailbox.capacity - 1 >= mailbox::max_capacity) {
+  if (!usual || o.mailbox.capacity == 0) {
     // The path is for an error only: it costs what the tree is deep.
     if (const std::string wrong = wrong_options(o); !wrong.empty()) {
       throw troupe_error(error(make_error_code(errc::invalid_argument), wrong,

@@ -15,12 +15,12 @@ bool options_are_usual(const spawn_options& o) noexcept {
   constexpr restart_budget budget;
   return o.name.empty() && o.shutdown == default_shutdown && o.backoff.first.count() == 0 &&
          o.restarts.max == budget.max && o.restarts.within == budget.within && o.mailbox.policy == reject &&
-         o.mailbox.when_restarted == on_restart::keep;
+         o.mailbox.capacity <= mailbox::max_capacity && o.mailbox.when_restarted == on_restart::keep;
 }
 
 std::string wrong_options(const spawn_options& o) {
-  if (o.mailbox.capacity == 0 || o.mailbox.capacity > mailbox::max_capacity) {
-    return "mailbox.capacity must be 1 to " + std::to_string(mailbox::max_capacity) + ", not " +
+  if (o.mailbox.capacity == 0 || o.mailbox.capacity > two_word_mailbox::max_capacity) {
+    return "mailbox.capacity must be 1 to " + std::to_string(two_word_mailbox::max_capacity) + ", not " +
            std::to_string(o.mailbox.capacity);
   }
   if (o.shutdown.count() <= 0 && o.shutdown != brutal) {

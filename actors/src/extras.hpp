@@ -79,7 +79,8 @@ struct cell_extras {
   // What its mailbox may lose; both set before anybody else sees the cell.
   mailbox_policy policy;
   bool bounce_on_restart = false;
-  std::unique_ptr<lossy_mailbox> lossy;  // null: user mail hangs from the mailbox's word
+  std::unique_ptr<two_word_mailbox> large;  // null: the mailbox's word can count what it may hold
+  std::unique_ptr<lossy_mailbox> lossy;     // null: user mail hangs from the mailbox's word
 
   cell_extras();
   ~cell_extras();

@@ -270,6 +270,7 @@ slab_stats depot::statistics() noexcept {
 [[gnu::noinline, gnu::cold]] void* allocate_large(std::size_t bytes) {
   static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= slab_alignment);
   void* const p = ::operator new(bytes);
+  check_address(p);
   thread_cache& cache = this_thread;
   if (cache.state == cache_state::unused) (void)the_depot().enter(cache);
   if (cache.state == cache_state::ended) {

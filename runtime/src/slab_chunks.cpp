@@ -88,6 +88,19 @@ chunk& chunk_of(const void* object) noexcept {
 
 }  // namespace
 
+void check_address([[maybe_unused]] const void* memory) noexcept {
+#ifndef TROUPE_TWO_WORD_MAILBOX
+  if ((std::uint64_t{reinterpret_cast<std::uintptr_t>(memory)} >> 48) == 0) [[likely]]
+    return;
+  std::fprintf(
+      stderr,
+      "troupe: slab: the memory at %p has an address of more than 48 bits, or a tag, and fits no mailbox; "
+      "configure Troupe with -DTROUPE_TWO_WORD_MAILBOX=ON\n",
+      memory);
+  std::abort();
+#endif
+}
+
 /// Address space for 64 chunks.
 struct region {
   char* base = nullptr;
@@ -116,6 +129,7 @@ chunk* chunk_supply::carve() {
       delete r;
       throw std::bad_alloc{};
     }
+    check_address(r->base);
     add_leak_root(r->base, region_bytes);
     open(*r);
   }

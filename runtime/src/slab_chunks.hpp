@@ -27,6 +27,10 @@ struct free_block {
   block->next = next;
 }
 
+/// Ends the program with a sentence when the form that mailboxes have here (mailbox.hpp) cannot hold the
+/// address.
+void check_address(const void* memory) noexcept;
+
 struct region;
 
 /// The head of a chunk; the objects follow. A chunk is aligned to its size, so the chunk of an object is

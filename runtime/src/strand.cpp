@@ -82,12 +82,20 @@ void strand::post(mail& m) noexcept {
   worker* const w = worker_here();
   if (w == nullptr || &w->home() != home_) [[unlikely]]
     return post_from_outside(m);
-  const push_result r = box_.push_system(m);
+  const push_result r = box_.push_system_here(m);
   if (r == push_result::wake) [[likely]] {
     w->push_woken(*this);
   } else if (r == push_result::closed) {
     m.kind->dispose(m);
+  } else if (r == not_here) {
+    post_elsewhere(m, *w);
   }
+}
+
+void strand::post_elsewhere(mail& m, worker& w) noexcept {
+  const push_result r = box_.push_system_elsewhere(m);
+  if (r == push_result::wake) w.push_woken(*this);
+  if (r == push_result::closed) m.kind->dispose(m);
 }
 
 void strand::post_from_outside(mail& m) noexcept {

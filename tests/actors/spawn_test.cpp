@@ -37,7 +37,7 @@ struct hopeless {
 TEST_CASE("spawn: bad options are refused with a sentence that names option and place") {
   bench b;
   CHECK(refused(b, {.mailbox = {.capacity = 0}}, "mailbox.capacity must be 1 to") == errc::invalid_argument);
-  CHECK(refused(b, {.mailbox = {.capacity = 65535}}, "65535") == errc::invalid_argument);
+  CHECK(refused(b, {.mailbox = {.capacity = 0x8000'0000}}, "2147483648") == errc::invalid_argument);
   CHECK(refused(b, {.name = "a/b"}, "must not contain '/'") == errc::invalid_argument);
   CHECK(refused(b, {.name = "~1"}, "must not begin with '~'") == errc::invalid_argument);
   CHECK(refused(b, {.name = "slow", .shutdown = 0s}, "/slow: shutdown must be") == errc::invalid_argument);

@@ -1,4 +1,5 @@
-// The one-word mailbox under all interleavings of a few senders and two workers.
+// The mailbox, in its one-word and its two-word form, under all interleavings of a few senders and two
+// workers.
 //
 // A worker may visit the strand only when a push said `wake`, as in the scheduler; each visit touches plain
 // data of the strand. So a second schedule, a lost one, and a visit that does not see what the last one left
@@ -9,6 +10,8 @@
 #include <functional>
 #include <memory>
 #include <troupe/runtime/mailbox.hpp>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,10 +22,11 @@ namespace explorer = troupe::explorer;
 
 namespace {
 
+using mailbox_forms = std::tuple<troupe::detail::one_word_mailbox, troupe::detail::two_word_mailbox>;
+
 using troupe::detail::mail;
 using troupe::detail::mail_kind;
 using troupe::detail::mail_queue;
-using troupe::detail::mailbox;
 using troupe::detail::push_result;
 
 constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
@@ -40,14 +44,15 @@ struct test_mail : mail {
 enum class rest { idle, suspended };
 
 /// A strand, its mails, and the workers' run queue as a counter.
-struct model {
-  model() {
+template <class Mailbox>
+struct model_of {
+  model_of() {
     for (std::size_t i = 0; i < user.size(); ++i) user[i].sender = i / per_sender;
     ready.name("ready");
   }
 
   static constexpr std::size_t per_sender = 2;
-  mailbox box;
+  Mailbox box;
   std::array<test_mail, 4> user{test_mail(user_kind), test_mail(user_kind), test_mail(user_kind),
                                 test_mail(user_kind)};
   std::array<test_mail, 2> system{test_mail(system_kind), test_mail(system_kind)};
@@ -138,12 +143,15 @@ struct model {
   }
 };
 
-using body = std::function<void(model&)>;
+template <class Model>
+using body_of = std::function<void(Model&)>;
 
-explorer::result explore_model(const explorer::options& how, rest rests, const std::vector<body>& senders,
-                               const body& check) {
+template <class Model>
+explorer::result explore_model(const explorer::options& how, rest rests,
+                               const std::vector<std::type_identity_t<body_of<Model>>>& senders,
+                               const std::type_identity_t<body_of<Model>>& check) {
   return explorer::explore(how, [&](explorer::execution& e) {
-    auto s = std::make_shared<model>();
+    auto s = std::make_shared<Model>();
     s->senders.store(static_cast<int>(senders.size()));
     for (const auto& sender : senders) {
       e.thread([s, &sender] {
@@ -165,8 +173,11 @@ explorer::options bounded(const char* name) {
 
 }  // namespace
 
-TEST_CASE("mailbox explored: two senders' mails are handled once, in order, by one worker at a time") {
-  const auto r = explore_model(
+TEMPLATE_LIST_TEST_CASE(
+    "mailbox explored: two senders' mails are handled once, in order, by one worker at a time", "",
+    mailbox_forms) {
+  using model = model_of<TestType>;
+  const auto r = explore_model<model>(
       bounded("mailbox senders"), rest::idle,
       {[](model& s) {
          explorer::require(s.tell(0, 0, 8) != push_result::full, "there is room");
@@ -182,9 +193,12 @@ TEST_CASE("mailbox explored: two senders' mails are handled once, in order, by o
   CHECK(r.exhausted);
 }
 
-TEST_CASE("mailbox explored: system mail that comes while system mail is handled schedules nobody else") {
+TEMPLATE_LIST_TEST_CASE(
+    "mailbox explored: system mail that comes while system mail is handled schedules nobody else", "",
+    mailbox_forms) {
+  using model = model_of<TestType>;
   for (const rest how : {rest::idle, rest::suspended}) {
-    const auto r = explore_model(
+    const auto r = explore_model<model>(
         bounded("mailbox system"), how, {[](model& s) { s.post(0); }, [](model& s) { s.post(1); }},
         [](model& s) { explorer::require(s.system_handled == 2, "no system mail is lost"); });
     INFO(r.report);
@@ -192,67 +206,79 @@ TEST_CASE("mailbox explored: system mail that comes while system mail is handled
   }
 }
 
-TEST_CASE("mailbox explored: system mail is never refused or lost beside user mail at its bound") {
-  const auto r = explore_model(bounded("mailbox mixed"), rest::idle,
-                               {[](model& s) {
-                                  s.tell(0, 0, 1);
-                                  explorer::require(s.box.depth() <= 1, "the bound holds");
-                                },
-                                [](model& s) {
-                                  s.post(0);
-                                  explorer::require(s.box.depth() <= 1, "system mail is not counted");
-                                }},
-                               [](model& s) {
-                                 explorer::require(s.system_handled == 1, "the system mail is handled");
-                                 explorer::require(s.user_handled == 1, "the user mail is handled");
-                                 explorer::require(s.box.depth() == 0, "all credits came back");
-                               });
-  INFO(r.report);
-  CHECK(r.ok);
-  CHECK(r.exhausted);
-}
-
-TEST_CASE("mailbox explored: the bound is never exceeded, and full is said only at the bound") {
-  const auto r = explore_model(bounded("mailbox bound"), rest::idle,
-                               {[](model& s) {
-                                  s.tell(0, 0, 1);
-                                  explorer::require(s.box.depth() <= 1, "the bound holds");
-                                },
-                                [](model& s) {
-                                  s.tell(2, 0, 1);
-                                  explorer::require(s.box.depth() <= 1, "the bound holds");
-                                }},
-                               [](model& s) {
-                                 explorer::require(s.user_handled == s.accepted.load(),
-                                                   "what was accepted is handled, no more and no less");
-                                 explorer::require(s.user_handled >= 1, "an empty mailbox refuses nothing");
-                                 explorer::require(s.box.depth() == 0, "all credits came back");
-                               });
-  INFO(r.report);
-  CHECK(r.ok);
-  CHECK(r.exhausted);
-}
-
-TEST_CASE("mailbox explored: a suspended strand is woken by system mail only, and user mail waits for it") {
+TEMPLATE_LIST_TEST_CASE(
+    "mailbox explored: system mail is never refused or lost beside user mail at its bound", "",
+    mailbox_forms) {
+  using model = model_of<TestType>;
   const auto r =
-      explore_model(bounded("mailbox suspended"), rest::suspended,
-                    {[](model& s) { s.post(0); },
-                     [](model& s) {
-                       s.tell(0, 0, 8);
-                       s.post(1);
-                     }},
-                    [](model& s) {
-                      explorer::require(s.system_handled == 2, "no system mail is lost");
-                      explorer::require(s.user_handled == 1,
-                                        "the user mail is handled with the system mail that came after it");
-                    });
+      explore_model<model>(bounded("mailbox mixed"), rest::idle,
+                           {[](model& s) {
+                              s.tell(0, 0, 1);
+                              explorer::require(s.box.depth() <= 1, "the bound holds");
+                            },
+                            [](model& s) {
+                              s.post(0);
+                              explorer::require(s.box.depth() <= 1, "system mail is not counted");
+                            }},
+                           [](model& s) {
+                             explorer::require(s.system_handled == 1, "the system mail is handled");
+                             explorer::require(s.user_handled == 1, "the user mail is handled");
+                             explorer::require(s.box.depth() == 0, "all credits came back");
+                           });
   INFO(r.report);
   CHECK(r.ok);
   CHECK(r.exhausted);
 }
 
-TEST_CASE(
-    "mailbox explored: a sender that announced itself is not overtaken, and gets the room it waits for") {
+TEMPLATE_LIST_TEST_CASE("mailbox explored: the bound is never exceeded, and full is said only at the bound",
+                        "", mailbox_forms) {
+  using model = model_of<TestType>;
+  const auto r =
+      explore_model<model>(bounded("mailbox bound"), rest::idle,
+                           {[](model& s) {
+                              s.tell(0, 0, 1);
+                              explorer::require(s.box.depth() <= 1, "the bound holds");
+                            },
+                            [](model& s) {
+                              s.tell(2, 0, 1);
+                              explorer::require(s.box.depth() <= 1, "the bound holds");
+                            }},
+                           [](model& s) {
+                             explorer::require(s.user_handled == s.accepted.load(),
+                                               "what was accepted is handled, no more and no less");
+                             explorer::require(s.user_handled >= 1, "an empty mailbox refuses nothing");
+                             explorer::require(s.box.depth() == 0, "all credits came back");
+                           });
+  INFO(r.report);
+  CHECK(r.ok);
+  CHECK(r.exhausted);
+}
+
+TEMPLATE_LIST_TEST_CASE(
+    "mailbox explored: a suspended strand is woken by system mail only, and user mail waits for it", "",
+    mailbox_forms) {
+  using model = model_of<TestType>;
+  const auto r = explore_model<model>(
+      bounded("mailbox suspended"), rest::suspended,
+      {[](model& s) { s.post(0); },
+       [](model& s) {
+         s.tell(0, 0, 8);
+         s.post(1);
+       }},
+      [](model& s) {
+        explorer::require(s.system_handled == 2, "no system mail is lost");
+        explorer::require(s.user_handled == 1,
+                          "the user mail is handled with the system mail that came after it");
+      });
+  INFO(r.report);
+  CHECK(r.ok);
+  CHECK(r.exhausted);
+}
+
+TEMPLATE_LIST_TEST_CASE(
+    "mailbox explored: a sender that announced itself is not overtaken, and gets the room it waits for", "",
+    mailbox_forms) {
+  using model = model_of<TestType>;
   // The owner's side of waiting, as small as it can be: one waiting sender, whose mail the visit admits.
   struct waiting {
     troupe::detail::atomic<bool> locked{false};
@@ -319,17 +345,19 @@ TEST_CASE(
   CHECK(r.exhausted);
 }
 
-TEST_CASE("mailbox explored: after close nothing is accepted, and what was accepted is handled") {
-  const auto r =
-      explore_model(bounded("mailbox close"), rest::idle,
-                    {[](model& s) { s.tell(0, 0, 8); },
-                     [](model& s) {
-                       s.box.close();
-                       explorer::require(s.tell(2, 0, 8) == push_result::closed, "a closed mailbox refuses");
-                     }},
-                    [](model& s) {
-                      explorer::require(s.user_handled == s.accepted.load(), "what was accepted is handled");
-                    });
+TEMPLATE_LIST_TEST_CASE("mailbox explored: after close nothing is accepted, and what was accepted is handled",
+                        "", mailbox_forms) {
+  using model = model_of<TestType>;
+  const auto r = explore_model<model>(
+      bounded("mailbox close"), rest::idle,
+      {[](model& s) { s.tell(0, 0, 8); },
+       [](model& s) {
+         s.box.close();
+         explorer::require(s.tell(2, 0, 8) == push_result::closed, "a closed mailbox refuses");
+       }},
+      [](model& s) {
+        explorer::require(s.user_handled == s.accepted.load(), "what was accepted is handled");
+      });
   INFO(r.report);
   CHECK(r.ok);
   CHECK(r.exhausted);

@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "support/catch.hpp"
+#include "support/mailbox_forms.hpp"
 
 namespace {
 
 using troupe::detail::mail;
 using troupe::detail::mail_kind;
 using troupe::detail::mail_queue;
-using troupe::detail::mailbox;
 using troupe::detail::push_result;
 
 constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
@@ -29,11 +29,12 @@ struct numbered : mail {
 
 }  // namespace
 
-TEST_CASE("mailbox stress: many senders, one consumer that rests, suspends and works in place") {
+TEMPLATE_LIST_TEST_CASE("mailbox stress: many senders, one consumer that rests, suspends and works in place",
+                        "", troupe_test::mailbox_forms) {
   constexpr int senders = 3;
   constexpr int each = 30'000;
   constexpr std::uint32_t capacity = 8;
-  mailbox box;
+  TestType box;
   std::atomic<int> scheduled{0};  // times the consumer was woken and has not yet come
   std::atomic<bool> twice{false};
   std::vector<std::thread> crew;

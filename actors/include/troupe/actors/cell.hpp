@@ -405,7 +405,8 @@ class alignas(16) cell final : public strand, public context {
   exit_mail exit_;
 };
 
-static_assert(sizeof(cell) <= 256, "what a cell grows by, every idle actor costs");
+static_assert(sizeof(cell) <= 256 + sizeof(mailbox) - sizeof(one_word_mailbox),
+              "what a cell grows by, every idle actor costs");
 
 inline cell& self_cell(context& c) noexcept {
   return static_cast<cell&>(c);

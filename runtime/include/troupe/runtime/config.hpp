@@ -16,6 +16,20 @@
 #error "Troupe needs exceptions, by which an actor fails and is restarted: compile without -fno-exceptions."
 #endif
 
+#if !defined(TROUPE_TWO_WORD_MAILBOX)
+#if defined(__SANITIZE_HWADDRESS__)
+#define TROUPE_TAGGED_POINTERS
+#elif defined(__has_feature)
+#if __has_feature(hwaddress_sanitizer)
+#define TROUPE_TAGGED_POINTERS
+#endif
+#endif
+#if defined(TROUPE_TAGGED_POINTERS)
+#error \
+    "Troupe needs mailboxes of two words where pointers have tags: configure with -DTROUPE_TWO_WORD_MAILBOX=ON."
+#endif
+#endif
+
 /// Keeps a function out of line. Used where inlining would let a compiler keep
 /// the address of a thread-local across a coroutine's suspension, after which
 /// the coroutine may run on another thread.

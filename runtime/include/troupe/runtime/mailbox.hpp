@@ -23,99 +23,56 @@
 //     ^                          |    ^                     |
 //     +------ try_idle ----------+    +--- push_system -----+ (schedules)
 //
+// A mailbox with a bound that the count cannot hold lives elsewhere, in its two-word form: then the word is
+// the address of that, with all other bits set, which no word of its own ever has. Each call finds that out
+// where it would have refused, or gone on to its slower path.
+//
 // Cost: a push is one compare-and-swap. A consumer that finds a single mail
 // handles it in place and pays one more for the whole visit; a batch costs one
 // for detaching it, and that one also credits the batch before.
 #pragma once
 
 #include <cstdint>
+#include <troupe/runtime/assert.hpp>
 #include <troupe/runtime/atomic.hpp>
-#include <utility>
+#include <troupe/runtime/mail.hpp>
+#include <troupe/runtime/two_word_mailbox.hpp>
 
 namespace troupe::detail {
 
-class strand;
-struct mail;
-
-/// What a mail is, shared by all mails of a kind; static storage.
-struct mail_kind {
-  /// A system mail acts when the strand comes to it, and disposes of itself.
-  /// Null for user mail, which the owner of the strand interprets.
-  void (*act)(mail&, strand&) noexcept;
-  /// Frees a mail that nobody will handle (its receiver is gone).
-  void (*dispose)(mail&) noexcept;
-};
-
-/// The link that every message, reply, timer and notice starts with.
-struct alignas(16) mail {
-  mail* next;
-  const mail_kind* kind;
-
-  explicit constexpr mail(const mail_kind& k) noexcept : next(nullptr), kind(&k) {}
-  [[nodiscard]] bool is_system() const noexcept { return kind->act != nullptr; }
-};
-
-/// An intrusive first-in-first-out list. Not thread-safe.
-class mail_queue {
+class one_word_mailbox {
  public:
-  [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
-  [[nodiscard]] mail* front() const noexcept { return head_; }
-
-  void push_back(mail& m) noexcept {
-    m.next = nullptr;
-    (head_ == nullptr ? head_ : tail_->next) = &m;
-    tail_ = &m;
-  }
-  void push_front(mail& m) noexcept {
-    m.next = head_;
-    if (head_ == nullptr) tail_ = &m;
-    head_ = &m;
-  }
-  mail* pop_front() noexcept {
-    mail* m = head_;
-    if (m != nullptr) head_ = m->next;
-    return m;
-  }
-  /// Appends a list, of which the last link is null. O(1).
-  void append(mail& first, mail& last) noexcept {
-    (head_ == nullptr ? head_ : tail_->next) = &first;
-    tail_ = &last;
-  }
-  /// Appends all of `other`, which is empty afterwards. O(1).
-  void append(mail_queue& other) noexcept {
-    if (other.head_ == nullptr) return;
-    (head_ == nullptr ? head_ : tail_->next) = other.head_;
-    tail_ = other.tail_;
-    other.head_ = nullptr;
-  }
-
- private:
-  mail* head_ = nullptr;
-  mail* tail_ = nullptr;
-};
-
-/// What became of a push. `wake`: it is queued, and the caller, nobody else,
-/// must schedule the consumer.
-enum class push_result : std::uint8_t { queued, wake, full, closed };
-
-class mailbox {
- public:
-  /// The largest bound that fits the word; the top count marks a dead mailbox.
+  /// The largest bound that fits the word; the top count marks a dead mailbox, or one that lives elsewhere.
   static constexpr std::uint32_t max_capacity = 0xfffe;
 
-  constexpr mailbox() noexcept = default;
-  mailbox(const mailbox&) = delete;
-  mailbox& operator=(const mailbox&) = delete;
+  constexpr one_word_mailbox() noexcept = default;
+  one_word_mailbox(const one_word_mailbox&) = delete;
+  one_word_mailbox& operator=(const one_word_mailbox&) = delete;
+
+  /// From now on all calls go to `m`, which lives as long as this. Before anybody else sees the mailbox, and
+  /// before anything but hold() was called.
+  void live_in(two_word_mailbox& m) noexcept {
+    if (load() != 0) m.hold();
+    TROUPE_ASSERT((address(m) & ~mail_mask) == 0,
+                  "what a mailbox lives in has an address that fits its word");
+    word_.store(address(m) | ~mail_mask, std::memory_order_relaxed);
+  }
 
   // -- producers: any thread ------------------------------------------------
 
   /// Queues user mail unless `capacity` mails are queued or being handled, or
-  /// a sender waits for room (it must not be overtaken). Never waits.
+  /// a sender waits for room (it must not be overtaken).
   push_result try_push(mail& m, std::uint32_t capacity) noexcept {
+    const push_result r = try_push_here(m, capacity);
+    return r == not_here ? push_elsewhere(m, capacity) : r;
+  }
+  /// The same, but `not_here`, and nothing has changed, when the mailbox lives elsewhere: for a caller whose
+  /// usual way is to keep no frame for that. Never waits.
+  push_result try_push_here(mail& m, std::uint32_t capacity) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
       if ((w & (closed_bit | waiters_bit)) != 0) {
-        return (w & closed_bit) != 0 ? push_result::closed : push_result::full;
+        return is_elsewhere(w) ? not_here : (w & closed_bit) != 0 ? push_result::closed : push_result::full;
       }
       if (count_of(w) >= capacity) return push_result::full;
       m.next = mail_of(w);
@@ -129,12 +86,23 @@ class mailbox {
     }
   }
 
+  /// What try_push_here() left to be done.
+  push_result push_elsewhere(mail& m, std::uint32_t capacity) noexcept {
+    return elsewhere(load()).try_push(m, capacity);
+  }
+
   /// Queues system mail: `queued` or `wake`, or `closed` when the consumer is
   /// dead and will never look again, so that the caller disposes of the mail.
   push_result push_system(mail& m) noexcept {
+    const push_result r = push_system_here(m);
+    return r == not_here ? push_system_elsewhere(m) : r;
+  }
+  /// As try_push_here(), and what it left to be done.
+  push_result push_system_elsewhere(mail& m) noexcept { return elsewhere(load()).push_system(m); }
+  push_result push_system_here(mail& m) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
-      if (is_dead(w)) return push_result::closed;
+      if (has_top_count(w)) return is_elsewhere(w) ? not_here : push_result::closed;
       m.next = mail_of(w);
       const std::uint64_t next = (w & ~(mail_mask | suspended_bit)) | address(m) | urgent_bit;
       if (word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -149,7 +117,7 @@ class mailbox {
   bool announce_waiter(std::uint32_t capacity) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
-      if ((w & closed_bit) != 0) return false;
+      if ((w & closed_bit) != 0) return is_elsewhere(w) && elsewhere(w).announce_waiter(capacity);
       if ((w & waiters_bit) != 0) return true;
       if (count_of(w) < capacity) return false;
       if (word_.compare_exchange_weak(w, w | waiters_bit, std::memory_order_acq_rel,
@@ -160,18 +128,30 @@ class mailbox {
   }
 
   /// Refuses user mail from now on; what is queued stays. Any thread.
-  void close() noexcept { word_.fetch_or(closed_bit, std::memory_order_acq_rel); }
+  void close() noexcept {
+    if (const std::uint64_t w = load(); is_elsewhere(w)) [[unlikely]]
+      return elsewhere(w).close();
+    word_.fetch_or(closed_bit, std::memory_order_acq_rel);
+  }
 
   // -- observers: any thread, a snapshot ------------------------------------
 
-  [[nodiscard]] bool closed() const noexcept { return (load() & closed_bit) != 0; }
+  [[nodiscard]] bool closed() const noexcept {
+    return (load() & closed_bit) != 0 && !elsewhere_not(&two_word_mailbox::closed);
+  }
   /// After true, what the consumer has left behind may be read.
-  [[nodiscard]] bool dead() const noexcept { return is_dead(word_.load(std::memory_order_seq_cst)); }
-  [[nodiscard]] bool suspended() const noexcept { return (load() & suspended_bit) != 0; }
+  [[nodiscard]] bool dead() const noexcept {
+    const std::uint64_t w = word_.load(std::memory_order_seq_cst);
+    return has_top_count(w) && (!is_elsewhere(w) || elsewhere(w).dead());
+  }
+  [[nodiscard]] bool suspended() const noexcept {
+    return (load() & suspended_bit) != 0 && !elsewhere_not(&two_word_mailbox::suspended);
+  }
   /// User mail queued or being handled.
   [[nodiscard]] std::uint32_t depth() const noexcept {
     const std::uint64_t w = load();
-    return is_dead(w) ? 0 : count_of(w);
+    if (has_top_count(w)) return is_elsewhere(w) ? elsewhere(w).depth() : 0;
+    return count_of(w);
   }
 
   // -- the consumer ---------------------------------------------------------
@@ -181,24 +161,33 @@ class mailbox {
   void hold() noexcept { word_.store(visited, std::memory_order_relaxed); }
 
   /// System mail waits. Cheap: a load.
-  [[nodiscard]] bool urgent() const noexcept { return (load() & urgent_bit) != 0; }
-  [[nodiscard]] bool has_waiters() const noexcept { return (load() & waiters_bit) != 0; }
+  [[nodiscard]] bool urgent() const noexcept {
+    return (load() & urgent_bit) != 0 && !elsewhere_not(&two_word_mailbox::urgent);
+  }
+  /// False only when urgent() is: for loops that look at each step.
+  [[nodiscard]] bool perhaps_urgent() const noexcept { return (load() & urgent_bit) != 0; }
+  [[nodiscard]] bool has_waiters() const noexcept {
+    return (load() & waiters_bit) != 0 && !elsewhere_not(&two_word_mailbox::has_waiters);
+  }
 
   /// The one user mail that hangs here, left in place, or null when there is
   /// none, more than one, or system mail. It must not be freed or sent on before
-  /// try_idle or detach has unhooked it: the list may not see its address twice.
+  /// try_idle or detach has unhooked it: the list may not see its address twice. Null when
+  /// the mailbox lives elsewhere.
   [[nodiscard]] mail* peek_single() const noexcept {
     const std::uint64_t w = word_.load(std::memory_order_acquire);
     return count_of(w) == 1 && (w & urgent_bit) == 0 && (w & mail_mask) != visited ? mail_of(w) : nullptr;
   }
 
   /// The system mail that hangs here, taken, if it is all that has come since the last visit; null, and
-  /// nothing has changed, otherwise. For a strand that was suspended: user mail may wait below.
+  /// nothing has changed, otherwise, or where a sender waits. For a strand that was suspended: user mail may
+  /// wait below.
   mail* take_single_system() noexcept {
     std::uint64_t w = word_.load(std::memory_order_acquire);
-    if ((w & urgent_bit) == 0) return nullptr;
+    // A mailbox that lives elsewhere has all bits set, and goes the long way with those that have waiters.
+    if ((w & (urgent_bit | waiters_bit)) != urgent_bit) return nullptr;
     mail* const m = mail_of(w);
-    if (ends_not(m->next) || !m->is_system()) return nullptr;
+    if (is_mail(m->next) || !m->is_system()) return nullptr;
     const std::uint64_t next = (w & ~(mail_mask | urgent_bit)) | visited;
     return word_.compare_exchange_strong(w, next, std::memory_order_acq_rel, std::memory_order_relaxed)
                ? m
@@ -219,7 +208,11 @@ class mailbox {
   }
 
   /// Gives back `handled` credits while work remains.
-  void credit(std::uint32_t handled) noexcept { word_.fetch_sub(handled * one, std::memory_order_acq_rel); }
+  void credit(std::uint32_t handled) noexcept {
+    if (const std::uint64_t w = load(); is_elsewhere(w)) [[unlikely]]
+      return elsewhere(w).credit(handled);
+    word_.fetch_sub(handled * one, std::memory_order_acq_rel);
+  }
 
   /// Ends a visit: gives back the last `handled` credits and goes idle. False,
   /// and nothing has changed, when mail has come or a sender waits. After true
@@ -227,7 +220,9 @@ class mailbox {
   bool try_idle(std::uint32_t handled, const mail* in_place) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
-      if ((w & mail_mask) != (in_place != nullptr ? address(*in_place) : visited)) return false;
+      if ((w & mail_mask) != (in_place != nullptr ? address(*in_place) : visited)) {
+        return is_elsewhere(w) && elsewhere(w).try_idle(handled, in_place);
+      }
       if ((w & (waiters_bit | urgent_bit)) != 0) return false;
       const std::uint64_t next = (w & ~mail_mask) - handled * one;
       if (word_.compare_exchange_weak(w, next, std::memory_order_acq_rel, std::memory_order_relaxed)) {
@@ -242,7 +237,7 @@ class mailbox {
   bool try_suspend() noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
-      if ((w & urgent_bit) != 0) return false;
+      if ((w & urgent_bit) != 0) return is_elsewhere(w) && elsewhere(w).try_suspend();
       if (word_.compare_exchange_weak(w, w | suspended_bit, std::memory_order_acq_rel,
                                       std::memory_order_relaxed)) {
         return true;
@@ -252,17 +247,25 @@ class mailbox {
 
   /// Counts `n` mails of waiting senders in, without a bound check: the consumer
   /// only hands out room that it has freed.
-  void admit(std::uint32_t n) noexcept { word_.fetch_add(n * one, std::memory_order_acq_rel); }
+  void admit(std::uint32_t n) noexcept {
+    if (const std::uint64_t w = load(); is_elsewhere(w)) return elsewhere(w).admit(n);
+    word_.fetch_add(n * one, std::memory_order_acq_rel);
+  }
 
   /// No sender waits any more. The caller holds the lock of the waiters' list.
-  void clear_waiters() noexcept { word_.fetch_and(~waiters_bit, std::memory_order_acq_rel); }
+  void clear_waiters() noexcept {
+    if (const std::uint64_t w = load(); is_elsewhere(w)) return elsewhere(w).clear_waiters();
+    word_.fetch_and(~waiters_bit, std::memory_order_acq_rel);
+  }
 
   /// Ends the mailbox for good: false when mail is left, which the consumer
   /// must take first. After true nobody will ever schedule the consumer.
   bool try_die() noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
     for (;;) {
-      if ((w & mail_mask) != visited || (w & (urgent_bit | waiters_bit)) != 0) return false;
+      if ((w & mail_mask) != visited || (w & (urgent_bit | waiters_bit)) != 0) {
+        return is_elsewhere(w) && elsewhere(w).try_die();
+      }
       // Sequentially consistent: whoever loads "not dead" afterwards is known to
       // the dying consumer (watch_link.cpp).
       if (word_.compare_exchange_weak(w, closed_bit | dead_count, std::memory_order_seq_cst,
@@ -276,7 +279,7 @@ class mailbox {
   // In the place of the newest mail: nothing hangs here, but the consumer is on a
   // visit. Without it a word whose system mail was taken would look idle, and the
   // next sender would schedule the strand a second time.
-  static constexpr std::uint64_t visited = 16;
+  static constexpr std::uint64_t visited = visit_mark;
   static constexpr std::uint64_t closed_bit = 1;
   static constexpr std::uint64_t waiters_bit = 2;
   static constexpr std::uint64_t urgent_bit = 4;
@@ -288,39 +291,39 @@ class mailbox {
   void take(std::uint32_t handled, const mail* in_place, mail_queue& user, mail_queue& system,
             std::uint64_t also) noexcept {
     std::uint64_t w = word_.load(std::memory_order_relaxed);
+    if (is_elsewhere(w)) [[unlikely]] {
+      return also == 0 ? elsewhere(w).detach(handled, in_place, user, system)
+                       : elsewhere(w).close_and_detach(handled, in_place, user, system);
+    }
     while (!word_.compare_exchange_weak(w,
                                         (((w & ~(mail_mask | urgent_bit)) | visited) - handled * one) | also,
                                         std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
-    // The list ends with null, with the mark, or before what hangs in place.
-    mail* m = mail_of(w);
-    mail_queue newer_user;
-    if ((w & urgent_bit) == 0) {
-      mail* const newest = m;
-      mail* later = nullptr;
-      while (m != in_place && ends_not(m)) later = std::exchange(m, std::exchange(m->next, later));
-      if (later != nullptr) user.append(*later, *newest);
-      return;
-    }
-    mail_queue newer_system;
-    while (m != in_place && ends_not(m)) {
-      mail* const older = m->next;
-      (m->is_system() ? newer_system : newer_user).push_front(*m);
-      m = older;
-    }
-    user.append(newer_user);
-    system.append(newer_system);
+    sort_mail(mail_of(w), in_place, (w & urgent_bit) != 0, user, system);
   }
 
-  // Neither null nor `visited`.
-  static bool ends_not(const mail* m) noexcept { return reinterpret_cast<std::uint64_t>(m) > visited; }
   static std::uint32_t count_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 48); }
-  static bool is_dead(std::uint64_t w) noexcept { return (w & dead_count) == dead_count; }
+  static bool has_top_count(std::uint64_t w) noexcept { return w >= dead_count; }
+  // A dead word has no mail in it.
+  static bool is_elsewhere(std::uint64_t w) noexcept { return w >= (dead_count | visited); }
+  static two_word_mailbox& elsewhere(std::uint64_t w) noexcept {
+    return *reinterpret_cast<two_word_mailbox*>(w & mail_mask);  // NOLINT(performance-no-int-to-ptr)
+  }
   static mail* mail_of(std::uint64_t w) noexcept {
     return reinterpret_cast<mail*>(w &
                                    mail_mask);  // NOLINT(performance-no-int-to-ptr): the word is a pointer
   }
-  static std::uint64_t address(const mail& m) noexcept { return reinterpret_cast<std::uint64_t>(&m); }
+  // Whether the mailbox lives elsewhere, and `flag` is not up there. Out of line, so that a look at a flag
+  // that is down here stays a test of memory.
+  [[nodiscard, gnu::noinline, gnu::cold]] bool elsewhere_not(bool (two_word_mailbox::*flag)()
+                                                                 const noexcept) const noexcept {
+    const std::uint64_t w = load();
+    return is_elsewhere(w) && !(elsewhere(w).*flag)();
+  }
+  template <class T>
+  static std::uint64_t address(const T& m) noexcept {
+    return reinterpret_cast<std::uint64_t>(&m);
+  }
   static bool is_idle(std::uint64_t w) noexcept { return (w & ~(closed_bit | waiters_bit)) == 0; }
 
   [[nodiscard]] std::uint64_t load() const noexcept { return word_.load(std::memory_order_relaxed); }
@@ -334,5 +337,13 @@ class mailbox {
   // Broken by: tests/explore/mailbox_explore_test, tests/stress/mailbox_stress_test.
   atomic<std::uint64_t> word_{0};
 };
+
+/// The form that strands have: the two-word form in builds with the CMake option TROUPE_TWO_WORD_MAILBOX, for
+/// processes whose memory has addresses of more than 48 bits or with tags.
+#ifdef TROUPE_TWO_WORD_MAILBOX
+using mailbox = two_word_mailbox;
+#else
+using mailbox = one_word_mailbox;
+#endif
 
 }  // namespace troupe::detail

@@ -162,6 +162,7 @@ class strand : public runnable {
  private:
   friend class leaf;
   TROUPE_NOINLINE void post_from_outside(mail& m) noexcept;
+  TROUPE_NOINLINE void post_elsewhere(mail& m, worker& w) noexcept;
   void settle(worker& w) noexcept;
   /// Stops one suspended await of a coroutine that `concerns` is true of, or that is below such a one;
   /// false when there is none.
