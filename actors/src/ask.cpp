@@ -20,7 +20,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
     code_ = errc::would_deadlock;
     why_ = owned<error>(new error(refuse_self(*from, wait_kind::reply)));
     unlink();
-    return false;
+    return gives_way(p);
   }
   if (from != nullptr && from->stop_asked() && to_->waits_for_end_of(*from)) [[unlikely]] {
     code_ = errc::closed;
@@ -42,14 +42,14 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
       code_ = errc::closed;
       break;
     default:
-      if (from != nullptr && closes_cycle(e)) return false;
+      if (from != nullptr && closes_cycle(e)) return gives_way(p);
       if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
       return true;
   }
   if (from != nullptr) from->waits().clear();
   sent_ = nullptr;
   unlink();
-  return false;
+  return gives_way(p);
 }
 
 // The request is on its way. From the push on the edge counts; that it precedes

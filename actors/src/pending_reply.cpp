@@ -65,7 +65,9 @@ void pending_leaf::start(cell& to, ask_envelope_base& e) {
 
 bool pending_leaf::suspend(promise_base& p) {
   if (!begin(p)) return true;
-  if (cell* const from = cell::of(owner()); from != nullptr && closes_cycle(*from)) return false;
+  if (cell* const from = cell::of(owner()); from != nullptr && closes_cycle(*from)) {
+    return gives_way(p);
+  }
   if (due_ != INT64_MAX) timer_ = wake_timer::arm_at(*this, due_, &on_timeout);
   return true;
 }

@@ -108,7 +108,7 @@ bool send_awaiter::suspend(promise_base& p) {
     w->envelope = std::exchange(mail_, nullptr);
   }
   wait_ = w;
-  if (from != nullptr && closes_cycle(*from, w->wait)) return false;
+  if (from != nullptr && closes_cycle(*from, w->wait)) return gives_way(p);
   if (deadline_ != forever) timer_ = wake_timer::arm(*this, deadline_, &timed_out);
   return true;
 }

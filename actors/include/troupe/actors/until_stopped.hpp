@@ -19,9 +19,13 @@ class [[nodiscard]] until_stopped_awaiter {
 
   until_stopped_awaiter(detail::cell& c, task<T> t) noexcept : inner_(std::move(t)), cell_(&c) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return cell_->stop_asked(); }
+  [[nodiscard]] bool await_ready() const noexcept { return cell_->stop_asked() && detail::spend_hop(); }
   template <detail::troupe_promise P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
+    if (cell_->stop_asked()) {  // over without having begun, but its turn is too
+      detail::defer(parent.promise());
+      return std::noop_coroutine();
+    }
     inner_.promise().yields_to_stop = true;
     return inner_.await_suspend(parent);
   }

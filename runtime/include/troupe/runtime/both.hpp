@@ -20,7 +20,7 @@ class [[nodiscard("nothing happens until it is awaited")]] pair_awaiter final : 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <troupe_promise P>
   bool await_suspend(std::coroutine_handle<P> h) {
-    return !begin(h.promise()) || start();
+    return !begin(h.promise()) || start() || gives_way(h.promise());
   }
   void await_resume() const {
     if (failure_) std::rethrow_exception(failure_);

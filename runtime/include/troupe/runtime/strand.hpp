@@ -194,6 +194,14 @@ TROUPE_NOINLINE void defer(promise_base& p) noexcept;
 /// A root has come to its end.
 TROUPE_NOINLINE void note_finished(promise_base& p) noexcept;
 
+/// For an await that is over without having waited: false when the coroutine may go on at once, else it
+/// stays suspended, and goes on in the next slice.
+inline bool gives_way(promise_base& p) noexcept {
+  if (spend_hop()) return false;
+  defer(p);
+  return true;
+}
+
 /// Transfers to `next`, or ends the slice when the hop budget is used up. The
 /// budget also bounds the stack where symmetric transfer is no tail call.
 inline std::coroutine_handle<> hop(promise_base& next) noexcept {
