@@ -54,6 +54,10 @@ template <class T, class M>
 inline constexpr bool has_handler_for = handles_plain<T, M> || handles_with_context<T, M> ||
                                         handles_later<T, M> || handles_later_with_context<T, M>;
 
+/// A notice that nobody else sees may be taken by value, but not to be changed.
+template <class T>
+concept takes_changeable_down = requires(T& t, down& d) { t.handle(d); };
+
 /// Whether what a handler returns is the reply; nothing, for a request that is
 /// only acknowledged (using reply = void).
 template <class M, class R>
@@ -180,10 +184,13 @@ struct dispatcher<T, protocol<Ms...>> {
   template <class M>
   static constexpr bool check() {
     static_assert(has_handler_for<T, M>,
-                  "troupe: the actor accepts a message that it has no handler for: add a handle() for it");
+                  "troupe: the actor accepts a message that it has no handler for: add a handle() for it, "
+                  "public, that takes the message by value, const& or &&");
     return true;
   }
   static_assert((check<Ms>() && ...));
+  static_assert(!takes_changeable_down<T> || handles_plain<T, down>,
+                "troupe: handle(down&) is never called: take the notice by value or const&");
 
   static void receive(cell& c, T& t, mail& m) {
     const bool found = ((m.kind == message_id<Ms>() ? (handle_message<T, Ms>(c, t, m), true) : false) || ...);
@@ -199,6 +206,54 @@ struct dispatcher<T, protocol<Ms...>> {
     return ((k == message_id<Ms>()) || ...);
   }
 };
+
+// -- hooks ------------------------------------------------------------------------
+
+// Whether a class has a member of that name at all, whatever it is and whoever may use it: then the name is
+// ambiguous in a class derived from it and from one that has it too. A final class is not looked at.
+struct hook_names {
+  int started;
+  int stopping;
+};
+template <class T>
+struct hook_clash : T, hook_names {};
+template <class T>
+concept can_be_derived_from = std::is_class_v<T> && !std::is_final_v<T>;
+template <class T>
+concept names_started = can_be_derived_from<T> && !requires { &hook_clash<T>::started; };
+template <class T>
+concept names_stopping = can_be_derived_from<T> && !requires { &hook_clash<T>::stopping; };
+// A data member of that name is none of our business.
+template <class T>
+concept has_started_data = requires { requires std::is_member_object_pointer_v<decltype(&T::started)>; };
+template <class T>
+concept has_stopping_data = requires { requires std::is_member_object_pointer_v<decltype(&T::stopping)>; };
+
+template <class T>
+concept has_started_hook = requires(T& t, context& x) { t.started(x); };
+template <class T>
+concept has_stopping_hook = requires(T& t, context& x, const exit_reason& why) { t.stopping(x, why); };
+
+template <class T>
+constexpr bool hooks_fit() {
+  static_assert(has_started_hook<T> || has_started_data<T> || !names_started<T>,
+                "troupe: the actor's started() is never called as it is: make it public, and "
+                "void started(troupe::context&)");
+  static_assert(has_stopping_hook<T> || has_stopping_data<T> || !names_stopping<T>,
+                "troupe: the actor's stopping() is never called as it is: make it public, and "
+                "void stopping(troupe::context&, const troupe::exit_reason&)");
+  if constexpr (has_started_hook<T>) {
+    using R = decltype(std::declval<T&>().started(std::declval<context&>()));
+    static_assert(!is_task<R>::value,
+                  "troupe: the started() hook is no coroutine: send yourself a message, or spawn_task");
+  }
+  if constexpr (has_stopping_hook<T>) {
+    using R =
+        decltype(std::declval<T&>().stopping(std::declval<context&>(), std::declval<const exit_reason&>()));
+    static_assert(!is_task<R>::value, "troupe: the stopping() hook is no coroutine: it must not wait");
+  }
+  return true;
+}
 
 // -- the state behind a cell ------------------------------------------------------
 
@@ -261,22 +316,18 @@ struct actor_box {
 
 template <class T, class... Args>
 struct class_behaviour {
+  static_assert(hooks_fit<T>());
   using box = actor_box<T, Args...>;
 
   static void receive(cell& c, mail& m) {
     dispatcher<T, typename T::accepts>::receive(c, box::of(c).state(), m);
   }
   static void started(cell& c) {
-    if constexpr (requires(T& t, context& x) { t.started(x); }) box::of(c).state().started(c);
+    if constexpr (has_started_hook<T>) box::of(c).state().started(c);
   }
   static void stopping(cell& c, const exit_reason& why) {
-    if constexpr (requires(T& t, context& x) { t.stopping(x, why); }) {
-      box::of(c).state().stopping(c, why);
-    }
+    if constexpr (has_stopping_hook<T>) box::of(c).state().stopping(c, why);
   }
-  static constexpr bool has_started = requires(T& t, context& x) { t.started(x); };
-  static constexpr bool has_stopping =
-      requires(T& t, context& x, const exit_reason& why) { t.stopping(x, why); };
 
   static constexpr behaviour value{
       type_name<T>(),
@@ -285,8 +336,8 @@ struct class_behaviour {
       &box::construct,
       &box::destroy,
       &box::destroy_arguments,
-      has_started ? &started : nullptr,
-      has_stopping ? &stopping : nullptr,
+      has_started_hook<T> ? &started : nullptr,
+      has_stopping_hook<T> ? &stopping : nullptr,
       &receive,
       box::copies || box::takes_copies,
   };
