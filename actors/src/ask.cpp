@@ -7,6 +7,15 @@
 
 namespace troupe::detail {
 
+void drop_owed(ask_envelope_base& e) noexcept {
+  strand* const here = current_strand();
+  if (cell* const by = here != nullptr ? cell::of(*here) : nullptr) {
+    by->drop_owed(e);
+  } else {
+    kind_of(e).refuse(e, error(errc::closed));
+  }
+}
+
 std::int64_t due_of_ask(cell* from, duration deadline) noexcept {
   const std::int64_t own = deadline == forever ? INT64_MAX : due_in(deadline);
   return from != nullptr ? std::min(own, from->due_of_handling()) : own;

@@ -400,8 +400,7 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
       kind_of(m).retire(m);
       return;
     }
-    leaf* const l = std::exchange(receiver_->waiting, nullptr);
-    receiver_->deliver(*l, m);
+    hand_over(m);
     return;
   }
   receive(m, w);

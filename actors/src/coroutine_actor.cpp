@@ -1,5 +1,5 @@
 // Actors that are one coroutine: those with an inbox, and owned tasks.
-#include <troupe/actors/actor.hpp>
+#include <troupe/actors/inbox.hpp>
 
 namespace troupe::detail {
 
@@ -13,13 +13,19 @@ void life_is_over(promise_base& base, strand& s) noexcept {
   const std::exception_ptr failure = std::move(p.exception);
   p.handle.destroy();
   if (how == outcome::error) {
-    c.crash(error::from_exception(failure, c.path()));
+    c.crash(failure_of(c, failure));
   } else if (how == outcome::value) {
     c.stop_self();
   }
 }
 
 }  // namespace
+
+void throw_two_receives() {
+  throw troupe_error(
+      error(make_error_code(errc::invalid_argument),
+            "the inbox is received from already: receive at one place, and hand on from there"));
+}
 
 void run_as_life(cell& c, task<void> t) noexcept {
   if (!t) {

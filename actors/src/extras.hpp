@@ -64,6 +64,8 @@ struct cell_extras {
   notice_queue notices;
   // System mail met at an inconvenient moment.
   mail_queue late_system;
+  // Requests whose reply_to was dropped, until the handler that did so is over.
+  mail_queue dropped;
   // Timers of this incarnation, by number.
   intrusive_index<actor_timer> timers;
   std::uint64_t next_timer = 1;

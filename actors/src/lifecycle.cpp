@@ -58,6 +58,8 @@ void cell::fail(exit_kind kind, error why) noexcept {
     core_->lose(*this, m, dead_letter_cause::crashed);
     k.refuse(m, error(make_error_code(errc::actor_failed), "the actor crashed while it handled the request",
                       path(), why));
+  } else if (receiver_ != nullptr && receiver_->taken != nullptr) {
+    lose_taken(*std::exchange(receiver_->taken, nullptr), nullptr);
   }
   begin_end(exit_reason(kind, std::move(why)));
 }
@@ -73,6 +75,7 @@ void cell::begin_end(exit_reason why) noexcept {
     x->leaving.reset();  // a stop of its own that did not come to it
   }
   leaving_ = false;
+  answer_dropped();
   set_up(false);
   end_timers_and_watches();
   cancel_awaits();

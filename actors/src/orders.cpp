@@ -55,6 +55,7 @@ stage cell::stage_now() const noexcept {
 
 void cell::act_on_orders() noexcept {
   std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
+  if ((orders & order_dropped) != 0) answer_dropped();
   if ((orders & (order_restart | order_bury)) != 0) orders |= order_heard;  // an answer, and more than that
   if ((orders & about_the_end) != 0) {
     for (unsigned i = 0; i < orders_to_end; ++i) {

@@ -35,6 +35,11 @@ constexpr behaviour root_behaviour{
 
 }  // namespace
 
+void check_handler_task(bool there) {
+  if (there) return;
+  throw troupe_error(error(make_error_code(errc::invalid_argument), "the handler returned an empty task"));
+}
+
 [[noreturn]] void throw_unhandled(const cell& c, const mail& m) {
   throw troupe_error(error(make_error_code(errc::invalid_argument),
                            std::string("no handler for ") + kind_of(m).name, c.path()));
@@ -68,10 +73,15 @@ void system_core::lose(const cell& to, mail& m, dead_letter_cause why) noexcept 
   // An asker is told itself; only what nobody hears of is a dead letter.
   const bool asked = k.is_request && static_cast<ask_envelope_base&>(m).waiter != nullptr;
   if (asked && why != dead_letter_cause::crashed) return;
+  lose(to, k, k.payload(m), why);
+}
+
+void system_core::lose(const cell& to, const message_kind& k, const void* message,
+                       dead_letter_cause why) noexcept {
   engine_->count([](counter_block& c) { c.dead_letters.add(); });
   if (!sinks_->wants_letters()) return;
   try {
-    sinks_->show(dead_letter(to.path(), why, m));
+    sinks_->show(dead_letter(to.path(), why, k, message));
   } catch (const std::bad_alloc&) {
     // No memory for its path: it is counted, and shown to nobody.
   }

@@ -87,27 +87,34 @@ void coroutine_finished(promise_base& base, strand& s) noexcept {
   auto& p = static_cast<task_promise<T>&>(base);
   auto& c = static_cast<cell&>(s);
   c.handler_done();
-  const outcome how = p.how;
+  outcome how = p.how;
   std::exception_ptr failure = std::move(p.exception);
   if constexpr (request_message<M>) {
     if (how == outcome::value && c.handling() != nullptr) {
       auto& e = static_cast<ask_envelope<M>&>(*c.handling());
-      if constexpr (std::is_void_v<T>) {
-        e.answer({});
-      } else {
-        e.answer(std::move(*p.value));
+      try {
+        if constexpr (std::is_void_v<T>) {
+          e.answer({});
+        } else {
+          e.answer(std::move(*p.value));
+        }
+      } catch (...) {  // the reply cannot be moved, or made of what the task yields
+        how = outcome::error;
+        failure = std::current_exception();
       }
     }
   }
   p.handle.destroy();
-  if (how == outcome::error) c.crash(error::from_exception(failure, c.path()));
+  if (how == outcome::error) c.crash(failure_of(c, failure));
   // Stopped: whoever stopped it deals with the mail.
 }
 
+/// Throws when there is no coroutine.
+void check_handler_task(bool there);
+
 template <class M, class T>
 void start_coroutine(cell& c, task<T> t) {
-  if (!t)
-    throw troupe_error(error(make_error_code(errc::invalid_argument), "the handler returned an empty task"));
+  check_handler_task(static_cast<bool>(t));
   auto& p = t.promise();
   p.finished = &coroutine_finished<M, T>;
   (void)t.release();
@@ -126,29 +133,83 @@ void begin_life(cell& c, F make) noexcept {
   }
 }
 
+// -- a request that is answered later ---------------------------------------------
+
+/// What the handler's parameters may refer to, for as long as it runs, be it a coroutine: also after the
+/// answer, with which the envelope travels back.
+template <class M>
+struct taken_request {
+  explicit taken_request(M&& m) noexcept(std::is_nothrow_move_constructible_v<M>) : message(std::move(m)) {}
+  M message;
+  reply_to<typename M::reply> answer;
+};
+
+template <class T, class M>
+decltype(auto) call_later(T& t, taken_request<M>& k, context& c) {
+  if constexpr (handles_later_with_context<T, M>) {
+    return t.handle(std::move(k.message), std::move(k.answer), c);
+  } else {
+    return t.handle(std::move(k.message), std::move(k.answer));
+  }
+}
+
+template <class M, class T>
+void taken_finished(promise_base& base, strand& s) noexcept {
+  auto& p = static_cast<task_promise<T>&>(base);
+  auto& c = static_cast<cell&>(s);
+  c.handler_done();
+  const outcome how = p.how;
+  const std::exception_ptr failure = std::move(p.exception);
+  auto* const k = static_cast<taken_request<M>*>(p.context);
+  p.handle.destroy();
+  if (how == outcome::error) c.lose_taken(*message_id<M>(), &k->message);
+  slab_delete(k);
+  if (how == outcome::error) c.crash(failure_of(c, failure));
+}
+
+template <class T, class M>
+void handle_later(cell& c, T& t, ask_envelope<M>& e) {
+  using owed = reply_to<typename M::reply>;
+  using R = decltype(call_later(t, std::declval<taken_request<M>&>(), static_cast<context&>(c)));
+  const auto take = [&c](taken_request<M>& k) {
+    k.answer = owed::take(static_cast<ask_envelope<M>&>(c.take_handling()));
+  };
+  if constexpr (is_task<R>::value) {
+    auto* const k = slab_new<taken_request<M>>(std::move(e.message));
+    take(*k);
+    R coroutine;
+    try {
+      coroutine = call_later(t, *k, static_cast<context&>(c));
+      check_handler_task(static_cast<bool>(coroutine));
+    } catch (...) {
+      c.lose_taken(*message_id<M>(), &k->message);
+      slab_delete(k);
+      throw;
+    }
+    auto& p = coroutine.promise();
+    p.finished = &taken_finished<M, typename R::value_type>;
+    p.context = k;
+    (void)coroutine.release();
+    c.run_handler(p);
+  } else {
+    taken_request<M> k(std::move(e.message));
+    take(k);
+    try {
+      call_later(t, k, static_cast<context&>(c));
+    } catch (...) {
+      c.lose_taken(*message_id<M>(), &k.message);
+      throw;
+    }
+  }
+}
+
 // -- one message ------------------------------------------------------------------
 
 template <class T, class M>
 void handle_message(cell& c, T& t, mail& m) {
   auto& e = static_cast<envelope<M>&>(m);
   if constexpr (handles_later<T, M> || handles_later_with_context<T, M>) {
-    M message = std::move(e.message);
-    auto answer = reply_to<typename M::reply>::take(static_cast<envelope<M>&>(c.take_handling()));
-    if constexpr (handles_later_with_context<T, M>) {
-      using R = decltype(t.handle(std::move(message), std::move(answer), static_cast<context&>(c)));
-      if constexpr (is_task<R>::value) {
-        start_coroutine<void>(c, t.handle(std::move(message), std::move(answer), static_cast<context&>(c)));
-      } else {
-        t.handle(std::move(message), std::move(answer), static_cast<context&>(c));
-      }
-    } else {
-      using R = decltype(t.handle(std::move(message), std::move(answer)));
-      if constexpr (is_task<R>::value) {
-        start_coroutine<void>(c, t.handle(std::move(message), std::move(answer)));
-      } else {
-        t.handle(std::move(message), std::move(answer));
-      }
-    }
+    handle_later<T, M>(c, t, e);
   } else {
     using R = decltype(call_handler(t, e.message, static_cast<context&>(c)));
     if constexpr (is_task<R>::value) {

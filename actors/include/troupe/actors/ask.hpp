@@ -25,6 +25,9 @@ class reply_to;
 
 namespace detail {
 
+/// The obligation to answer was dropped. Takes the envelope: its asker learns why there is no answer.
+void drop_owed(ask_envelope_base& e) noexcept;
+
 /// When an ask made here with this deadline is given up: not after the request that the
 /// present handler works on, if it does on one.
 [[nodiscard]] std::int64_t due_of_ask(cell* from, duration deadline) noexcept;
@@ -117,8 +120,8 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
 
 /// The obligation to answer a request, to keep for later: a handler of M takes it
 /// as `void handle(M, reply_to<M::reply>)`. Move-only; may be answered from any
-/// thread, once. Dropped unanswered, the asker gets errc::closed, or, when an
-/// exception dropped it, errc::actor_failed.
+/// thread, once. Dropped unanswered, the asker gets errc::closed; dropped by the end of an
+/// actor that has failed, wherever in it, errc::actor_failed with the cause.
 template <class R>
 class [[nodiscard("whoever drops this leaves the asker without an answer")]] reply_to {
  public:
@@ -130,17 +133,16 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
     return *this;
   }
   ~reply_to() {
-    // Dropped by an exception that leaves the handler: the actor has failed.
-    if (envelope_ != nullptr) {
-      answer_(*envelope_,
-              std::unexpected(error(std::uncaught_exceptions() > 0 ? errc::actor_failed : errc::closed)));
-    }
+    if (envelope_ != nullptr) detail::drop_owed(*envelope_);
   }
 
   /// Whether it still has to be answered.
   explicit operator bool() const noexcept { return envelope_ != nullptr; }
-  void send(result<R> r) noexcept {
-    if (envelope_ != nullptr) answer_(*std::exchange(envelope_, nullptr), std::move(r));
+  /// Throws what moving the answer throws; it is still owed then.
+  void send(result<R> r) noexcept(std::is_nothrow_move_constructible_v<result<R>>) {
+    if (envelope_ == nullptr) return;
+    answer_(*envelope_, std::move(r));
+    envelope_ = nullptr;
   }
 
   /// Internal.
@@ -149,7 +151,7 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
     e.hand_on();
     reply_to r;
     r.envelope_ = &e;
-    r.answer_ = [](detail::mail& m, result<R>&& value) noexcept {
+    r.answer_ = [](detail::ask_envelope_base& m, result<R>&& value) {
       auto& self = static_cast<detail::ask_envelope<M>&>(m);
       self.answer(std::move(value));
       self.send();
@@ -158,8 +160,8 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
   }
 
  private:
-  detail::mail* envelope_ = nullptr;
-  void (*answer_)(detail::mail&, result<R>&&) noexcept = nullptr;
+  detail::ask_envelope_base* envelope_ = nullptr;
+  void (*answer_)(detail::ask_envelope_base&, result<R>&&) = nullptr;
 };
 
 }  // namespace troupe

@@ -131,6 +131,7 @@ class alignas(16) cell final : public strand, public context {
   static constexpr std::uint32_t order_restart = 8;     // a crashed cell: start anew
   static constexpr std::uint32_t order_bury = 16;       // a crashed cell: end for good
   static constexpr std::uint32_t order_crash = 32;      // fault injection: fail
+  static constexpr std::uint32_t order_dropped = 64;    // answer the requests that were dropped
   static constexpr std::uint32_t order_child_up = 128;  // to a supervisor: a child has come up
   static constexpr std::uint32_t order_unborn = 256;    // its constructor threw: end for good
   static constexpr std::uint32_t order_recycle = 512;   // end the incarnation, and await the parent's order
@@ -173,6 +174,11 @@ class alignas(16) cell final : public strand, public context {
   /// Stops the handler if it works on the request that `c` was made for.
   void cancel_handling(const ask_canceller& c) noexcept;
   void crash(error why) noexcept;
+  /// A request that was taken was dropped here, unanswered. What its asker is told shows once the present
+  /// handler is over: it may have been dropped by an exception that is on its way out.
+  void drop_owed(ask_envelope_base& e) noexcept;
+  /// The handler of a message that is in no mail any more has failed; null: it is nowhere.
+  void lose_taken(const message_kind& k, const void* message) noexcept;
   /// The incarnation fails: as `kind`, for `why`.
   void fail(exit_kind kind, error why) noexcept;
   /// Whether an order to end awaits the end of the present handler.
@@ -246,9 +252,13 @@ class alignas(16) cell final : public strand, public context {
   // For a coroutine actor: the leaf that waits for the next message. `drained` tells it that there
   // will be none, if it wants to know; otherwise that is the end of the actor.
   struct receiver {
-    void (*deliver)(leaf&, mail&) noexcept;
+    /// Moves the message out of its mail, which is gone then. False, or throwing, it has not.
+    bool (*take)(leaf&, mail&);
+    /// Goes on with the message that was taken.
+    void (*received)(leaf&) noexcept;
     leaf* waiting = nullptr;
     void (*drained)(leaf&) noexcept = nullptr;
+    const message_kind* taken = nullptr;  // what it works on, since it received last
   };
   void wait_for_mail(receiver* r) noexcept { receiver_ = r; }
 
@@ -284,6 +294,7 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] bool awaits_only() const noexcept;
   void receive(mail& m, worker& w) noexcept;
   void handle(mail& m, bool counted, worker& w) noexcept;
+  void hand_over(mail& m) noexcept;
   void handle_batch(std::uint32_t& left, worker& w) noexcept;
   [[nodiscard]] bool has_notices() const noexcept;
   void finish_handling(worker& w) noexcept;
@@ -307,6 +318,8 @@ class alignas(16) cell final : public strand, public context {
   void report_end() noexcept;
   void restart_when_due() noexcept;
   void begin_end(exit_reason why) noexcept;
+  void answer_dropped() noexcept;
+  [[nodiscard]] error error_of_owed() const;
   [[nodiscard]] exit_reason leaving_reason() noexcept;
   void end_timers_and_watches() noexcept;
   void stop_next_child() noexcept;

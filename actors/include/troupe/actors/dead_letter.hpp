@@ -19,26 +19,27 @@ enum class dead_letter_cause : std::uint8_t {
 /// A lost message, while it is shown to a sink.
 class dead_letter {
  public:
-  dead_letter(std::string path, dead_letter_cause why, detail::mail& m) noexcept
-      : path_(std::move(path)), why_(why), mail_(&m) {}
+  dead_letter(std::string path, dead_letter_cause why, const detail::message_kind& k,
+              const void* message) noexcept
+      : path_(std::move(path)), why_(why), kind_(&k), message_(message) {}
 
   /// The receiver's path.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] dead_letter_cause cause() const noexcept { return why_; }
   /// The type of the message, as the compiler writes it.
-  [[nodiscard]] const char* type() const noexcept { return detail::kind_of(*mail_).name; }
+  [[nodiscard]] const char* type() const noexcept { return kind_->name; }
   /// The message, when it is an M, or null. After a crash its contents may have
-  /// been moved from.
+  /// been moved from; of a coroutine actor that had received it, only the type is left.
   template <class M>
   [[nodiscard]] const M* get() const noexcept {
-    if (mail_->kind != detail::message_id<M>()) return nullptr;
-    return static_cast<const M*>(detail::kind_of(*mail_).payload(*mail_));
+    return kind_ == detail::message_id<M>() ? static_cast<const M*>(message_) : nullptr;
   }
 
  private:
   std::string path_;
   dead_letter_cause why_;
-  detail::mail* mail_;
+  const detail::message_kind* kind_;
+  const void* message_;  // null: it is not there any more
 };
 
 /// Is shown every dead letter, on the thread that lost it, also on several threads at a time. Must not throw

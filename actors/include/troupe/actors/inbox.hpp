@@ -40,6 +40,9 @@ struct received_as<M> {
   using type = request<M>;
 };
 
+/// An inbox is received from by one coroutine at a time.
+[[noreturn]] void throw_two_receives();
+
 template <class... Ms>
 class [[nodiscard]] receive_awaiter final : public leaf {
  public:
@@ -53,29 +56,36 @@ class [[nodiscard]] receive_awaiter final : public leaf {
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <troupe_promise P>
   void await_suspend(std::coroutine_handle<P> h) {
+    if (receiver_->waiting != nullptr) throw_two_receives();
     if (!begin(h.promise())) return;
     receiver_->waiting = this;
+    receiver_->taken = nullptr;  // it is done with the last one
     receiver_->drained = until_drained_ ? &drained : nullptr;
     if (limit_ != forever) timer_ = wake_timer::arm(*this, limit_, &timed_out);
   }
   std::optional<message> await_resume() { return std::move(message_); }
 
-  static void deliver(leaf& l, mail& m) noexcept {
+  static bool take_mail(leaf& l, mail& m) {
+    auto& self = static_cast<receive_awaiter&>(l);
+    return ((m.kind == message_id<Ms>() ? (self.template take<Ms>(m), true) : false) || ...);
+  }
+  static void received(leaf& l) noexcept {
     auto& self = static_cast<receive_awaiter&>(l);
     wake_timer::disarm(self.timer_);
-    (void)((m.kind == message_id<Ms>() ? (self.template take<Ms>(m), true) : false) || ...);
     self.complete();
   }
 
  private:
+  // The mail is given up last: what moving the message throws leaves it as it was.
   template <class M>
   void take(mail& m) {
     auto& e = static_cast<envelope<M>&>(m);
     if constexpr (request_message<M>) {
-      M body = std::move(e.message);
-      message_.emplace(request<M>{std::move(body), reply_to<typename M::reply>::take(e)});
+      using owed = reply_to<typename M::reply>;
+      message_.emplace(std::in_place_type<request<M>>, std::move(e.message), owed());
+      std::get<request<M>>(*message_).reply = owed::take(e);
     } else {
-      message_.emplace(std::move(e.message));
+      message_.emplace(std::in_place_type<M>, std::move(e.message));
       slab_delete(&e);
     }
   }
@@ -118,7 +128,9 @@ class [[nodiscard]] receive_always final {
 }  // namespace detail
 
 /// The mailbox of a coroutine actor, as its coroutine sees it. Copyable; of use
-/// in that coroutine only.
+/// in that coroutine only, which receives at one place at a time: of two tasks side by side
+/// (both, either) the second to receive gets troupe_error, errc::invalid_argument. A notice (`down`) that it
+/// does not name is dropped; another message that it does not name, of a timer, is a crash of the actor.
 template <class... Ms>
 class inbox {
  public:
@@ -187,7 +199,7 @@ struct coroutine_state {
 
   F f;
   std::tuple<Args...> arguments;
-  cell::receiver receiver{&signature::awaiter::deliver};
+  cell::receiver receiver{&signature::awaiter::take_mail, &signature::awaiter::received};
 };
 
 template <class F, class... Args>

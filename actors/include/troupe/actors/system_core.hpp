@@ -45,6 +45,8 @@ class system_core final : public pinnable {
 
   /// Something was accepted by a mailbox, or refused there, and lost. Any thread.
   void lose(const cell& to, mail& m, dead_letter_cause why) noexcept;
+  /// The same of a message that is in no mail any more; null when it is nowhere.
+  void lose(const cell& to, const message_kind& k, const void* message, dead_letter_cause why) noexcept;
   void subscribe(dead_letter_sink& s);
   void unsubscribe(dead_letter_sink& s) noexcept;
 

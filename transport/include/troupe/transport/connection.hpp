@@ -125,7 +125,7 @@ template <class T, class Stream>
 struct connection_run<T, Stream> {
   using messages = inbox_of_run<decltype(&T::run), Stream>;
   struct receiver : cell::receiver {
-    receiver() noexcept : cell::receiver{&messages::awaiter::deliver} {}
+    receiver() noexcept : cell::receiver{&messages::awaiter::take_mail, &messages::awaiter::received} {}
   };
   static constexpr bool has_inbox = true;
   static bool accepts(const message_kind* k) noexcept { return messages::accepts(k); }
