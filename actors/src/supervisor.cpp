@@ -217,6 +217,10 @@ supervisor_orders orders_of(const supervisor_ref& s) {
 namespace {
 
 task<result<any_ref>> ask_to_start(supervisor_ref whom, detail::child_spec child) {
+  if (!whom) {
+    co_return std::unexpected(
+        error(make_error_code(errc::not_running), "there is no such supervisor, or it does not run"));
+  }
   co_return co_await detail::orders_of(whom).ask(detail::start_child{std::move(child)},
                                                  supervisor_ref::patience);
 }
@@ -234,7 +238,7 @@ task<result<any_ref>> supervisor_ref::begin_child(std::string id, const child_op
 
 task<result<supervisor_ref>> supervisor_ref::start_child(const supervisor& below) const {
   // Checked here, for what is wrong further down is of no concern to the one that is asked.
-  if (auto found = problem(below.spec(), path())) {
+  if (auto found = problem(below.spec(), *this ? path() : std::string())) {
     return [](error wrong) -> task<result<supervisor_ref>> {
       co_return std::unexpected(std::move(wrong));
     }(std::move(*found));
@@ -260,8 +264,7 @@ detail::ask_awaiter<detail::list_children> supervisor_ref::children() const {
 }
 
 supervisor_ref supervisor_ref::partition(std::uint64_t key) const {
-  std::uint64_t n = 0;
-  cell()->for_each_child([&n](detail::cell&) { ++n; });
+  const std::uint64_t n = detail::partitions_of(*cell());  // those that do not run are counted, too
   if (n == 0) return {};
   const std::string wanted = std::to_string(key % n);
   detail::cell* found = nullptr;

@@ -10,7 +10,7 @@ supervisor_state::supervisor_state(context& self, const std::shared_ptr<const su
     : me_(static_cast<cell&>(self)), spec_(s), report_(r) {
   for (const child_spec& c : spec_->children) append(c);
   if (options().strategy == strategy::partitioned) {
-    const std::uint32_t n = options().partitions != 0 ? options().partitions : me_.home().options().workers;
+    const std::uint32_t n = partitions_of(me_);
     for (std::uint32_t i = 0; i < n; ++i) {
       auto partition = std::make_shared<supervisor_spec>();
       partition->name = std::to_string(i);
@@ -480,6 +480,13 @@ constexpr behaviour make_behaviour() {
 constexpr behaviour supervisor_behaviour = make_behaviour();
 
 }  // namespace
+
+// Kept arguments live as long as the cell, and never change.
+std::uint32_t partitions_of(cell& supervisor) noexcept {
+  const auto& spec = std::get<0>(args::box::of(supervisor).arguments);
+  if (spec->options.strategy != strategy::partitioned) return 0;
+  return spec->options.partitions != 0 ? spec->options.partitions : supervisor.home().options().workers;
+}
 
 cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,
                        const spawn_options& o, const std::shared_ptr<start_report>& report) {

@@ -119,6 +119,9 @@ class supervisor_state {
 [[nodiscard]] std::optional<error> wrong_with(const child_spec& c, const supervisor_options& above,
                                               const std::string& path);
 
+/// How many partitions a supervisor has, whether or not they run; 0 when it is not partitioned. Any thread.
+[[nodiscard]] std::uint32_t partitions_of(cell& supervisor) noexcept;
+
 /// The cell of a supervisor under `parent`, with one share for the caller.
 cell* start_supervisor(cell& parent, const std::shared_ptr<const supervisor_spec>& spec,
                        const spawn_options& o, const std::shared_ptr<start_report>& report);

@@ -267,6 +267,28 @@ TEST_CASE("partitioned: children are started by key, each partition restarts and
   });
 }
 
+TEST_CASE("partitioned: a key keeps its partition, also while another one, or its own, does not run") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    const auto top = b.sys.start(troupe::supervisor("p", {.strategy = troupe::partitioned, .partitions = 4}));
+    REQUIRE(top);
+    const auto parts = b.sys.supervisor_at("/p").value();
+    b.sys.stop(*b.sys.supervisor_at("/p/1"));
+    b.run();
+    for (std::uint64_t key = 0; key < 12; ++key) {
+      const auto at = parts.partition(key);
+      REQUIRE(static_cast<bool>(at) == (key % 4 != 1));
+      if (at) CHECK(at.path() == "/p/" + std::to_string(key % 4));
+    }
+    history log;
+    const auto none = b.await(parts.partition(1).start_child<member>("", {}, std::string("x"), &log));
+    REQUIRE_FALSE(none);
+    CHECK(none.error() == errc::not_running);
+    CHECK_FALSE(b.await(parts.partition(1).start_child(troupe::supervisor("below"))));
+    CHECK_FALSE(b.sys.supervisor_at("/p/0").value().partition(0));  // it has none
+  });
+}
+
 TEST_CASE("partitioned: as many partitions as workers, unless told otherwise") {
   troupe::system sys({.workers = 2});
   const auto top = sys.start(troupe::supervisor("parts", {.strategy = troupe::partitioned}));

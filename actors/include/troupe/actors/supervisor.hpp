@@ -243,7 +243,8 @@ class supervisor_ref : public any_ref {
   /// <troupe/actors/inspect.hpp>; those of a dynamic supervisor are seen by inspect() only.
   detail::ask_awaiter<detail::list_children> children() const;
 
-  /// Of a partitioned supervisor: the partition for a key. Empty when it does not run just now.
+  /// Of a partitioned supervisor: the partition for a key, always the same. Empty when that does not run just
+  /// now; start_child() of an empty one yields errc::not_running.
   [[nodiscard]] supervisor_ref partition(std::uint64_t key) const;
 
  private:
