@@ -7,6 +7,16 @@
 
 namespace troupe::detail {
 
+void ask_envelope_base::take_back() noexcept {
+  request_state expected = request_state::wanted;
+  while (!state.compare_exchange_weak(expected, request_state::in_vain, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed) &&
+         expected != request_state::in_vain) {
+    expected = request_state::wanted;
+    spin_pause();
+  }
+}
+
 void drop_owed(ask_envelope_base& e) noexcept {
   strand* const here = current_strand();
   if (cell* const by = here != nullptr ? cell::of(*here) : nullptr) {
@@ -34,14 +44,14 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (from != nullptr && from->stop_asked() && to_->waits_for_end_of(*from)) [[unlikely]] {
     code_ = errc::closed;
     unlink();
-    return false;
+    return gives_way(p);
   }
   e.wait_on(*this, owner());
   sent_ = &e;
   e.due = due_of_ask(from, deadline_);
   if (cancels_) e.cancel = slab_new<ask_canceller>(*to_);
   if (from != nullptr) {
-    e.wait.store(from->waits().announce(*to_, wait_kind::reply).bits(), std::memory_order_relaxed);
+    e.wait.store(from->announce_wait(*to_, wait_kind::reply).bits(), std::memory_order_relaxed);
   }
   switch (deliver(*to_, e)) {
     case push_result::full:
@@ -55,7 +65,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
       if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
       return true;
   }
-  if (from != nullptr) from->waits().clear();
+  if (from != nullptr) end_edge(e);
   sent_ = nullptr;
   unlink();
   return gives_way(p);
@@ -73,21 +83,39 @@ bool ask_leaf::closes_cycle(ask_envelope_base& e) {
     return false;
   std::optional<error> cycle = refuse_cycle(from, id);
   if (!cycle) return false;
-  code_ = errc::would_deadlock;
-  why_ = owned<error>(new error(std::move(*cycle)));
-  e.in_vain.store(true, std::memory_order_relaxed);
-  forget_(*this);
+  withdraw_for(std::move(*cycle));
   unlink();
   return true;
+}
+
+// Takes the request back.
+void ask_leaf::withdraw_for(error cycle) {
+  code_ = errc::would_deadlock;
+  why_ = owned<error>(new error(std::move(cycle)));
+  sent_->take_back();
+  forget_(*this);
+}
+
+bool ask_leaf::refuse(leaf& l, error cycle) {
+  auto& self = static_cast<ask_leaf&>(l);
+  self.withdraw_for(std::move(cycle));
+  self.complete();
+  return true;
+}
+
+void ask_leaf::end_edge(const ask_envelope_base& e) noexcept {
+  if (const wait_id id(e.wait.load(std::memory_order_relaxed)); id) {
+    static_cast<cell&>(owner()).waits().over(id);
+  }
 }
 
 void ask_leaf::give_up() noexcept {
   wake_timer::disarm(timer_);
   ask_envelope_base* const e = std::exchange(sent_, nullptr);
   if (e == nullptr) return;
-  if (e->wait.load(std::memory_order_relaxed) != 0) static_cast<cell&>(owner()).waits().clear();
+  end_edge(*e);
   if (ask_canceller* const c = e->cancel) {
-    e->in_vain.store(true, std::memory_order_relaxed);
+    e->take_back();
     c->send();
   }
   e->abandon();

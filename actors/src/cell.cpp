@@ -162,8 +162,8 @@ namespace {
 
 // Whoever asked for it does not want it any more.
 bool asked_in_vain(const mail& m) noexcept {
-  return kind_of(m).is_request &&
-         static_cast<const ask_envelope_base&>(m).in_vain.load(std::memory_order_relaxed);
+  return kind_of(m).is_request && static_cast<const ask_envelope_base&>(m).state.load(
+                                      std::memory_order_relaxed) == request_state::in_vain;
 }
 
 }  // namespace
@@ -218,11 +218,12 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
 // afterwards. False when something is left to do.
 bool cell::resume_awaiting(worker& w) noexcept {
   if (has_late_system_mail()) return false;
+  const wait_id before = waits_.look();
   mail* const m = box_.take_single_system();
   if (m == nullptr) return false;
   w.running_what.store(nullptr, std::memory_order_relaxed);  // no message of a user's
   m->kind->act(*m, *this);
-  if (!awaits_only()) return false;
+  if (!awaits_only() || refuse_wait(before)) return false;
   w.let_go();
   return box_.try_suspend();
 }
@@ -253,6 +254,7 @@ bool cell::at_rest() const noexcept {
 // places: idle or suspended in its mailbox's word, queued with a worker, or dead.
 void cell::visit(worker& w) noexcept {
   cell& c = *this;
+  const wait_id waited = waits_.look();
   std::uint32_t left = worker::quantum;
   if (w.simulated) [[unlikely]]
     left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
@@ -293,6 +295,7 @@ void cell::visit(worker& w) noexcept {
       }
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
+      if (c.refuse_wait(waited)) continue;
       w.let_go();
       if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
       continue;

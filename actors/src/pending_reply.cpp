@@ -77,7 +77,7 @@ bool pending_leaf::suspend(promise_base& p) {
 // whether the receiver still has it. What both miss, a reply under way, shows in
 // the mailbox (wait_kind::later).
 bool pending_leaf::closes_cycle(cell& from) {
-  const wait_id id = from.waits().announce(*to_, wait_kind::later);
+  const wait_id id = from.announce_wait(*to_, wait_kind::later);
   if (!id) return false;
   sent_->wait.store(id.bits(), std::memory_order_relaxed);
   from.waits().confirm(id);
@@ -89,16 +89,30 @@ bool pending_leaf::closes_cycle(cell& from) {
   if (!to_->waits().look() || !from.may_be_awaited()) return false;
   std::optional<error> cycle = refuse_cycle(from, id);
   if (!cycle || !sent_->held.load(std::memory_order_acquire)) return false;
-  code_ = errc::would_deadlock;
-  why_ = owned<error>(new error(std::move(*cycle)));
-  sent_->in_vain.store(true, std::memory_order_relaxed);
-  forget_(*this);
+  withdraw_for(std::move(*cycle));
   unlink();
   return true;
 }
 
+void pending_leaf::withdraw_for(error cycle) {
+  code_ = errc::would_deadlock;
+  why_ = owned<error>(new error(std::move(cycle)));
+  sent_->take_back();
+  forget_(*this);
+}
+
+bool pending_leaf::refuse(leaf& l, error cycle) {
+  auto& self = static_cast<pending_leaf&>(l);
+  if (!self.sent_->held.load(std::memory_order_acquire)) return false;
+  self.withdraw_for(std::move(cycle));
+  self.complete();
+  return true;
+}
+
 void pending_leaf::end_edge(const ask_envelope_base& e) noexcept {
-  if (e.wait.load(std::memory_order_relaxed) != 0) static_cast<cell&>(owner()).waits().clear();
+  if (const wait_id id(e.wait.load(std::memory_order_relaxed)); id) {
+    static_cast<cell&>(owner()).waits().over(id);
+  }
 }
 
 void pending_leaf::give_up() noexcept {

@@ -94,13 +94,13 @@ bool send_awaiter::suspend(promise_base& p) {
   auto* const w = slab_new<send_wait>(*to_, *std::exchange(mail_, nullptr));
   w->wait_on(*this, owner());
   cell* const from = cell::of(owner());
-  if (from != nullptr) w->wait = from->waits().announce(*to_, wait_kind::room);
+  if (from != nullptr) w->wait = from->announce_wait(*to_, wait_kind::room);
   for (;;) {
     if (w->enqueue()) break;
     // Room appeared, or the receiver ended, between the attempt and now.
     mail_ = &w->give_envelope();
     if (attempt()) {
-      if (from != nullptr) from->waits().clear();
+      if (from != nullptr) from->waits().end(w->wait);
       slab_delete(w);
       unlink();
       return false;
@@ -119,11 +119,24 @@ bool send_awaiter::closes_cycle(cell& from, wait_id id) {
   seq_cst_fence();
   if (!to_->waits().look() || !from.may_be_awaited()) return false;
   std::optional<error> cycle = refuse_cycle(from, id);
-  if (!cycle || !wait_->leave()) return false;
-  code_ = errc::would_deadlock;
-  why_ = owned<error>(new error(std::move(*cycle)));
-  slab_delete(std::exchange(wait_, nullptr));
+  if (!cycle || !withdraw_for(std::move(*cycle))) return false;
   unlink();
+  return true;
+}
+
+// Leaves the line; false when it was served at the same moment.
+bool send_awaiter::withdraw_for(error cycle) {
+  if (!wait_->leave()) return false;
+  code_ = errc::would_deadlock;
+  why_ = owned<error>(new error(std::move(cycle)));
+  slab_delete(std::exchange(wait_, nullptr));
+  return true;
+}
+
+bool send_awaiter::refuse(leaf& l, error cycle) {
+  auto& self = static_cast<send_awaiter&>(l);
+  if (!self.withdraw_for(std::move(cycle))) return false;
+  self.over(errc::would_deadlock);
   return true;
 }
 
@@ -138,7 +151,7 @@ void send_awaiter::abandon(leaf& l) noexcept {
   wake_timer::disarm(self.timer_);
   send_wait* const w = std::exchange(self.wait_, nullptr);
   if (w == nullptr) return;
-  if (w->wait) static_cast<cell&>(self.owner()).waits().clear();
+  if (w->wait) static_cast<cell&>(self.owner()).waits().end(w->wait);
   if (w->leave()) {
     slab_delete(w);
   } else {
@@ -151,7 +164,7 @@ void send_awaiter::timed_out(leaf& l) noexcept {
   wake_timer::fired(self.timer_);
   // Served at the same moment: then it was in time, and the mail is under way.
   if (!self.wait_->leave()) return;
-  if (self.wait_->wait) static_cast<cell&>(self.owner()).waits().clear();
+  if (self.wait_->wait) static_cast<cell&>(self.owner()).waits().end(self.wait_->wait);
   slab_delete(std::exchange(self.wait_, nullptr));
   self.code_ = errc::timeout;
   self.complete();

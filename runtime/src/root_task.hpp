@@ -30,7 +30,7 @@ class root_task final : public strand, public root_link {
   static void ignore(mail&) noexcept {}
   static std::string describe_it(const strand&) { return "a task of the runtime"; }
   static void free_it(strand& s) noexcept;
-  static constexpr strand::type type_of{&describe_it, &free_it};
+  static constexpr strand::type type_of{&describe_it, &free_it, nullptr};
   static constexpr mail_kind start_kind{&act_start, &ignore};
   static constexpr mail_kind stop_kind{&act_stop, &ignore};
 

@@ -40,7 +40,10 @@ bool leaf::begin(promise_base& p) noexcept {
   awaiting_ = &p;
   prev_ = nullptr;
   next_ = s.leaves_;
-  if (next_ != nullptr) next_->prev_ = this;
+  if (next_ != nullptr) {
+    next_->prev_ = this;
+    if (s.type_->waits_for_more != nullptr) s.type_->waits_for_more(s);
+  }
   s.leaves_ = this;
   return true;
 }

@@ -71,7 +71,12 @@ class ask_leaf : public leaf {
   bool cancels_;
 
  private:
+  friend class cell;
   bool closes_cycle(ask_envelope_base& e);
+  void withdraw_for(error cycle);
+  void end_edge(const ask_envelope_base& e) noexcept;
+  /// It waits, and that closes a cycle after all. False when what it waits for is under way.
+  static bool refuse(leaf& l, error cycle);
 
   void (*forget_)(leaf&) noexcept;
   owned<error> why_;  // what code_ does not say
@@ -146,6 +151,8 @@ class [[nodiscard("whoever drops this leaves the asker without an answer")]] rep
   }
 
   /// Internal.
+  [[nodiscard]] detail::ask_envelope_base* envelope() const noexcept { return envelope_; }
+  [[nodiscard]] detail::ask_envelope_base* release() noexcept { return std::exchange(envelope_, nullptr); }
   template <class M>
   static reply_to take(detail::ask_envelope<M>& e) noexcept {
     e.hand_on();

@@ -150,6 +150,10 @@ class alignas(16) cell final : public strand, public context {
 
   // -- on the strand --------------------------------------------------------
 
+  /// Its handler begins to wait for `to`: the edge, if that is all that it waits for.
+  wait_id announce_wait(const cell& to, wait_kind k) noexcept {
+    return only_wait() != nullptr ? waits_.announce(to, k) : wait_id();
+  }
   /// Whether some actor may wait for this one now: never falsely no.
   [[nodiscard]] bool may_be_awaited() const noexcept;
   /// Whether this visit ends with more room in the mailbox than there is now.
@@ -285,13 +289,16 @@ class alignas(16) cell final : public strand, public context {
   static void run_slice(runnable& r, worker& w) noexcept;
   static std::string describe_cell(const strand& s);
   static void free_strand(strand& s) noexcept { static_cast<cell&>(s).free_cell(); }
-  static constexpr strand::type type_of{&describe_cell, &free_strand};
+  // What waits at two places waits for neither alone.
+  static void drop_edge(strand& s) noexcept { static_cast<cell&>(s).waits_.clear(); }
+  static constexpr strand::type type_of{&describe_cell, &free_strand, &drop_edge};
   void act_on_orders() noexcept;
   mail* next_mail(bool& counted) noexcept;
   void visit(worker& w) noexcept;
   [[nodiscard]] bool at_rest() const noexcept;
   [[nodiscard]] bool resume_awaiting(worker& w) noexcept;
   [[nodiscard]] bool awaits_only() const noexcept;
+  [[nodiscard]] bool refuse_wait(wait_id before) noexcept;
   void receive(mail& m, worker& w) noexcept;
   void handle(mail& m, bool counted, worker& w) noexcept;
   void hand_over(mail& m) noexcept;

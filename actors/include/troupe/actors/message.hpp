@@ -107,6 +107,10 @@ constexpr message_kind tell_envelope<M>::kind{{nullptr, &tell_envelope::dispose}
 struct ask_canceller;
 struct ask_envelope_base;
 void end_wait(ask_envelope_base& e) noexcept;
+void hand_on_wait(ask_envelope_base& e) noexcept;
+
+/// Whether a request is to be handled. moving: it is being forwarded; its asker waits with taking it back.
+enum class request_state : std::uint8_t { wanted, moving, in_vain };
 
 /// The part of a request's envelope that does not depend on its type.
 struct ask_envelope_base : completion {
@@ -120,23 +124,25 @@ struct ask_envelope_base : completion {
   }
   /// The same for a request that somebody else may answer, at any time.
   void hand_on() noexcept {
-    let_go();
-    if (!awaited_later) return;
-    seq_cst_fence();
-    if (wait.load(std::memory_order_relaxed) != 0) end_wait(*this);
+    held.store(false, std::memory_order_release);
+    if (awaited_later) seq_cst_fence();
+    if (wait.load(std::memory_order_relaxed) != 0) hand_on_wait(*this);
   }
+  /// The asker does not want it to be handled any more.
+  void take_back() noexcept;
 
   std::int64_t due = INT64_MAX;     // when the asker gives up, on the runtime's clock
   ask_canceller* cancel = nullptr;  // the asker's; for the receiver an identity, no more
   bool awaited_later = false;       // it was sent by request(); who does so may await it at any time
   bool answered = false;            // an answer is stored, and waits to be sent
-  // in_vain: set by an asker that takes the request back; the receiver drops it
-  // unhandled when it comes to it. Relaxed, a request. held: until let_go().
+  // state: in_vain is set by an asker that takes the request back; the receiver drops it unhandled when it
+  // comes to it. Read relaxed, a request; acquire and release against a receiver that changes whom the
+  // canceller goes to, while it is moving. Broken by: tests/actors/forward_test. held: until let_go().
   // wait: the asker's edge in the wait-for graph (wait_edge.hpp). Written before
   // the request is sent, and read by let_go(); or, of one that is awaited later, when it
   // is: then both sides have a fence between what they write and what they read. Broken by:
   // tests/actors/deadlock_test.
-  atomic<bool> in_vain{false};
+  atomic<request_state> state{request_state::wanted};
   atomic<bool> held{true};
   atomic<std::uint64_t> wait{0};
 };

@@ -48,8 +48,11 @@ class pending_leaf : public leaf {
   errc code_{};
 
  private:
+  friend class cell;
   static void on_timeout(leaf& l) noexcept;
   bool closes_cycle(cell& from);
+  void withdraw_for(error cycle);
+  static bool refuse(leaf& l, error cycle);
   void end_edge(const ask_envelope_base& e) noexcept;
 
   void (*forget_)(leaf&) noexcept;

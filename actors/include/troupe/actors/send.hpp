@@ -45,7 +45,10 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
 
  private:
   friend struct send_wait;
+  friend class cell;
   bool attempt();
+  bool withdraw_for(error cycle);
+  static bool refuse(leaf& l, error cycle);
   bool closes_cycle(cell& from, wait_id id);
   bool suspend(promise_base& p);
   void over(errc code) noexcept;

@@ -2,7 +2,8 @@
 // wait-for graph (src/wait_graph.hpp).
 //
 //   the cell:      announce, sends the request, confirm ... clear, when it gives up
-//   the receiver:  end, before it answers the request or hands it on
+//   the receiver:  end, before it answers the request; hand_on, when it is to be answered later, by
+//                  anybody; lead_to, when it is forwarded to another cell
 //
 // An edge that can be seen is true but for the moment between announce and
 // confirm, in which the request may yet be refused. A cell has one edge: a handler
@@ -30,6 +31,9 @@ class wait_id {
               (std::uint64_t{number} << 48)) {}
 
   explicit constexpr operator bool() const noexcept { return bits_ != 0; }
+  /// The same wait, and nobody known to wait for.
+  [[nodiscard]] constexpr wait_id for_nobody() const noexcept { return wait_id(bits_ & ~cell_bits); }
+  [[nodiscard]] constexpr bool leads_somewhere() const noexcept { return (bits_ & cell_bits) != 0; }
   [[nodiscard]] constexpr std::uint64_t bits() const noexcept { return bits_; }
   [[nodiscard]] constexpr std::uint16_t number() const noexcept {
     return static_cast<std::uint16_t>(bits_ >> 48);
@@ -37,11 +41,12 @@ class wait_id {
   [[nodiscard]] constexpr wait_kind kind() const noexcept { return static_cast<wait_kind>(bits_ & 0xf); }
   [[nodiscard]] cell& to() const noexcept {
     return *reinterpret_cast<cell*>(  // NOLINT(performance-no-int-to-ptr): the word is a pointer
-        bits_ & 0x0000'ffff'ffff'fff0);
+        bits_ & cell_bits);
   }
   friend constexpr bool operator==(wait_id, wait_id) = default;
 
  private:
+  static constexpr std::uint64_t cell_bits = 0x0000'ffff'ffff'fff0;
   std::uint64_t bits_ = 0;
 };
 
@@ -49,7 +54,10 @@ class wait_edge {
  public:
   // -- any thread -----------------------------------------------------------
 
-  [[nodiscard]] wait_id look() const noexcept { return wait_id(word_.load(std::memory_order_acquire)); }
+  [[nodiscard]] wait_id look() const noexcept {
+    const wait_id id(word_.load(std::memory_order_acquire));
+    return id.leads_somewhere() ? id : wait_id();
+  }
   /// Whether what `id` waits for has been sent; of use while look() yields `id`.
   [[nodiscard]] bool confirmed(wait_id id) const noexcept {
     return confirmed_.load(std::memory_order_acquire) == id.number();
@@ -60,7 +68,29 @@ class wait_edge {
     if (look() == id) clear();
   }
 
+  /// The wait `id` goes on, for whoever is given the request.
+  void hand_on(wait_id id) noexcept {
+    std::uint64_t expected = id.bits();
+    word_.compare_exchange_strong(expected, id.for_nobody().bits(), std::memory_order_release,
+                                  std::memory_order_relaxed);
+  }
+  /// It is given to `to`: the edge there, or none when the wait is over or was known to be for somebody else.
+  wait_id lead_to(wait_id id, const cell& to) noexcept {
+    const wait_id now(to, id.kind(), id.number());
+    std::uint64_t expected = id.for_nobody().bits();
+    if (expected == 0) return {};
+    return word_.compare_exchange_strong(expected, now.bits(), std::memory_order_seq_cst,
+                                         std::memory_order_relaxed)
+               ? now
+               : wait_id();
+  }
+
   // -- on the strand of the cell --------------------------------------------
+
+  /// The wait `id` is over, whomever it is for by now.
+  void over(wait_id id) noexcept {
+    if (wait_id(word_.load(std::memory_order_relaxed)).number() == id.number()) clear();
+  }
 
   /// Before the request is sent. Empty when the cell waits for something already.
   wait_id announce(const cell& to, wait_kind k) noexcept {
@@ -86,6 +116,7 @@ class wait_edge {
   // that close a cycle at once, the last to push sees all edges. Cleared by
   // whoever ends the wait, before it does anything else: a release, so that who sees
   // (acquire) an edge that the receiver got afterwards sees this one gone.
+  // hand_on() and lead_to(): by the receiver, while the asker may give up: they change what they expect only.
   // confirmed_: the number of the last wait whose request was sent; the release
   // orders that after the push. Broken by: tests/actors/deadlock_test.
   atomic<std::uint64_t> word_{0};

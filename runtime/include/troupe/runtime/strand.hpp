@@ -140,12 +140,18 @@ class strand : public runnable {
   /// Awaits may be begun again (an actor was restarted).
   void allow_awaits() noexcept { cancelled_ = false; }
   [[nodiscard]] bool awaits_cancelled() const noexcept { return cancelled_; }
+  /// What it waits for, when that is exactly one thing; else null.
+  [[nodiscard]] leaf* only_wait() const noexcept {
+    return leaves_ != nullptr && leaves_->next_ == nullptr ? leaves_ : nullptr;
+  }
 
  protected:
   /// What sets one type of strand apart; static storage.
   struct type {
     std::string (*describe)(const strand&);
     void (*free)(strand&) noexcept;
+    /// It is about to wait for one thing more than it does; may be null.
+    void (*waits_for_more)(strand&) noexcept;
   };
   /// Starts with two shares, the strand's own, until it is dead, and its owner's,
   /// or with more for whoever else gets one at once.
