@@ -6,6 +6,7 @@
 #include <troupe/actors/context.hpp>
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/exit_reason.hpp>
+#include <troupe/actors/forward.hpp>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>

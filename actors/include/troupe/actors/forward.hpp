@@ -1,0 +1,53 @@
+// forward(request, to): another actor answers a request in the place of the one that was asked.
+//
+//   void handle(order m, troupe::reply_to<receipt> owed) {
+//     troupe::forward(troupe::request<order>{std::move(m), std::move(owed)}, shop_for(m));
+//   }
+//
+// The request travels on in its envelope. So the new receiver sees the asker's deadline, is cancelled with
+// the asker, and is the one that the asker waits for: a wait for the asker would close a cycle.
+#pragma once
+
+#include <memory>
+#include <troupe/actors/inbox.hpp>
+#include <troupe/actors/ref.hpp>
+
+namespace troupe {
+namespace detail {
+
+/// Sends the envelope on. Refused, its asker is told so; the envelope is not the caller's any more.
+void send_on(ask_envelope_base& e, cell& to) noexcept;
+/// Throws when the obligation is not one to answer such a message.
+void check_forwarded(const ask_envelope_base* e, const message_kind* k);
+
+template <class M>
+void put_back(ask_envelope<M>& e, M&& m) {
+  if constexpr (std::is_nothrow_move_constructible_v<M>) {
+    std::destroy_at(&e.message);
+    std::construct_at(&e.message, std::move(m));
+  } else {
+    static_assert(std::is_move_assignable_v<M>,
+                  "troupe: to be forwarded a message must be move-assignable, or its move must not throw");
+    e.message = std::move(m);
+  }
+}
+
+}  // namespace detail
+
+/// Hands a request on. Its asker gets what it would have got from `to` itself: the reply, errc::full,
+/// errc::closed, or errc::would_deadlock when `to` waits for the asker. `r.message` may be another than the
+/// one that came; `r.reply` must be of a request of the same type, and unanswered.
+/// Errors: troupe_error, errc::invalid_argument, when it is not; what moving the message throws. The request
+/// is dropped then, as with its reply_to.
+/// Threads: any that may answer the request.
+/// Cancellation: the asker's deadline and `cancels` count for `to` as they did before.
+template <class M, class... Ms>
+void forward(request<M> r, const ref<Ms...>& to) {
+  static_assert(detail::is_accepted_by_protocol<M, Ms...>,
+                "troupe: the actor behind this ref does not accept this message");
+  detail::check_forwarded(r.reply.envelope(), detail::message_id<M>());
+  detail::put_back(static_cast<detail::ask_envelope<M>&>(*r.reply.envelope()), std::move(r.message));
+  detail::send_on(*r.reply.release(), *to.cell());
+}
+
+}  // namespace troupe
