@@ -425,7 +425,7 @@ class alignas(16) cell final : public strand, public context {
   exit_mail exit_;
 };
 
-static_assert(sizeof(cell) <= 256 + sizeof(mailbox) - sizeof(one_word_mailbox),
+static_assert(sizeof(mailbox) > sizeof(one_word_mailbox) || sizeof(cell) <= 256,
               "what a cell grows by, every idle actor costs");
 
 inline cell& self_cell(context& c) noexcept {
