@@ -1,16 +1,19 @@
 // forward(request, to): another actor answers a request in the place of the one that was asked.
 //
 //   void handle(order m, troupe::reply_to<receipt> owed) {
-//     troupe::forward(troupe::request<order>{std::move(m), std::move(owed)}, shop_for(m));
+//     const troupe::ref<order> shop = shop_for(m);
+//     troupe::forward(troupe::request<order>{std::move(m), std::move(owed)}, shop);
 //   }
 //
 // The request travels on in its envelope. So the new receiver sees the asker's deadline, is cancelled with
 // the asker, and is the one that the asker waits for: a wait for the asker would close a cycle.
 #pragma once
 
-#include <memory>
+#include <new>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/ref.hpp>
+#include <type_traits>
+#include <utility>
 
 namespace troupe {
 namespace detail {
@@ -23,8 +26,8 @@ void check_forwarded(const ask_envelope_base* e, const message_kind* k);
 template <class M>
 void put_back(ask_envelope<M>& e, M&& m) {
   if constexpr (std::is_nothrow_move_constructible_v<M>) {
-    std::destroy_at(&e.message);
-    std::construct_at(&e.message, std::move(m));
+    e.message.~M();
+    ::new (static_cast<void*>(&e.message)) M(std::move(m));
   } else {
     static_assert(std::is_move_assignable_v<M>,
                   "troupe: to be forwarded a message must be move-assignable, or its move must not throw");
