@@ -114,6 +114,7 @@ class [[nodiscard("a task does nothing until it is awaited or spawned")]] task {
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <detail::troupe_promise P>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) const noexcept {
+      TROUPE_ASSERT(!handle_.done(), "a task is awaited at most once");
       handle_.promise().parent = &parent.promise();
       return detail::hop(handle_.promise());
     }
@@ -125,7 +126,6 @@ class [[nodiscard("a task does nothing until it is awaited or spawned")]] task {
 
   awaiter operator co_await() const&& noexcept {
     TROUPE_ASSERT(handle_, "a task that is awaited is not empty: it has not been moved from");
-    TROUPE_ASSERT(!handle_.done(), "a task is awaited at most once");
     return awaiter{handle_};
   }
 
