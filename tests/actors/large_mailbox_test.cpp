@@ -20,7 +20,7 @@ struct nap {
 /// Notes the order of what it is told, and may be asleep in a handler meanwhile.
 struct recorder {
   using accepts = troupe::protocol<note, nap, get, fail_now>;
-  explicit recorder(std::vector<int>* into) : into(into) {}
+  explicit recorder(std::vector<int>* seen) : into(seen) {}
   void handle(note n) { into->push_back(n.number); }
   task<void> handle(nap n) { co_await troupe::sleep_for(n.for_); }
   task<int> handle(get) {
