@@ -40,45 +40,62 @@ struct blocker : hanging {
   int handle(get) const { return 1; }
 };
 
+/// After the shutdown time run() waits half a second more. Where the machine gives this process no core for
+/// so long, it returns before all is over, and says so: then the attempt shows nothing.
+template <class F>
+void in_one_attempt_of_ten(F attempt) {
+  for (int i = 0; i < 10; ++i) {
+    log_capture log;
+    if (attempt(log)) return;
+    REQUIRE(log.count("did not stop in time") > 0);
+  }
+  FAIL("run() has not once returned with the tree ended");
+}
+
 }  // namespace
 
 TEST_CASE("run: at the end of the shutdown time the tree is killed, and only then it returns") {
   for (const bool current_thread : {false, true}) {
-    gate g;
-    log_capture log;
-    troupe::system sys({.workers = current_thread ? 1U : 2U,
-                        .current_thread = current_thread,
-                        .shutdown = 100ms,
-                        .log = &log});
-    CHECK(sys.run(troupe::supervisor("app")
-                      .child<hanging>("a", {}, &g)
-                      .child(troupe::supervisor("in").child<sleeper>(
-                          "s", {.shutdown = 1h, .mailbox = draining}, &g))) == 1);
-    CHECK(g.alive == 0);
-    CHECK_FALSE(sys.find<get>("/app"));
-    CHECK(sys.inspect().children.empty());
-    CHECK(log.count("did not stop in time") == 0);
+    in_one_attempt_of_ten([current_thread](log_capture& log) {
+      gate g;
+      troupe::system sys({.workers = current_thread ? 1U : 2U,
+                          .current_thread = current_thread,
+                          .shutdown = 100ms,
+                          .log = &log});
+      CHECK(sys.run(troupe::supervisor("app")
+                        .child<hanging>("a", {}, &g)
+                        .child(troupe::supervisor("in").child<sleeper>(
+                            "s", {.shutdown = 1h, .mailbox = draining}, &g))) == 1);
+      if (log.count("did not stop in time") != 0) return false;
+      CHECK(g.alive == 0);
+      CHECK_FALSE(sys.find<get>("/app"));
+      CHECK(sys.inspect().children.empty());
+      return true;
+    });
   }
 }
 
 TEST_CASE("run: a handler that never returns is named, and everything else has ended by then") {
-  gate g;
-  log_capture log;
-  troupe::system sys({.workers = 2, .shutdown = 100ms, .log = &log});
-  const auto began = std::chrono::steady_clock::now();
-  CHECK(sys.run(troupe::supervisor("app")
-                    .child<hanging>("a", {}, &g)
-                    .child(troupe::supervisor("in")
-                               .child<hanging>("b", {}, &g)
-                               .child<blocker>("stuck", {.shutdown = 1h}, &g)
-                               .child<hanging>("c", {}, &g))) == 1);
-  CHECK(std::chrono::steady_clock::now() - began < 30s);
-  CHECK(g.hanging == 1);
-  CHECK(g.alive == 1);
-  CHECK(log.count("never returned:\n  /app/in/stuck") == 1);
-  g.open = true;
-  REQUIRE(eventually([&] { return bool(sys.shutdown()); }));
-  CHECK(g.alive == 0);
+  in_one_attempt_of_ten([](log_capture& log) {
+    gate g;
+    troupe::system sys({.workers = 2, .shutdown = 100ms, .log = &log});
+    const auto began = std::chrono::steady_clock::now();
+    CHECK(sys.run(troupe::supervisor("app")
+                      .child<hanging>("a", {}, &g)
+                      .child(troupe::supervisor("in")
+                                 .child<hanging>("b", {}, &g)
+                                 .child<blocker>("stuck", {.shutdown = 1h}, &g)
+                                 .child<hanging>("c", {}, &g))) == 1);
+    CHECK(std::chrono::steady_clock::now() - began < 30s);
+    CHECK(g.hanging == 1);
+    const bool in_time = log.count("did not stop in time") == 0;
+    CHECK((!in_time || g.alive == 1));
+    CHECK((!in_time || log.count("never returned:\n  /app/in/stuck") == 1));
+    g.open = true;
+    REQUIRE(eventually([&] { return bool(sys.shutdown()); }));
+    CHECK(g.alive == 0);
+    return in_time;
+  });
 }
 
 TEST_CASE("run: returns when another thread shuts the system down") {
