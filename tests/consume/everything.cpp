@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdio>
+#include <future>
 #include <span>
 #include <string>
 #include <string_view>
@@ -116,12 +117,12 @@ int main() {
   }
   ok &= check(end == "ended", "the notice of the end");
 
-  troupe::ip_endpoint listening;
+  std::promise<troupe::ip_endpoint> listening;
   const troupe::tcp_server<session> server(
       "echo", {.listen = troupe::ip_endpoint::loopback(0),
-               .on_listening = [&listening](const troupe::ip_endpoint& at) { listening = at; }});
+               .on_listening = [&listening](const troupe::ip_endpoint& at) { listening.set_value(at); }});
   ok &= check(sys.start(troupe::supervisor("app").child(server)).has_value(), "the server starts");
-  ok &= check(sys.block_on(echoes(listening)) == true, "the server echoes");
+  ok &= check(sys.block_on(echoes(listening.get_future().get())) == true, "the server echoes");
 
   std::puts(ok ? "everything: OK" : "everything: FAILED");
   return ok ? 0 : 1;
