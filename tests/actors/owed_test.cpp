@@ -171,9 +171,9 @@ struct pay {
 struct pay_later : pay {
   using reply = coin;
 };
-/// What the reply is made of, but never can be.
+/// What the reply is made of, but never can be: implicitly, as the library converts what a task yields.
 struct forged {
-  operator std::string() const { throw std::runtime_error("forged"); }  // NOLINT: implicit on purpose
+  operator std::string() const { throw std::runtime_error("forged"); }
 };
 struct pay_forged {
   using reply = std::string;

@@ -307,7 +307,8 @@ class one_word_mailbox {
   // A dead word has no mail in it.
   static bool is_elsewhere(std::uint64_t w) noexcept { return w >= (dead_count | visited); }
   static two_word_mailbox& elsewhere(std::uint64_t w) noexcept {
-    return *reinterpret_cast<two_word_mailbox*>(w & mail_mask);  // NOLINT(performance-no-int-to-ptr)
+    return *reinterpret_cast<two_word_mailbox*>(  // NOLINT(performance-no-int-to-ptr): the word is a pointer
+        w & mail_mask);
   }
   static mail* mail_of(std::uint64_t w) noexcept {
     return reinterpret_cast<mail*>(w &
