@@ -65,7 +65,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
       if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
       return true;
   }
-  if (from != nullptr) end_edge(e);
+  if (from != nullptr) end_edge(owner(), e);
   sent_ = nullptr;
   unlink();
   return gives_way(p);
@@ -103,9 +103,9 @@ bool ask_leaf::refuse(leaf& l, error cycle) {
   return true;
 }
 
-void ask_leaf::end_edge(const ask_envelope_base& e) noexcept {
+void end_edge(strand& asker, const ask_envelope_base& e) noexcept {
   if (const wait_id id(e.wait.load(std::memory_order_relaxed)); id) {
-    static_cast<cell&>(owner()).waits().over(id);
+    static_cast<cell&>(asker).waits().over(id);
   }
 }
 
@@ -113,7 +113,7 @@ void ask_leaf::give_up() noexcept {
   wake_timer::disarm(timer_);
   ask_envelope_base* const e = std::exchange(sent_, nullptr);
   if (e == nullptr) return;
-  end_edge(*e);
+  end_edge(owner(), *e);
   if (ask_canceller* const c = e->cancel) {
     e->take_back();
     c->send();

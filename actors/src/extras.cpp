@@ -11,6 +11,13 @@ namespace troupe::detail {
 cell_extras::cell_extras() = default;
 cell_extras::~cell_extras() = default;
 
+std::int64_t cell_extras::end_no_later_than(std::int64_t due) noexcept {
+  std::int64_t at = deadline.load(std::memory_order_relaxed);
+  while (due < at && !deadline.compare_exchange_weak(at, due, std::memory_order_relaxed)) {
+  }
+  return std::min(due, at);
+}
+
 bool options_are_usual(const spawn_options& o) noexcept {
   constexpr restart_budget budget;
   return o.name.empty() && o.shutdown == default_shutdown && o.backoff.first.count() == 0 &&

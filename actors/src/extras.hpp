@@ -51,6 +51,8 @@ struct cell_extras {
   // kills it by that deadline. Broken by: "31 deadlines nest over ten levels", "run: at the end of the
   // shutdown time" and, under ThreadSanitizer, the conformance suite.
   atomic<std::int64_t> deadline{INT64_MAX};
+  /// Makes it earlier, if `due` is; the deadline then. Any thread.
+  std::int64_t end_no_later_than(std::int64_t due) noexcept;
   class order_timer* kill_timer = nullptr;
   class order_timer* restart_timer = nullptr;
   class order_timer* inspect_timer = nullptr;
@@ -94,6 +96,11 @@ struct cell_extras {
   // Why it stops itself, when it said so.
   std::optional<exit_reason> leaving;
 };
+
+/// The shutdown time of a cell with these extras, or with none.
+[[nodiscard]] inline duration shutdown_of(const cell_extras* x) noexcept {
+  return x != nullptr ? x->shutdown : default_shutdown;
+}
 
 /// Tells a cell something at a time.
 class order_timer final : public timer, public mail {

@@ -28,10 +28,7 @@ void cell::request(std::uint32_t order) noexcept {
 }
 
 void cell::stop_by(std::int64_t deadline) noexcept {
-  atomic<std::int64_t>& mine = extras().deadline;
-  std::int64_t at = mine.load(std::memory_order_relaxed);
-  while (deadline < at && !mine.compare_exchange_weak(at, deadline, std::memory_order_relaxed)) {
-  }
+  (void)extras().end_no_later_than(deadline);
   request(order_stop);
 }
 
@@ -137,18 +134,13 @@ void cell::end_by(std::int64_t due) noexcept {
     }
   }
   cell_extras& mine = extras();
-  std::int64_t at = mine.deadline.load(std::memory_order_relaxed);
-  while (due < at && !mine.deadline.compare_exchange_weak(at, due, std::memory_order_relaxed)) {
-  }
-  due = std::min(due, at);
+  due = mine.end_no_later_than(due);
   if (due != INT64_MAX) order_timer::arm(*this, order_kill, due, mine.kill_timer);
 }
 
 void cell::leave() noexcept {
-  const cell_extras* const x = extras_if_any();
-  const duration own = behaviour_->stop_within != nullptr ? behaviour_->stop_within(*this)
-                       : x != nullptr                     ? x->shutdown
-                                                          : default_shutdown;
+  const duration own =
+      behaviour_->stop_within != nullptr ? behaviour_->stop_within(*this) : shutdown_of(extras_if_any());
   if (own == brutal) {
     cut(true);
     return;
@@ -202,8 +194,7 @@ void cell::answer_those_below() noexcept {
 
 void cell::stay_out() noexcept {
   refuse_mail();
-  const cell_extras* const x = extras_if_any();
-  const duration own = x != nullptr ? x->shutdown : default_shutdown;
+  const duration own = shutdown_of(extras_if_any());
   end_by(own == brutal ? core_->home().now() : deadline_after(core_->home().now(), own));
   if (keeping_) drop_kept();
 }
@@ -237,8 +228,7 @@ void cell::cut(bool for_good) noexcept {
 // The parent restarts a group, and this cell with it: the incarnation ends in order, within
 // the shutdown time, the mailbox stays open, and the parent hears of it as of a crash.
 void cell::renew() noexcept {
-  const cell_extras* const x = extras_if_any();
-  const duration own = x != nullptr ? x->shutdown : default_shutdown;
+  const duration own = shutdown_of(extras_if_any());
   recycling_ = true;
   if (own == brutal) {
     cut(false);

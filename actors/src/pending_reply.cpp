@@ -109,17 +109,11 @@ bool pending_leaf::refuse(leaf& l, error cycle) {
   return true;
 }
 
-void pending_leaf::end_edge(const ask_envelope_base& e) noexcept {
-  if (const wait_id id(e.wait.load(std::memory_order_relaxed)); id) {
-    static_cast<cell&>(owner()).waits().over(id);
-  }
-}
-
 void pending_leaf::give_up() noexcept {
   wake_timer::disarm(timer_);
   ask_envelope_base* const e = std::exchange(sent_, nullptr);
   if (e == nullptr) return;
-  if (linked()) end_edge(*e);
+  if (linked()) end_edge(owner(), *e);
   e->abandon();
 }
 
@@ -127,7 +121,7 @@ void pending_leaf::on_reply(leaf& l) noexcept {
   auto& self = static_cast<pending_leaf&>(l);
   ask_envelope_base* const e = std::exchange(self.sent_, nullptr);
   if (!self.linked()) return;  // it was not awaited yet
-  self.end_edge(*e);
+  end_edge(self.owner(), *e);
   wake_timer::disarm(self.timer_);
   self.complete();
 }

@@ -74,7 +74,7 @@ void cell::expect_end_of(cell& child, std::uint32_t order) noexcept {
   if (cut) {
     due = now + grace;
   } else {
-    const duration allowed = theirs != nullptr ? theirs->shutdown : default_shutdown;
+    const duration allowed = shutdown_of(theirs);
     cut = allowed == brutal;
     due = cut ? now + grace : deadline_after(now, allowed);
     if (theirs != nullptr) due = std::min(due, theirs->deadline.load(std::memory_order_relaxed));

@@ -146,10 +146,6 @@ class signal_guard {
   struct sigaction old_term_{};
 };
 
-}  // namespace
-
-namespace {
-
 // What run() does about signals, and until when it waits.
 struct stopping {
   system& sys;

@@ -1,9 +1,8 @@
-#include <array>
-#include <cstddef>
-#include <new>
 #include <optional>
 #include <troupe/runtime/atomic.hpp>
 #include <troupe/runtime/error.hpp>
+
+#include "lasting.hpp"
 
 namespace troupe {
 
@@ -54,10 +53,7 @@ class category final : public std::error_category {
 }  // namespace
 
 const std::error_category& troupe_category() noexcept {
-  // Never destroyed: a thread that was left behind, or a static object, may ask for it at the very end.
-  alignas(category) static std::array<std::byte, sizeof(category)> storage;
-  static const category* const instance = ::new (static_cast<void*>(storage.data())) category;
-  return *instance;
+  return detail::lasting<category>();
 }
 
 struct error::story {

@@ -1,10 +1,9 @@
-#include <array>
-#include <cstddef>
 #include <cstdio>
 #include <ctime>
-#include <new>
 #include <string>
 #include <troupe/runtime/log.hpp>
+
+#include "lasting.hpp"
 
 namespace troupe {
 
@@ -31,22 +30,14 @@ class silent_sink final : public log_sink {
   void write(log_level, std::string_view) noexcept override {}
 };
 
-// Never destroyed: a thread that was left behind, or a static object, may log at the very end.
-template <class Sink>
-Sink& lasting() noexcept {
-  alignas(Sink) static std::array<std::byte, sizeof(Sink)> storage;
-  static Sink* const instance = ::new (static_cast<void*>(storage.data())) Sink;
-  return *instance;
-}
-
 }  // namespace
 
 log_sink& stderr_log() noexcept {
-  return lasting<stderr_sink>();
+  return detail::lasting<stderr_sink>();
 }
 
 log_sink& silent_log() noexcept {
-  return lasting<silent_sink>();
+  return detail::lasting<silent_sink>();
 }
 
 }  // namespace troupe

@@ -29,7 +29,7 @@ bool root_list::add(root_task& t) noexcept {
 bool root_list::remove(root_task& t) noexcept {
   const std::scoped_lock guard(lock_);
   unlink(t);
-  if (ending_ && running_.after == &running_ && stopped_.after == &stopped_) gone_.notify_all();
+  if (ending_ && none()) gone_.notify_all();
   return t.keeps_engine_;
 }
 
@@ -61,14 +61,13 @@ void root_list::stop_all() noexcept {
 
 bool root_list::empty() noexcept {
   const std::scoped_lock guard(lock_);
-  return running_.after == &running_ && stopped_.after == &stopped_;
+  return none();
 }
 
 bool root_list::wait(std::int64_t deadline) noexcept {
   std::unique_lock guard(lock_);
   const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
-  return gone_.wait_until(guard, until,
-                          [this] { return running_.after == &running_ && stopped_.after == &stopped_; });
+  return gone_.wait_until(guard, until, [this] { return none(); });
 }
 
 unsigned root_list::leave_behind(engine& e) noexcept {

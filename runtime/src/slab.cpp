@@ -24,6 +24,7 @@
 #include <troupe/runtime/config.hpp>
 #include <troupe/runtime/slab.hpp>
 
+#include "lasting.hpp"
 #include "slab_chunks.hpp"
 #include "slab_poison.hpp"
 #include "thread_end.hpp"
@@ -145,9 +146,7 @@ class depot {
 
 // Never destroyed: objects may be freed later than any static object.
 depot& the_depot() noexcept {
-  alignas(depot) static std::array<std::byte, sizeof(depot)> storage;
-  static depot* const instance = ::new (static_cast<void*>(storage.data())) depot;
-  return *instance;
+  return lasting<depot>();
 }
 
 // False when nothing would tell that the thread ends: then it has no magazines.

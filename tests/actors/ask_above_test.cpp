@@ -126,10 +126,10 @@ TEST_CASE("ask above: on threads") {
     REQUIRE(a.tell(doze{1h}) == send_result::ok);
     REQUIRE(sys.at<begin>("/a/m/b")->tell(begin{.nap = 0s, .twice = true}) == send_result::ok);
     if (round % 2 == 0) {
-      REQUIRE(eventually([&] { return r.asking == 1; }));
+      REQUIRE(becomes_true([&] { return r.asking == 1; }));
     }
     a.cell()->request(troupe::detail::cell::order_crash);
-    REQUIRE(eventually([&] { return r.made == 2; }));
-    REQUIRE(eventually([&] { return round % 2 != 0 || r.closed == 2; }));
+    REQUIRE(becomes_true([&] { return r.made == 2; }));
+    REQUIRE(becomes_true([&] { return round % 2 != 0 || r.closed == 2; }));
   }
 }

@@ -1,8 +1,7 @@
 // An actor that blocks for good where that is allowed: in blocking().
 #include <atomic>
-#include <mutex>
-#include <string>
 #include <troupe/actors.hpp>
+#include <troupe/actors/testkit.hpp>
 #include <troupe/runtime/blocking.hpp>
 #include <troupe/runtime/runtime.hpp>
 
@@ -13,15 +12,6 @@ using namespace std::chrono_literals;
 using troupe_test::becomes_true;
 
 namespace {
-
-struct lines final : troupe::log_sink {
-  void write(troupe::log_level, std::string_view line) noexcept override {
-    const std::scoped_lock guard(lock);
-    all.append(line).append("\n");
-  }
-  std::mutex lock;
-  std::string all;
-};
 
 struct go {};
 struct caller {
@@ -45,7 +35,7 @@ struct caller {
 
 TEST_CASE("blocking: what an actor called that does not return is reported with the actor's path") {
   caller::place place;
-  lines log;
+  troupe::testkit::log_capture log;
   {
     troupe::runtime rt({.workers = 1, .shutdown = 50ms, .log = &log});
     troupe::system sys(rt);
@@ -53,7 +43,7 @@ TEST_CASE("blocking: what an actor called that does not return is reported with 
     REQUIRE(becomes_true([&] { return place.inside == 1; }));
     CHECK(sys.shutdown());  // its await ends at once
   }
-  CHECK(log.all.find("/caller: what it called by blocking() did not return") != std::string::npos);
+  CHECK(log.count("/caller: what it called by blocking() did not return") == 1);
   place.open = true;
   CHECK(becomes_true([&] { return place.inside == 0; }));
 }

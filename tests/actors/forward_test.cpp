@@ -68,6 +68,17 @@ struct seen {
   std::atomic<int> cancelled{0};
 };
 
+/// An actor that works, one before it that hands on after a while, and one that hands on to that at once.
+struct chain {
+  explicit chain(bench& b, seen& s)
+      : last(b.sys.spawn<back>({}, &s.deadlines, &s.cancelled)),
+        middle(b.sys.spawn(slow_front, {}, jobs(last))),
+        first(b.sys.spawn<front>({}, middle)) {}
+  troupe::ref_of<back> last;
+  jobs middle;
+  jobs first;
+};
+
 task<void> asks_job(jobs to, std::string text, troupe::ref<outcome> report, std::string who) {
   job asked{std::move(text)};
   const auto r = co_await to.ask(std::move(asked), troupe::forever);
@@ -80,14 +91,12 @@ TEST_CASE("forward: the asker is answered by the last one, by the deadline it ga
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
     bench b({.seed = seed});
-    const auto last = b.sys.spawn<back>({}, &s.deadlines, &s.cancelled);
-    const auto middle = b.sys.spawn(slow_front, {}, jobs(last));
-    const auto first = b.sys.spawn<front>({}, middle);
+    const chain line(b, s);
     const auto began = b.sys.now();
-    CHECK(b.await(first.ask(job{"x"}, 1s)).value() == "x+!");
+    CHECK(b.await(line.first.ask(job{"x"}, 1s)).value() == "x+!");
     REQUIRE(s.deadlines.size() == 1);
     CHECK(s.deadlines[0] == began + 1s);
-    CHECK(b.await(first.ask(job{"slow"}, 1s)).error() == errc::timeout);
+    CHECK(b.await(line.first.ask(job{"slow"}, 1s)).error() == errc::timeout);
     CHECK(b.sys.now() == began + 1s + 1ms);
   });
 }
@@ -96,21 +105,19 @@ TEST_CASE("forward: a request that is given up is not worked on any more, wherev
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
     bench b({.seed = seed});
-    const auto last = b.sys.spawn<back>({}, &s.deadlines, &s.cancelled);
-    const auto middle = b.sys.spawn(slow_front, {}, jobs(last));
-    const auto first = b.sys.spawn<front>({}, middle);
+    const chain line(b, s);
     // In work; then behind the next one in the last one's mailbox; then in the middle.
-    CHECK(b.await(first.ask(job{"slow"}, 10ms, troupe::cancels)).error() == errc::timeout);
+    CHECK(b.await(line.first.ask(job{"slow"}, 10ms, troupe::cancels)).error() == errc::timeout);
     b.run();
     CHECK(s.cancelled == 1);
     const auto sleeps = play{[](context&) -> task<void> { co_await troupe::sleep_for(50ms); }};
-    REQUIRE(last.tell(sleeps) == send_result::ok);
-    CHECK(b.await(first.ask(job{"slow"}, 10ms, troupe::cancels)).error() == errc::timeout);
-    CHECK(b.await(first.ask(job{"slow"}, 500us, troupe::cancels)).error() == errc::timeout);
+    REQUIRE(line.last.tell(sleeps) == send_result::ok);
+    CHECK(b.await(line.first.ask(job{"slow"}, 10ms, troupe::cancels)).error() == errc::timeout);
+    CHECK(b.await(line.first.ask(job{"slow"}, 500us, troupe::cancels)).error() == errc::timeout);
     b.advance(1s);
     CHECK(s.cancelled == 1);
     CHECK(s.deadlines.size() == 1);
-    CHECK(b.await(first.ask(job{"x"})).value() == "x+!");
+    CHECK(b.await(line.first.ask(job{"x"})).value() == "x+!");
   });
 }
 

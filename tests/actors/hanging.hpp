@@ -6,8 +6,11 @@
 #include <thread>
 
 #include "common.hpp"
+#include "support/becomes_true.hpp"
 
 namespace actors_test {
+
+using troupe_test::becomes_true;
 
 /// Opens at the end of the test at the latest, so that no thread is left behind.
 struct gate {
@@ -32,15 +35,5 @@ struct hanging {
   int handle(get) const { return 1; }
   gate* at;
 };
-
-/// Bounds a hang, and nothing else.
-template <class F>
-bool eventually(F f) {
-  for (int i = 0; i < 20'000; ++i) {
-    if (f()) return true;
-    std::this_thread::sleep_for(1ms);
-  }
-  return static_cast<bool>(f());
-}
 
 }  // namespace actors_test

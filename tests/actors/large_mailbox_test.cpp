@@ -59,9 +59,9 @@ TEST_CASE("large mailbox: takes a million messages, refuses the next, and handle
 }
 
 TEST_CASE("large mailbox: a request, a handler that waits, a crash and a restart keep the order") {
-  for_each_seed(seeds, [](auto) {
+  for_each_seed(seeds, [](std::uint64_t seed) {
     std::vector<int> seen;
-    bench b;
+    bench b({.seed = seed});
     const auto r = b.sys.spawn<recorder>({.mailbox = {.capacity = large}}, &seen);
     (void)r.tell(note{0, 0});
     (void)r.tell(nap{1s});
@@ -77,9 +77,9 @@ TEST_CASE("large mailbox: a request, a handler that waits, a crash and a restart
 
 TEST_CASE("large mailbox: what is queued at a stop bounces, or is drained") {
   for (const auto when : {troupe::on_stop::bounce, troupe::on_stop::drain}) {
-    for_each_seed(seeds, [when](auto) {
+    for_each_seed(seeds, [when](std::uint64_t seed) {
       std::vector<int> seen;
-      bench b;
+      bench b({.seed = seed});
       const auto r = b.sys.spawn<recorder>({.mailbox = {.capacity = large, .when_stopped = when}}, &seen);
       (void)r.tell(nap{1s});
       for (int i = 0; i < 100; ++i) (void)r.tell(note{0, i});

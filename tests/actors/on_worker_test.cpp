@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <optional>
 
 #include "hanging.hpp"
@@ -75,7 +76,7 @@ TEST_CASE("on a worker, the same on threads and on the calling thread") {
     troupe::system sys({.workers = 1, .current_thread = current_thread, .log = &log});
     try_all(sys, log);
     if (!current_thread) {
-      REQUIRE(eventually([&] { return sys.inspect().state == troupe::actor_state::ended; }));
+      REQUIRE(becomes_true([&] { return sys.inspect().state == troupe::actor_state::ended; }));
     }
     CHECK(sys.shutdown());
   }
@@ -97,17 +98,29 @@ TEST_CASE("on a worker, the system that is destroyed there ends the process with
     using accepts = troupe::protocol<std::unique_ptr<troupe::system>*>;
     void handle(std::unique_ptr<troupe::system>* s) { s->reset(); }
   };
+  std::array<int, 2> log{};
+  REQUIRE(::pipe(log.data()) == 0);
   const pid_t child = ::fork();
   REQUIRE(child != -1);
   if (child == 0) {
+    ::dup2(log[1], STDERR_FILENO);  // stderr_log() writes there
     ::signal(SIGABRT, SIG_DFL);
     ::alarm(60);
     auto sys = std::make_unique<troupe::system>(troupe::system_options{.workers = 1});
     (void)sys->spawn<destroyer>().tell(&sys);
     for (;;) ::pause();
   }
+  ::close(log[1]);
+  std::string text;
+  std::array<char, 256> part{};
+  for (ssize_t n = 0; (n = ::read(log[0], part.data(), part.size())) > 0;) {
+    text.append(part.data(), static_cast<std::size_t>(n));
+  }
+  ::close(log[0]);
   int status = 0;
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(WIFSIGNALED(status));
   CHECK(WTERMSIG(status) == SIGABRT);
+  INFO(text);
+  CHECK(text.find("destroyed by one of its own actors") != std::string::npos);
 }

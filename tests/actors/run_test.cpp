@@ -92,7 +92,7 @@ TEST_CASE("run: a handler that never returns is named, and everything else has e
     CHECK((!in_time || g.alive == 1));
     CHECK((!in_time || log.count("never returned:\n  /app/in/stuck") == 1));
     g.open = true;
-    REQUIRE(eventually([&] { return bool(sys.shutdown()); }));
+    REQUIRE(becomes_true([&] { return bool(sys.shutdown()); }));
     CHECK(g.alive == 0);
     return in_time;
   });
@@ -105,13 +105,13 @@ TEST_CASE("run: returns when another thread shuts the system down") {
     troupe::system sys({.workers = 2, .log = &log});
     std::atomic<int> status = -1;
     std::jthread runs([&] { status = sys.run(troupe::supervisor("app").child<hanging>("a", {}, &g)); });
-    REQUIRE(eventually([&] { return g.alive == 1; }));
+    REQUIRE(becomes_true([&] { return g.alive == 1; }));
     if (waits) {
       CHECK(sys.shutdown());
     } else {
       sys.stop(sys.supervisor_at("/app").value());
     }
-    CHECK(eventually([&] { return status != -1; }));
+    CHECK(becomes_true([&] { return status != -1; }));
     if (status == -1) ::kill(::getpid(), SIGTERM);
     runs.join();
     CHECK(status == 0);
@@ -125,7 +125,7 @@ TEST_CASE("run: further signals do not put off its end") {
   troupe::system sys({.workers = 1, .shutdown = 100ms, .log = &log});  // nothing can run beside the blocker
   std::atomic<int> status = -1;
   std::jthread runs([&] { status = sys.run(troupe::supervisor("app").child<blocker>("stuck", {}, &g)); });
-  REQUIRE(eventually([&] { return g.hanging == 1; }));
+  REQUIRE(becomes_true([&] { return g.hanging == 1; }));
   int signals = 0;
   while (status == -1 && signals < 100) {
     ::kill(::getpid(), SIGTERM);
@@ -137,5 +137,5 @@ TEST_CASE("run: further signals do not put off its end") {
   runs.join();
   CHECK(status == 1);
   CHECK(log.count("did not stop in time") == 1);
-  REQUIRE(eventually([&] { return bool(sys.shutdown()); }));
+  REQUIRE(becomes_true([&] { return bool(sys.shutdown()); }));
 }

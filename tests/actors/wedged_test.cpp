@@ -36,7 +36,7 @@ struct scene {
   void wedge(const R& who) {
     watcher.watch(who);
     REQUIRE(who.tell(hang{}) == send_result::ok);
-    REQUIRE(eventually([&] { return g.hanging == 1; }));
+    REQUIRE(becomes_true([&] { return g.hanging == 1; }));
   }
   void expect_verdict(std::string_view path) {
     CHECK(watcher.template expect<troupe::down>(20s).reason.kind() == exit_kind::wedged);
@@ -44,8 +44,8 @@ struct scene {
   }
   void leave() {
     g.open = true;
-    REQUIRE(eventually([&] { return g.hanging == 0; }));
-    REQUIRE(eventually([&] { return bool(sys.shutdown()); }));
+    REQUIRE(becomes_true([&] { return g.hanging == 0; }));
+    REQUIRE(becomes_true([&] { return bool(sys.shutdown()); }));
     CHECK(g.alive == 0);
   }
 };
@@ -95,7 +95,7 @@ TEST_CASE("wedged: a sibling that may take for ever does not put off the verdict
   s.wedge(s.sys.at<hang, get>("/app/stuck").value());
   s.sys.stop(*top);
   s.expect_verdict("/app/stuck");
-  REQUIRE(eventually([&] { return top->ended(); }));
+  REQUIRE(becomes_true([&] { return top->ended(); }));
   s.leave();
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("wedged: a grandchild below supervisors without a limit is cut off whe
   s.sys.stop(*top);
   s.sys.kill(*top);
   s.expect_verdict("/app/in/stuck");
-  REQUIRE(eventually([&] { return top->ended(); }));
+  REQUIRE(becomes_true([&] { return top->ended(); }));
   s.leave();
 }
 
@@ -123,11 +123,11 @@ TEST_CASE("wedged: a member of a group is replaced, and the group with it") {
   s.wedge(who);
   s.sys.kill(who);
   s.expect_verdict("/app/stuck");
-  REQUIRE(eventually([&] { return s.sys.at<hang, get>("/app/stuck").value_or(who) != who; }));
+  REQUIRE(becomes_true([&] { return s.sys.at<hang, get>("/app/stuck").value_or(who) != who; }));
   const auto epoch = [&](std::size_t child) {
     return s.sys.inspect().children.at(1).children.at(child).epoch;
   };
-  REQUIRE(eventually([&] { return epoch(0) == 1 && epoch(2) == 1; }));
+  REQUIRE(becomes_true([&] { return epoch(0) == 1 && epoch(2) == 1; }));
   CHECK(epoch(1) == 0);  // a new actor
   CHECK(s.sys.block_on(s.sys.at<hang, get>("/app/stuck").value().ask(get{})) == 1);
   s.leave();
@@ -152,7 +152,7 @@ TEST_CASE("wedged: what is queued behind it is answered, and who waits for room 
         }
       });
     }
-    REQUIRE(eventually([&] { return s.sys.inspect().children.back().depth == 3; }));
+    REQUIRE(becomes_true([&] { return s.sys.inspect().children.back().depth == 3; }));
     REQUIRE(who.tell(hang{}) == send_result::ok);
     for (int i = 0; i < 2; ++i) {
       askers.emplace_back([&] {

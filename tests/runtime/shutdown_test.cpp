@@ -175,8 +175,9 @@ TEST_CASE("end of a runtime: of very many tasks, whether they end by themselves 
   constexpr int n = troupe_test::sanitized ? 5'000 : 100'000;
   for (const bool stopped : {false, true}) {
     std::atomic<int> over{0};
+    lines log;
     {
-      troupe::runtime rt({.workers = 2, .shutdown = 1min});
+      troupe::runtime rt({.workers = 2, .shutdown = 1min, .log = &log});
       const auto lives = [](std::atomic<int>& o, bool waits) -> task<void> {
         struct counts {
           std::atomic<int>* o;
@@ -187,6 +188,7 @@ TEST_CASE("end of a runtime: of very many tasks, whether they end by themselves 
       for (int i = 0; i < n; ++i) rt.spawn(lives(over, stopped));
       if (!stopped) REQUIRE(becomes_true([&] { return over == n; }));
     }
+    CHECK_FALSE(log.tell("left behind"));
     CHECK(over <= n);  // a task that is stopped before it begins has nothing to unwind
   }
 }

@@ -17,8 +17,9 @@ struct large_mailbox : troupe::detail::one_word_mailbox {
 using mailbox_forms =
     std::tuple<troupe::detail::one_word_mailbox, troupe::detail::two_word_mailbox, large_mailbox>;
 
-/// Whether peek_single() ever hands a mail out.
+/// Whether peek_single() and take_single_system() hand a mail out: where the mailbox lives elsewhere they do
+/// not.
 template <class Mailbox>
-inline constexpr bool handles_in_place = !std::is_same_v<Mailbox, large_mailbox>;
+inline constexpr bool has_short_ways = !std::is_same_v<Mailbox, large_mailbox>;
 
 }  // namespace troupe_test

@@ -27,6 +27,8 @@ namespace detail {
 
 /// The obligation to answer was dropped. Takes the envelope: its asker learns why there is no answer.
 void drop_owed(ask_envelope_base& e) noexcept;
+/// What `asker` waits for is over: its edge of the wait-for graph goes. On its strand.
+void end_edge(strand& asker, const ask_envelope_base& e) noexcept;
 
 /// When an ask made here with this deadline is given up: not after the request that the
 /// present handler works on, if it does on one.
@@ -74,7 +76,6 @@ class ask_leaf : public leaf {
   friend class cell;
   bool closes_cycle(ask_envelope_base& e);
   void withdraw_for(error cycle);
-  void end_edge(const ask_envelope_base& e) noexcept;
   /// It waits, and that closes a cycle after all. False when what it waits for is under way.
   static bool refuse(leaf& l, error cycle);
 

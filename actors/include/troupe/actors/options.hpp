@@ -21,8 +21,7 @@ enum class on_restart : std::uint8_t {
 };
 
 struct mailbox_options {
-  /// Messages queued or being handled, at most; 1 to 2147483647. Above 65534 each send takes a lock (20 ns
-  /// more).
+  /// Messages queued or being handled, at most; 1 to 2147483647. Above 65534 each send takes a lock.
   std::uint32_t capacity = 1024;
   on_stop when_stopped = on_stop::bounce;
   on_restart when_restarted = on_restart::keep;

@@ -53,7 +53,6 @@ class pending_leaf : public leaf {
   bool closes_cycle(cell& from);
   void withdraw_for(error cycle);
   static bool refuse(leaf& l, error cycle);
-  void end_edge(const ask_envelope_base& e) noexcept;
 
   void (*forget_)(leaf&) noexcept;
   cell* to_ = nullptr;  // shared: whoever made this may have dropped the ref

@@ -95,8 +95,8 @@ class wait_edge {
   /// Before the request is sent. Empty when the cell waits for something already.
   wait_id announce(const cell& to, wait_kind k) noexcept {
 #ifdef TROUPE_TWO_WORD_MAILBOX
-    return {};  // a number has no place beside addresses as long as the word: no cycle is found in such
-                // builds
+    // A number has no place beside an address that may be as long as the word: such builds find no cycle.
+    return {};
 #endif
     if (look()) {
       clear();

@@ -70,7 +70,7 @@ class mail_queue {
 /// must schedule the consumer.
 enum class push_result : std::uint8_t { queued, wake, full, closed };
 
-/// What one_word_mailbox::try_push_here(), and nothing else, may say besides: no outcome yet.
+/// What try_push_here() and push_system_here() of one_word_mailbox may say besides: no outcome yet.
 inline constexpr push_result not_here{4};
 
 /// What takes the place of a mail where none hangs, but the consumer is on a visit: see one_word_mailbox.

@@ -39,6 +39,9 @@ class root_list {
  private:
   static void link(root_link& end, root_link& l) noexcept;
   static void unlink(root_link& l) noexcept;
+  [[nodiscard]] bool none() const noexcept {
+    return running_.after == &running_ && stopped_.after == &stopped_;
+  }
 
   std::mutex lock_;
   std::condition_variable gone_;

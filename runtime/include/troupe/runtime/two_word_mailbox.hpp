@@ -1,9 +1,9 @@
 // The two-word form of the mailbox: the same calls with the same meaning as one_word_mailbox (mailbox.hpp),
 // on a pointer and a count of their own, under a lock.
 //
-// For what does not fit into one word: bounds above 65534, and mail at addresses of more than 48 bits. Its
-// few plain steps are also what the one-word form is compared with in tests. A call costs some 20 ns, and
-// waits while another thread is inside; a thread that is preempted there keeps the others waiting.
+// For what does not fit into one word: bounds above 65534, and mail at addresses of more than 48 bits. One
+// suite of tests runs both forms. A call waits while another thread is inside; a thread that is preempted
+// there keeps the others waiting.
 #pragma once
 
 #include <cstdint>
