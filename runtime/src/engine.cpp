@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/lockfree/queue.hpp>
 #include <chrono>
 #include <climits>
 #include <condition_variable>
@@ -12,6 +11,7 @@
 #include <troupe/runtime/engine.hpp>
 
 #include "blocking_pool.hpp"
+#include "inject_queue.hpp"
 #include "overflow_list.hpp"
 #include "watchdog.hpp"
 
@@ -46,46 +46,6 @@ runtime_options checked(runtime_options o) {
 }
 
 }  // namespace
-
-// Work from threads that are no workers, first in, first out. The queue would grow to the number of strands,
-// and keep a node of about 100 bytes for each; so it has the nodes it starts with, and what is more waits
-// behind it in a list through the runnables themselves. The watchdog alone can bring ten thousand at once,
-// when it looks at the sockets of a worker that is stuck.
-class inject_queue {
- public:
-  void push(runnable& r) noexcept {
-    if (waiting_.load(std::memory_order_relaxed) == 0 && queue_.bounded_push(&r)) return;
-    r.next_runnable = nullptr;
-    const std::scoped_lock guard(lock_);
-    (first_ == nullptr ? first_ : last_->next_runnable) = &r;
-    last_ = &r;
-    waiting_.store(waiting_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  }
-  runnable* pop() noexcept {
-    runnable* r = nullptr;
-    if (!queue_.empty() && queue_.pop(r)) return r;
-    if (waiting_.load(std::memory_order_acquire) == 0) return nullptr;
-    const std::scoped_lock guard(lock_);
-    r = first_;
-    if (r == nullptr) return nullptr;
-    first_ = r->next_runnable;
-    waiting_.store(waiting_.load(std::memory_order_relaxed) - 1, std::memory_order_release);
-    return r;
-  }
-  [[nodiscard]] bool empty() const noexcept {
-    return queue_.empty() && waiting_.load(std::memory_order_acquire) == 0;
-  }
-
- private:
-  boost::lockfree::queue<runnable*> queue_{256};
-  std::mutex lock_;
-  runnable* first_ = nullptr;  // of the list, and last_: under the lock
-  runnable* last_ = nullptr;
-  // waiting_: the length of the list. Written under the lock; read without it as a hint, and, behind the
-  // fence of a worker that goes to sleep (parking.hpp), as the last word.
-  // Broken by: tests/stress/scheduler_stress_test.
-  atomic<std::size_t> waiting_{0};
-};
 
 struct engine::threads {
   std::vector<std::thread> all;

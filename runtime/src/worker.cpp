@@ -4,10 +4,13 @@
 #include <troupe/runtime/worker.hpp>
 #include <utility>
 
+#include "inject_queue.hpp"
+
 namespace troupe::detail {
 
 namespace {
 
+constexpr unsigned injected_turns_max = 32;          // turns of injected work between two looks around
 constexpr unsigned timer_batch = 64;                 // timers that fire between two slices
 constexpr std::int64_t io_poll_period = 50'000;      // ns between looks at the sockets while busy
 constexpr std::int64_t coarse_message = 1'000;       // ns; a hand-off to another core is small against it
@@ -86,17 +89,37 @@ runnable* worker::next() noexcept {
   const unsigned left = ticks_left_.load(std::memory_order_relaxed) - 1;
   ticks_left_.store(left, std::memory_order_relaxed);
   if (left == 0) {
-    maintain();
-    if (index_ >= home_->active_.load(std::memory_order_relaxed)) [[unlikely]] {
-      stand_back();
+    if (runnable* const r = look_around()) return r;
+    if (standing_back_) [[unlikely]]
       return nullptr;
-    }
-    // Looked at here and not only when the ring is empty, so that a busy ring
-    // starves neither foreign threads nor what overflowed.
-    if (runnable* const r = next_shared()) return r;
   }
   if (runnable* const r = next_local()) return r;
   return next_shared();
+}
+
+// Looked at here and not only when the ring is empty, so that a busy ring starves neither foreign threads nor
+// what overflowed. While injected work waits it gets every second slice: it may come from more threads than
+// there are workers, and a look every few slices would not keep up.
+// Broken by: tests/runtime/injected_work_test.
+runnable* worker::look_around() noexcept {
+  if (injected_turns_ != 0 && still_fresh(cycles_, cycle_count())) {
+    runnable* const r = home_->take_injected();
+    injected_turns_ = r != nullptr ? injected_turns_ - 1 : 0;
+    ticks_left_.store(r != nullptr ? 2 : interval_, std::memory_order_relaxed);
+    return r;
+  }
+  injected_turns_ = 0;
+  maintain();
+  if (index_ >= home_->active_.load(std::memory_order_relaxed)) [[unlikely]] {
+    stand_back();
+    return nullptr;
+  }
+  runnable* const r = next_shared();
+  if (!home_->injected_->empty()) {
+    injected_turns_ = injected_turns_max;
+    ticks_left_.store(2, std::memory_order_relaxed);
+  }
+  return r;
 }
 
 // By turns: foreign threads may inject as fast as all workers run, and must not starve what overflowed.
@@ -316,6 +339,7 @@ void worker::wake_up() noexcept {
   note_look_at_sockets();
   maintained_at_ = 0;
   interval_ = 2;
+  injected_turns_ = 0;
   ticks_left_.store(1, std::memory_order_relaxed);
 }
 

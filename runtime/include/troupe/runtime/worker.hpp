@@ -107,6 +107,7 @@ class alignas(cache_line) worker : public parking::place {
   bool drive(predicate done, std::int64_t deadline);
   void run_one(runnable& r) noexcept;
   runnable* next() noexcept;
+  runnable* look_around() noexcept;
   runnable* next_local() noexcept;
   runnable* next_shared() noexcept;
   runnable* search() noexcept;
@@ -134,6 +135,7 @@ class alignas(cache_line) worker : public parking::place {
   // watchdog; relaxed, for a lost hint is given again. Broken by: tests/stress/sharing_test.
   atomic<unsigned> ticks_left_{1};
   unsigned interval_ = 61;
+  unsigned injected_turns_ = 0;  // left of those that injected work has; see look_around()
   bool searching_ = false;
   bool standing_back_ = false;  // between stand_back() and rest()
   bool overflow_next_ = false;  // whose turn it is in next_shared()
