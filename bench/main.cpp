@@ -5,7 +5,7 @@
 
 int main(int argc, char** argv) {
   using bench::warm_up;
-  static constexpr std::array<bench::bench_case, 15> cases{{
+  static constexpr std::array<bench::bench_case, 16> cases{{
       {"ping_pong", "one message between two actors, one in flight", troupe_bench::ping_pong},
       {"ring", "one hop; 1000 actors, 64 tokens", troupe_bench::ring},
       {"fan_in", "one message; 4 senders wait for room in one receiver's mailbox", troupe_bench::fan_in},
@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
        troupe_bench::mailboxes},
       {"restart", "from a crash to the next incarnation's first message", troupe_bench::restart},
       {"stop_tree", "the end of a tree of 100000 actors", troupe_bench::stop_tree},
+      {"fan_out", "200 jobs of 0.5 ms given out at once, after 1000000 small messages", troupe_bench::fan_out},
   }};
   return bench::run_program("troupe-bench", cases, argc, argv);
 }

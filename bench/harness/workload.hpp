@@ -97,6 +97,11 @@ inline constexpr auto idle_before_wake = std::chrono::milliseconds(2);
 // mem_actor
 inline constexpr std::uint64_t resting_actors = 1'000'000;
 
+// fan_out: without namesakes among the peers.
+inline constexpr std::uint64_t fan_out_small = 1'000'000;
+inline constexpr std::uint64_t fan_out_jobs = 200;
+inline constexpr auto fan_out_job = std::chrono::microseconds(500);
+
 // restart, stop_tree: without namesakes among the peers.
 inline constexpr std::uint64_t restarts = 200'000;
 inline constexpr std::uint64_t stopped_leaves = 100;  // for each of 1000 supervisors

@@ -67,6 +67,8 @@ engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
       injected_(std::make_unique<inject_queue>()),
       overflow_(std::make_unique<overflow_list>()),
       parking_(sim_ ? 1 : options_.workers),
+      filled_(options_.workers),
+      overdue_(options_.workers),
       threads_(std::make_unique<threads>()) {
   prepare_heavy_fence();
   const unsigned n = sim_ ? 1 : options_.workers;
@@ -233,6 +235,7 @@ runnable* engine::take_overflowed(worker& w) noexcept {
     overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) - size, std::memory_order_release);
   }
   runnable* rest = size > 1 ? first->next_runnable : nullptr;
+  w.filled_.set();
   for (--size; size > 0; --size) {
     runnable* const after = rest->next_runnable;
     if (!w.queue.push(*rest)) break;
@@ -250,9 +253,9 @@ bool engine::work_injected() noexcept {
   return !injected_->empty() || overflow_size_.load(std::memory_order_acquire) != 0;
 }
 
-bool engine::work_visible() noexcept {
-  if (work_injected()) return true;
-  return std::ranges::any_of(workers_, [](const auto& w) { return w->queue.size() != 0; });
+// A member may be out of date: its worker is in a slice, and thieves have emptied its ring meanwhile.
+bool engine::rings_filled() const noexcept {
+  return filled_.find(0, [this](unsigned i) { return workers_[i]->queue.size() != 0; });
 }
 
 void engine::notify() noexcept {

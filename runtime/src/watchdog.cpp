@@ -135,10 +135,12 @@ bool watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
     if (s.slice != slice) s.reported = false;
     s.slice = slice;
     s.since = now;
-    if (w.overdue.load(std::memory_order_relaxed)) w.overdue.store(false, std::memory_order_relaxed);
+    if (s.overdue) engine_.overdue_.erase(w.index());
+    s.overdue = false;
     return false;
   }
-  w.overdue.store(true, std::memory_order_relaxed);
+  if (!s.overdue) engine_.overdue_.insert(w.index());
+  s.overdue = true;
   w.timers.fire_due(now, timers_at_once);
   if (w.io.in_use()) w.io.poll();
   if (!w.queue.empty() || engine_.work_injected()) engine_.notify();

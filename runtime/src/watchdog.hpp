@@ -41,6 +41,7 @@ class watchdog {
     std::uint64_t slice = 0;
     std::int64_t since = 0;
     bool reported = false;
+    bool overdue = false;  // in the engine's set
   };
 
   void loop() noexcept;

@@ -30,6 +30,7 @@ worker::worker(engine& home, unsigned index, bool shared)
       queue(shared),
       home_(&home),
       index_(index),
+      filled_(home.filled_, index, shared),
       random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
 
 std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
@@ -67,6 +68,7 @@ void worker::push_simulated(runnable& r) noexcept {
 }
 
 void worker::push_ring(runnable& r) noexcept {
+  filled_.set();
   if (!queue.push(r)) home_->overflow(*this, r);
 }
 
@@ -187,7 +189,7 @@ bool worker::worth_sharing() const noexcept {
 
 // What was stolen is of the kind that the victim ran, or of a coarser one when that is stuck in a slice.
 void worker::take_over_means(const worker& victim) noexcept {
-  const std::int64_t least = victim.overdue.load(std::memory_order_relaxed) ? coarse_message : 0;
+  const std::int64_t least = home_->overdue_.contains(victim.index_) ? coarse_message : 0;
   mean_slice_.store(std::max(victim.mean_slice_.load(std::memory_order_relaxed), least),
                     std::memory_order_relaxed);
   mean_message_.store(std::max(victim.mean_message_.load(std::memory_order_relaxed), least),
@@ -260,10 +262,12 @@ void worker::stop_searching() noexcept {
 }
 
 runnable* worker::search() noexcept {
-  auto& peers = home_->workers_;
-  if (peers.size() == 1 || standing_back_) return nullptr;
+  if (home_->workers_.size() == 1) return nullptr;
+  filled_.clear();
+  if (standing_back_) return nullptr;
   if (!searching_) {
-    if (!home_->parking_.start_searching()) return nullptr;
+    refused_ = !home_->parking_.start_searching();
+    if (refused_) return nullptr;
     searching_ = true;
   }
   runnable* const r = steal();
@@ -272,20 +276,26 @@ runnable* worker::search() noexcept {
 }
 
 runnable* worker::steal() noexcept {
-  auto& peers = home_->workers_;
-  const auto n = static_cast<unsigned>(peers.size());
-  const auto start = static_cast<unsigned>(random() % n);
-  for (unsigned i = 0; i < n; ++i) {
-    worker& victim = *peers[(start + i) % n];
-    if (&victim == this) continue;
-    runnable* r = victim.queue.steal_into(queue);
-    // The slot is what its worker is about to run: taken only when that worker has been in one slice for so
-    // long that the watchdog called.
-    if (r == nullptr && victim.overdue.load(std::memory_order_relaxed)) r = victim.queue.steal_slot();
-    if (r == nullptr) continue;
-    take_over_means(victim);
-    return r;
-  }
+  engine& e = *home_;
+  const auto start = static_cast<unsigned>(random() % e.workers_.size());
+  runnable* r = nullptr;
+  const auto from_ring = [&](unsigned i) {
+    worker& victim = *e.workers_[i];
+    if (&victim == this || victim.queue.size() == 0) return false;
+    filled_.set();
+    r = victim.queue.steal_into(queue);
+    if (r != nullptr) take_over_means(victim);
+    return r != nullptr;
+  };
+  // The slot is what its worker is about to run: taken only when that worker has been in one slice for so
+  // long that the watchdog called.
+  const auto from_slot = [&](unsigned i) {
+    worker& victim = *e.workers_[i];
+    if (&victim != this) r = victim.queue.steal_slot();
+    if (r != nullptr) take_over_means(victim);
+    return r != nullptr;
+  };
+  if (e.filled_.find(start, from_ring) || e.overdue_.find(start, from_slot)) return r;
   return next_shared();
 }
 
@@ -306,7 +316,7 @@ void worker::rest() noexcept {
     static_cast<void>(e.parking_.stop_searching());
   }
   seq_cst_fence();
-  if (e.work_visible()) e.notify();
+  if (e.work_injected() || e.rings_filled()) e.notify();
   if (!e.stopping_.load(std::memory_order_relaxed)) wait_for_events(INT64_MAX);
   e.resting_.fetch_sub(1, std::memory_order_relaxed);
   wake_up();
@@ -316,9 +326,15 @@ void worker::park(std::int64_t deadline) noexcept {
   if (standing_back_) [[unlikely]]
     return rest();
   engine& e = *home_;
-  searching_ = e.parking_.park(
-      *this, searching_, [&e] { return e.work_visible() || e.stopping_.load(std::memory_order_relaxed); },
-      [this, deadline] { wait_for_events(deadline); });
+  // What others have in their rings is left to the searchers when there are enough: the last of them sees
+  // this worker in the list of sleepers, and looks whether it should be woken.
+  const auto work_visible = [this, &e] {
+    return e.work_injected() || e.stopping_.load(std::memory_order_relaxed) ||
+           (!(refused_ && e.parking_.searchers() != 0) && e.rings_filled());
+  };
+  searching_ =
+      e.parking_.park(*this, searching_, work_visible, [this, deadline] { wait_for_events(deadline); });
+  refused_ = false;
   wake_up();
 }
 

@@ -18,6 +18,7 @@
 #include <troupe/runtime/root_list.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/worker.hpp>
+#include <troupe/runtime/worker_set.hpp>
 #include <vector>
 
 namespace troupe::detail {
@@ -156,7 +157,7 @@ class engine final : public pinnable {
   }
   runnable* take_overflowed(worker& w) noexcept;
   [[nodiscard]] bool work_injected() noexcept;
-  [[nodiscard]] bool work_visible() noexcept;
+  [[nodiscard]] bool rings_filled() const noexcept;
   void wake(parking::place& p) noexcept;
   void rouse_watchdog() noexcept;
 
@@ -181,6 +182,8 @@ class engine final : public pinnable {
   atomic<std::size_t> overflow_size_{0};
 
   parking parking_;
+  worker_set filled_;   // the workers whose ring may hold work; the others' are empty
+  worker_set overdue_;  // those in one slice for a millisecond: thieves may take their slot. Of the watchdog
   // resting_: workers that stand back now, for the watchdog; relaxed, a hint.
   // Broken by: tests/runtime/spread_test.
   atomic<std::uint32_t> resting_{0};

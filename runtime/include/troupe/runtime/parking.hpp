@@ -72,6 +72,9 @@ class parking {
     fence_after_rmw();
     return last;
   }
+  /// Workers that search; read between the fence and the sleep of park(), so that the last one to stop sees who
+  /// sleeps on account of it.
+  [[nodiscard]] std::uint32_t searchers() const noexcept { return searching_.load(std::memory_order_relaxed); }
   /// Puts the worker to sleep, by `sleep()`, unless `work_visible()`. `searching`: whether it counts as such;
   /// returns whether it does afterwards, for it was woken to search.
   template <class Visible, class Sleep>

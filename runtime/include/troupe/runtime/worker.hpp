@@ -13,6 +13,7 @@
 #include <troupe/runtime/strand.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/timer.hpp>
+#include <troupe/runtime/worker_set.hpp>
 
 namespace troupe::detail {
 
@@ -84,9 +85,6 @@ class alignas(cache_line) worker : public parking::place {
   // slice_number: odd while a slice runs. Written by the worker, relaxed: the
   // watchdog only asks whether it has changed within milliseconds.
   atomic<std::uint64_t> slice_number{0};
-  // overdue: set by the watchdog while this worker has been in one slice for a
-  // millisecond: thieves may take its slot. Relaxed, a hint.
-  atomic<bool> overdue{false};
   // running_what: the message being handled, for the report; static storage.
   atomic<const char*> running_what{nullptr};
   // running: the strand of this slice, for as long as it is this worker's. Null
@@ -137,8 +135,10 @@ class alignas(cache_line) worker : public parking::place {
   unsigned interval_ = 61;
   unsigned injected_turns_ = 0;  // left of those that injected work has; see look_around()
   bool searching_ = false;
+  bool refused_ = false;  // enough others search
   bool standing_back_ = false;  // between stand_back() and rest()
   bool overflow_next_ = false;  // whose turn it is in next_shared()
+  ring_bit filled_;
   std::uint64_t random_state_;
   // The clock as last read, and the cycle counter then.
   std::int64_t now_ = 0;
