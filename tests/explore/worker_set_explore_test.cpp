@@ -7,6 +7,7 @@
 #include <troupe/runtime/run_queue.hpp>
 #include <troupe/runtime/wake_flag.hpp>
 #include <troupe/runtime/worker_set.hpp>
+#include <utility>
 
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
@@ -36,6 +37,7 @@ struct model_worker : parking::place {
   troupe::detail::atomic<int> event{0};
   bool searching = false;
   bool refused = false;
+  const model_worker* victim = nullptr;  // whose ring it stole from
 
   void wake() {
     woken.raise();
@@ -103,6 +105,7 @@ struct model {
       if (v == i || workers[v]->queue.size() == 0) return false;
       w.bit.set();
       r = workers[v]->queue.steal_into(w.queue);
+      if (r != nullptr) w.victim = workers[v].get();
       return r != nullptr;
     });
     return r;
@@ -116,7 +119,8 @@ struct model {
       if (r != nullptr) {
         if (w.searching) {
           w.searching = false;
-          if (lot.stop_searching() && w.queue.size() != 0) notify();
+          const model_worker* const from = std::exchange(w.victim, nullptr);
+          if (lot.stop_searching() && w.queue.size() + (from != nullptr ? from->queue.size() : 0) != 0) notify();
         }
         run(*r);
         continue;

@@ -123,7 +123,8 @@ class alignas(cache_line) worker : public parking::place {
   void push_ring(runnable& r) noexcept;
   void push_simulated(runnable& r) noexcept;
   void refresh_clock() noexcept;
-  [[nodiscard]] bool worth_sharing() const noexcept;
+  /// `elsewhere`: what waits in the ring that this worker stole from.
+  [[nodiscard]] bool worth_sharing(std::size_t elsewhere = 0) const noexcept;
   void take_over_means(const worker& victim) noexcept;
 
   engine* home_;
@@ -135,7 +136,8 @@ class alignas(cache_line) worker : public parking::place {
   unsigned interval_ = 61;
   unsigned injected_turns_ = 0;  // left of those that injected work has; see look_around()
   bool searching_ = false;
-  bool refused_ = false;  // enough others search
+  bool refused_ = false;          // enough others search
+  const worker* victim_ = nullptr;  // whose ring it stole from, until it stops searching
   bool standing_back_ = false;  // between stand_back() and rest()
   bool overflow_next_ = false;  // whose turn it is in next_shared()
   ring_bit filled_;
