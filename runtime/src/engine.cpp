@@ -262,6 +262,12 @@ void engine::notify() noexcept {
   if (parking::place* const p = parking_.notify()) wake(*p);
 }
 
+void engine::call(unsigned n) noexcept {
+  for (; n != 0 && parking_.parked() != 0; --n) {
+    if (parking::place* const p = parking_.take()) wake(*p);
+  }
+}
+
 void engine::wake(parking::place& p) noexcept {
   static_cast<worker&>(p).io.wake();
   count([](counter_block& c) { c.wakeups.add(); });

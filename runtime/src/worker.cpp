@@ -10,11 +10,8 @@ namespace troupe::detail {
 
 namespace {
 
-constexpr unsigned injected_turns_max = 32;          // turns of injected work between two looks around
-constexpr unsigned timer_batch = 64;                 // timers that fire between two slices
-constexpr std::int64_t io_poll_period = 50'000;      // ns between looks at the sockets while busy
-constexpr std::int64_t coarse_message = 1'000;       // ns; a hand-off to another core is small against it
-constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that pay for waking a core
+constexpr unsigned injected_turns_max = 32;  // turns of injected work between two looks around
+constexpr unsigned timer_batch = 64;         // timers that fire between two slices
 
 }  // namespace
 
@@ -107,7 +104,7 @@ runnable* worker::look_around() noexcept {
   if (injected_turns_ != 0 && still_fresh(cycles_, cycle_count())) {
     runnable* const r = home_->take_injected();
     injected_turns_ = r != nullptr ? injected_turns_ - 1 : 0;
-    ticks_left_.store(r != nullptr ? 2 : interval_, std::memory_order_relaxed);
+    ticks_left_.store(r != nullptr ? 2 : sharing_.interval(), std::memory_order_relaxed);
     return r;
   }
   injected_turns_ = 0;
@@ -145,30 +142,22 @@ void worker::maintain() noexcept {
   const std::int64_t elapsed = now_ - maintained_at_;
   const auto ran = static_cast<std::int64_t>(slices - slices_then_);
   if (ran > 0 && maintained_at_ != 0) {
-    const auto handled = static_cast<std::int64_t>(messages - messages_then_);
-    const std::int64_t slice = (3 * mean_slice_.load(std::memory_order_relaxed) + elapsed / ran) / 4;
-    const std::int64_t message =
-        (3 * mean_message_.load(std::memory_order_relaxed) + elapsed / (handled > ran ? handled : ran)) / 4;
-    mean_slice_.store(slice, std::memory_order_relaxed);
-    mean_message_.store(message, std::memory_order_relaxed);
-    // As often as the sockets have their turn, whatever a slice takes; after a sleep what comes may be of
-    // another kind than before, so by and by.
-    const std::int64_t wanted = std::clamp<std::int64_t>(io_poll_period / (slice + 1), 2, 127);
-    interval_ = std::min(static_cast<unsigned>(wanted), 2 * interval_);
+    sharing_.note(elapsed, ran, static_cast<std::int64_t>(messages - messages_then_));
   }
   maintained_at_ = now_;
   slices_then_ = slices;
   messages_then_ = messages;
   // What has fired has its turn before the next ones fire.
   const bool more_due = timers.fire_due(now_, timer_batch);
-  ticks_left_.store(more_due ? std::min(interval_, timer_batch) : interval_, std::memory_order_relaxed);
+  const unsigned interval = sharing_.interval();
+  ticks_left_.store(more_due ? std::min(interval, timer_batch) : interval, std::memory_order_relaxed);
   // Sockets have their turn once everybody has had theirs that was ready at the last look: what is ready
   // in the kernel is in order there, and would only push what waits here into the overflow list.
-  if (io.in_use() && now_ - io_polled_at_ >= io_poll_period && queue.passed(io_polled_up_to_)) {
+  if (io.in_use() && now_ - io_polled_at_ >= sharing::look_period && queue.passed(io_polled_up_to_)) {
     io.poll();
     note_look_at_sockets();
   }
-  if (worth_sharing()) home_->notify();
+  if (sharing_.worth_sharing(backlog())) home_->notify();
 }
 
 void worker::note_look_at_sockets() noexcept {
@@ -176,24 +165,8 @@ void worker::note_look_at_sockets() noexcept {
   io_polled_up_to_ = queue.end_mark();
 }
 
-// A hand-off between cores costs more than a small message. So small work that
-// makes more small work stays on one core until its backlog is worth a wake-up;
-// coarse work is shared as soon as any waits.
-bool worker::worth_sharing(std::size_t elsewhere) const noexcept {
-  const auto waiting = static_cast<std::int64_t>(queue.size() + elsewhere) +
-                       static_cast<std::int64_t>(home_->overflow_size_.load(std::memory_order_relaxed));
-  if (waiting == 0) return false;
-  return mean_message_.load(std::memory_order_relaxed) >= coarse_message ||
-         waiting * mean_slice_.load(std::memory_order_relaxed) >= worthwhile_backlog;
-}
-
-// What was stolen is of the kind that the victim ran, or of a coarser one when that is stuck in a slice.
-void worker::take_over_means(const worker& victim) noexcept {
-  const std::int64_t least = home_->overdue_.contains(victim.index_) ? coarse_message : 0;
-  mean_slice_.store(std::max(victim.mean_slice_.load(std::memory_order_relaxed), least),
-                    std::memory_order_relaxed);
-  mean_message_.store(std::max(victim.mean_message_.load(std::memory_order_relaxed), least),
-                      std::memory_order_relaxed);
+std::int64_t worker::backlog() const noexcept {
+  return static_cast<std::int64_t>(queue.size() + home_->overflow_size_.load(std::memory_order_relaxed));
 }
 
 // -- running ------------------------------------------------------------------
@@ -258,12 +231,17 @@ bool worker::drive(predicate done, std::int64_t deadline) {
 void worker::stop_searching() noexcept {
   searching_ = false;
   const worker* const victim = std::exchange(victim_, nullptr);
-  if (!home_->parking_.stop_searching()) return;
+  const bool last = home_->parking_.stop_searching();
   // The last searcher that found work calls the next, if foreign work waits, or if what it stole and what its
-  // victim has now are worth it: a worker that pushes meanwhile calls no other, but relies on this one. Broken
-  // by: tests/explore/worker_set_explore_test.
-  const std::size_t left = victim != nullptr ? victim->queue.size() : 0;
-  if (home_->work_injected() || worth_sharing(left)) home_->notify();
+  // victim has now are worth it: a worker that pushes meanwhile calls no other, but relies on this one.
+  // Broken by: tests/explore/worker_set_explore_test.
+  const auto left = static_cast<std::int64_t>(victim != nullptr ? victim->queue.size() : 0);
+  const auto stolen = static_cast<std::int64_t>(queue.size());
+  if (const unsigned calls = sharing_.cores_for(stolen, left); calls != 0) {
+    home_->call(calls);
+  } else if (last && (home_->work_injected() || sharing_.worth_sharing(backlog() + left))) {
+    home_->notify();
+  }
 }
 
 runnable* worker::search() noexcept {
@@ -291,7 +269,7 @@ runnable* worker::steal() noexcept {
     r = victim.queue.steal_into(queue);
     if (r == nullptr) return false;
     victim_ = &victim;
-    take_over_means(victim);
+    sharing_.take_over(victim.sharing_, e.overdue_.contains(i));
     return true;
   };
   // The slot is what its worker is about to run: taken only when that worker has been in one slice for so
@@ -299,7 +277,7 @@ runnable* worker::steal() noexcept {
   const auto from_slot = [&](unsigned i) {
     worker& victim = *e.workers_[i];
     if (&victim != this) r = victim.queue.steal_slot();
-    if (r != nullptr) take_over_means(victim);
+    if (r != nullptr) sharing_.take_over(victim.sharing_, true);
     return r != nullptr;
   };
   if (e.filled_.find(start, from_ring) || e.overdue_.find(start, from_slot)) return r;
@@ -361,7 +339,7 @@ void worker::wake_up() noexcept {
   refresh_clock();
   note_look_at_sockets();
   maintained_at_ = 0;
-  interval_ = 2;
+  sharing_.forget_interval();
   injected_turns_ = 0;
   ticks_left_.store(1, std::memory_order_relaxed);
 }

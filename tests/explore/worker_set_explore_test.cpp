@@ -1,5 +1,5 @@
-// The bitmap of filled rings, with the real rings and the real parking, under all interleavings: a worker that
-// makes work and then stays in its slice is helped, for no worker sleeps on a filled ring.
+// The bitmap of filled rings, with the real rings and the real parking, under all interleavings: a worker
+// that makes work and then stays in its slice is helped, for no worker sleeps on a filled ring.
 #include <array>
 #include <cstddef>
 #include <memory>
@@ -120,14 +120,14 @@ struct model {
         if (w.searching) {
           w.searching = false;
           const model_worker* const from = std::exchange(w.victim, nullptr);
-          if (lot.stop_searching() && w.queue.size() + (from != nullptr ? from->queue.size() : 0) != 0) notify();
+          if (lot.stop_searching() && w.queue.size() + (from != nullptr ? from->queue.size() : 0) != 0)
+            notify();
         }
         run(*r);
         continue;
       }
       w.searching = lot.park(
-          w, w.searching,
-          [&] { return over() || (!(w.refused && lot.searchers() != 0) && rings_filled()); },
+          w, w.searching, [&] { return over() || (!(w.refused && lot.searchers() != 0) && rings_filled()); },
           [&] { w.wait(); });
       w.refused = false;
     }

@@ -95,6 +95,8 @@ class engine final : public pinnable {
   void inject(runnable& r) noexcept;
   /// Wakes a worker when one sleeps and none is searching.
   void notify() noexcept;
+  /// Wakes up to `n` sleeping workers, whoever searches.
+  void call(unsigned n) noexcept;
   /// Lets only the first `n` workers work, at least 1; the others give away what they have, and rest. Any
   /// thread; the watchdog does (spread.hpp).
   void spread_over(unsigned n) noexcept;

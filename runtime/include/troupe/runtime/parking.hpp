@@ -72,20 +72,29 @@ class parking {
     fence_after_rmw();
     return last;
   }
-  /// Workers that search; read between the fence and the sleep of park(), so that the last one to stop sees who
-  /// sleeps on account of it.
-  [[nodiscard]] std::uint32_t searchers() const noexcept { return searching_.load(std::memory_order_relaxed); }
+  /// Workers that search; read between the fence and the sleep of park(), so that the last one to stop sees
+  /// who sleeps on account of it.
+  [[nodiscard]] std::uint32_t searchers() const noexcept {
+    return searching_.load(std::memory_order_relaxed);
+  }
   /// Puts the worker to sleep, by `sleep()`, unless `work_visible()`. `searching`: whether it counts as such;
   /// returns whether it does afterwards, for it was woken to search.
   template <class Visible, class Sleep>
   [[nodiscard]] bool park(place& self, bool searching, Visible work_visible, Sleep sleep) noexcept {
+    enter(self, searching);
+    if (!work_visible()) sleep();
+    return leave(self);
+  }
+  /// The two halves of park(): what it does before it looks at the queues, and after it slept.
+  void enter(place& self, bool searching) noexcept {
     {
       const scoped_lock guard(lock_);
       list(self);
     }
     if (searching) searching_.fetch_sub(1, std::memory_order_relaxed);
     seq_cst_fence();
-    if (!work_visible()) sleep();
+  }
+  [[nodiscard]] bool leave(place& self) noexcept {
     const scoped_lock guard(lock_);
     if (!self.listed_) return true;
     unlist(self);

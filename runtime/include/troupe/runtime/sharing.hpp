@@ -37,9 +37,10 @@ class sharing {
   [[nodiscard]] bool worth_sharing(std::int64_t waiting) const noexcept {
     return waiting > 0 && (mean_message() >= coarse_message || waiting * mean_slice() >= worthwhile_backlog);
   }
-  /// Whether it should have one even if others are on their way.
-  [[nodiscard]] bool worth_a_core(std::int64_t waiting) const noexcept {
-    return mean_message() >= coarse_message && waiting * mean_slice() >= worthwhile_backlog;
+  /// How many workers a thief wakes, even if others search: one for what it stole and has not begun, one for
+  /// what it left, if either is coarse and keeps a core busy for long enough.
+  [[nodiscard]] unsigned cores_for(std::int64_t stolen, std::int64_t left) const noexcept {
+    return static_cast<unsigned>(worth_a_core(stolen)) + static_cast<unsigned>(worth_a_core(left));
   }
 
   /// What was stolen is of the kind that the victim ran, or of a coarser one when that is stuck in a slice.
@@ -50,8 +51,13 @@ class sharing {
 
  private:
   static constexpr std::int64_t coarse_message = 1'000;  // ns; a hand-off to another core is small against it
+  static constexpr std::int64_t wake_up_cost = 5'000;    // ns; a system call, and a thread that comes back
   static constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that pay for waking a core
 
+  // A mean of what was small until now is too low: coarse work need only pay for the wake-up.
+  [[nodiscard]] bool worth_a_core(std::int64_t waiting) const noexcept {
+    return mean_message() >= coarse_message && waiting * mean_slice() >= wake_up_cost;
+  }
   [[nodiscard]] std::int64_t mean_slice() const noexcept {
     return mean_slice_.load(std::memory_order_relaxed);
   }

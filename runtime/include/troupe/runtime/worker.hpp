@@ -10,6 +10,7 @@
 #include <troupe/runtime/parking.hpp>
 #include <troupe/runtime/reactor.hpp>
 #include <troupe/runtime/run_queue.hpp>
+#include <troupe/runtime/sharing.hpp>
 #include <troupe/runtime/strand.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/runtime/timer.hpp>
@@ -123,9 +124,8 @@ class alignas(cache_line) worker : public parking::place {
   void push_ring(runnable& r) noexcept;
   void push_simulated(runnable& r) noexcept;
   void refresh_clock() noexcept;
-  /// `elsewhere`: what waits in the ring that this worker stole from.
-  [[nodiscard]] bool worth_sharing(std::size_t elsewhere = 0) const noexcept;
-  void take_over_means(const worker& victim) noexcept;
+  /// Strands that wait in the ring, and in the list of what overflowed.
+  [[nodiscard]] std::int64_t backlog() const noexcept;
 
   engine* home_;
   unsigned index_;
@@ -133,13 +133,12 @@ class alignas(cache_line) worker : public parking::place {
   // ticks_left_: slices until maintain(). Written by the worker without a read-modify-write, and by the
   // watchdog; relaxed, for a lost hint is given again. Broken by: tests/stress/sharing_test.
   atomic<unsigned> ticks_left_{1};
-  unsigned interval_ = 61;
   unsigned injected_turns_ = 0;  // left of those that injected work has; see look_around()
   bool searching_ = false;
-  bool refused_ = false;          // enough others search
+  bool refused_ = false;            // enough others search
   const worker* victim_ = nullptr;  // whose ring it stole from, until it stops searching
-  bool standing_back_ = false;  // between stand_back() and rest()
-  bool overflow_next_ = false;  // whose turn it is in next_shared()
+  bool standing_back_ = false;      // between stand_back() and rest()
+  bool overflow_next_ = false;      // whose turn it is in next_shared()
   ring_bit filled_;
   std::uint64_t random_state_;
   // The clock as last read, and the cycle counter then.
@@ -151,10 +150,7 @@ class alignas(cache_line) worker : public parking::place {
   std::uint64_t io_polled_up_to_ = 0;  // the end of the ring after that look
   std::uint64_t slices_then_ = 0;
   std::uint64_t messages_then_ = 0;
-  // mean_slice_, mean_message_: ns. Written by the worker; read relaxed by a thief, which takes them over
-  // with the work that they are about. A hint. Broken by: tests/stress/sharing_test.
-  atomic<std::int64_t> mean_slice_{100};
-  atomic<std::int64_t> mean_message_{100};
+  sharing sharing_;
 };
 
 /// The worker of this thread, or null. Never inlined: a coroutine that asks
