@@ -61,8 +61,8 @@ bench::outcome restart(unsigned workers, double scale);
 /// A tree of 100 000 actors in four levels is told to stop, until it has ended.
 bench::outcome stop_tree(unsigned workers, double scale);
 
-/// Coarse jobs that one actor gives out after a phase of small messages: their makespan against the ideal, which
-/// is what they took together, divided by the workers.
+/// Coarse jobs that one actor gives out after a phase of small messages: their makespan against the ideal,
+/// which is what they took together, divided by the workers.
 bench::outcome fan_out(unsigned workers, double scale);
 
 }  // namespace troupe_bench

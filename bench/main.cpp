@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
        troupe_bench::mailboxes},
       {"restart", "from a crash to the next incarnation's first message", troupe_bench::restart},
       {"stop_tree", "the end of a tree of 100000 actors", troupe_bench::stop_tree},
-      {"fan_out", "200 jobs of 0.5 ms given out at once, after 1000000 small messages", troupe_bench::fan_out},
+      {"fan_out", "200 jobs of 0.5 ms given out at once, after 1000000 small messages",
+       troupe_bench::fan_out},
   }};
   return bench::run_program("troupe-bench", cases, argc, argv);
 }
