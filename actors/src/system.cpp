@@ -12,8 +12,17 @@ namespace troupe {
 
 namespace {
 
+system_options valid(system_options o) {
+  if (o.shutdown.count() <= 0) {
+    throw troupe_error(error(make_error_code(errc::invalid_argument),
+                             "system_options.shutdown must be a positive duration"));
+  }
+  return o;
+}
+
 runtime_options runtime_part(const system_options& o) {
   runtime_options r;
+  r.shutdown = o.shutdown;
   r.workers = o.workers;
   r.current_thread = o.current_thread;
   r.name = o.name;
@@ -26,6 +35,10 @@ runtime_options runtime_part(const system_options& o) {
 }  // namespace
 
 struct system::impl {
+  struct own_runtime : runtime {
+    using runtime::end_by;
+    using runtime::runtime;
+  };
   struct end_core {
     void operator()(detail::system_core* c) const noexcept {
       c->end();
@@ -33,20 +46,16 @@ struct system::impl {
     }
   };
   impl(system& self, system_options o, runtime* shared)
-      : options(std::move(o)),
-        own(shared == nullptr ? std::make_unique<runtime>(runtime_part(options)) : nullptr),
+      : options(valid(std::move(o))),
+        own(shared == nullptr ? std::make_unique<own_runtime>(runtime_part(options)) : nullptr),
         on(shared == nullptr ? *own : *shared) {
-    if (options.shutdown.count() <= 0) {
-      throw troupe_error(error(make_error_code(errc::invalid_argument),
-                               "system_options.shutdown must be a positive duration"));
-    }
     core.reset(new detail::system_core(self, on.engine(), on.place(), options.shutdown));
   }
 
   result<void> end();
 
   system_options options;
-  std::unique_ptr<runtime> own;
+  std::unique_ptr<own_runtime> own;
   runtime& on;
   std::unique_ptr<detail::system_core, end_core> core;
 };
@@ -61,7 +70,10 @@ system::~system() {
                            options().name + ": destroyed by one of its own actors, which it would wait for");
     std::abort();
   }
-  if (!impl_->end()) {
+  const std::int64_t last = detail::last_moment(impl_->core->home().now(), options().shutdown);
+  const bool ended = impl_->end().has_value();
+  if (impl_->own != nullptr) impl_->own->end_by(last);
+  if (!ended) {
     // Something never came back from a handler. What it may still touch is left
     // behind on purpose: freeing it would turn a hang into corruption.
     (void)impl_->core.release();

@@ -65,14 +65,16 @@ runtime::~runtime() {
   TROUPE_ASSERT(detail::this_worker() == nullptr || &detail::this_worker()->home() != &e,
                 "a runtime does not end on one of its own workers");
   const duration within = e.options().shutdown;
-  const std::int64_t deadline = detail::deadline_after(e.now(), within);
+  // What only has to notice gets a moment, however long everything before it took.
+  const auto a_moment = [&e, within] { return detail::deadline_after(e.now(), within / 8); };
+  const std::int64_t deadline =
+      std::max(std::min(detail::deadline_after(e.now(), within), end_by_), a_moment());
   e.roots.stop_all();
   remains left;
   if (!(e.has_threads() ? e.roots.wait(deadline) : e.drive([&e] { return e.roots.empty(); }, deadline))) {
     left.tasks = e.roots.leave_behind(e);
   }
-  // Threads that only have to notice get a moment, however long the tasks took.
-  const std::int64_t last = std::max(deadline, detail::deadline_after(e.now(), within / 8));
+  const std::int64_t last = std::max(deadline, a_moment());
   left.threads = e.stop(last);
   try {
     left.calls = e.blocking().stop(last);

@@ -3,6 +3,7 @@
 #include <troupe/actors.hpp>
 #include <troupe/actors/testkit.hpp>
 #include <troupe/runtime/blocking.hpp>
+#include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/runtime.hpp>
 
 #include "support/becomes_true.hpp"
@@ -42,6 +43,20 @@ TEST_CASE("blocking: what an actor called that does not return is reported with 
     REQUIRE(sys.spawn<caller>({.name = "caller"}, &place).tell(go{}) == troupe::send_result::ok);
     REQUIRE(becomes_true([&] { return place.inside == 1; }));
     CHECK(sys.shutdown());  // its await ends at once
+  }
+  CHECK(log.count("/caller: what it called by blocking() did not return") == 1);
+  place.open = true;
+  CHECK(becomes_true([&] { return place.inside == 0; }));
+}
+
+TEST_CASE("blocking: a system's own runtime waits for no call for longer than the system would") {
+  caller::place place;
+  troupe::testkit::log_capture log;
+  {
+    troupe::system sys({.workers = 1, .shutdown = 50ms, .log = &log});
+    CHECK(sys.on().engine().options().shutdown == 50ms);
+    REQUIRE(sys.spawn<caller>({.name = "caller"}, &place).tell(go{}) == troupe::send_result::ok);
+    REQUIRE(becomes_true([&] { return place.inside == 1; }));
   }
   CHECK(log.count("/caller: what it called by blocking() did not return") == 1);
   place.open = true;

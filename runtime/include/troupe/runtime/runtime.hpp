@@ -148,6 +148,9 @@ class runtime {
   runtime(runtime_options options, simulated how);
   /// The same runtime, seen from one host of its simulated network.
   runtime(const runtime& whole, std::uint16_t place);
+  /// Before the destructor, by who has used up a part of the time already: it leaves behind what has not
+  /// ended at `t` (ns), or a moment after it began.
+  void end_by(std::int64_t t) noexcept { end_by_ = t; }
   /// Asks all root tasks of this place to stop.
   void stop_all() noexcept;
 
@@ -169,6 +172,7 @@ class runtime {
   }
 
   detail::engine_ref engine_;
+  std::int64_t end_by_ = INT64_MAX;
   std::uint16_t place_ = 0;
   bool whole_ = true;  // ends the engine with itself
 };
