@@ -5,6 +5,14 @@
 
 namespace troupe::detail {
 
+namespace {
+
+error ignored(const std::string& where) {
+  return {make_error_code(errc::ignored), "its constructor said it is not needed", where};
+}
+
+}  // namespace
+
 supervisor_state::supervisor_state(context& self, const std::shared_ptr<const supervisor_spec>& s,
                                    const std::shared_ptr<start_report>& r)
     : me_(static_cast<cell&>(self)), spec_(s), report_(r) {
@@ -68,7 +76,7 @@ void supervisor_state::go_on() noexcept {
         continue;
       }
       if (!child) {
-        fail_start(m, child.error());
+        fail_start(m.spec.id, child.error());
         return;
       }
     }
@@ -102,10 +110,9 @@ void supervisor_state::become_steady() noexcept {
   if (crashed != members_.end()) begin_group(crashed);
 }
 
-void supervisor_state::fail_start(const member& m, error why) noexcept {
-  me_.fail(exit_kind::error,
-           error(make_error_code(errc::start_failed), "child '" + m.spec.id + "' could not be started",
-                 me_.path(), std::move(why)));
+void supervisor_state::fail_start(const std::string& id, error why) noexcept {
+  me_.fail(exit_kind::error, error(make_error_code(errc::start_failed),
+                                   "child '" + id + "' could not be started", me_.path(), std::move(why)));
 }
 
 // The child's constructor runs here. It takes its place among its siblings, which are
@@ -128,8 +135,22 @@ result<any_ref> supervisor_state::start(members::iterator m) {
     }
     return any_ref(child);
   } catch (const ignore_start&) {
-    return std::unexpected(
-        error(make_error_code(errc::ignored), "its constructor said it is not needed", where));
+    return std::unexpected(ignored(where));
+  } catch (...) {
+    return std::unexpected(error::from_exception(std::current_exception(), where));
+  }
+}
+
+result<any_ref> supervisor_state::start_dynamic(child_spec c) {
+  const std::string where = me_.path() + "/" + c.id;
+  try {
+    any_ref child(c.factory->start(me_, c.options));
+    cells_.emplace(child.cell(), members_.end());
+    ++alive_;
+    if (c.options.restart != restart::temporary) dynamic_.emplace(child.cell(), std::move(c));
+    return child;
+  } catch (const ignore_start&) {
+    return std::unexpected(ignored(where));
   } catch (...) {
     return std::unexpected(error::from_exception(std::current_exception(), where));
   }
@@ -175,7 +196,7 @@ void supervisor_state::child_crashed(cell& child) noexcept {
   if (phase_ == phase::coming_up && it == cursor_) {
     child.request(cell::order_bury);
     const exit_reason why = child.reason();
-    fail_start(m, why.why() != nullptr ? *why.why() : error(errc::actor_failed));
+    fail_start(m.spec.id, why.why() != nullptr ? *why.why() : error(errc::actor_failed));
     return;
   }
   if (phase_ == phase::ending_group && !precedes(it, group_)) {
@@ -263,23 +284,26 @@ void supervisor_state::child_ended(cell& child) noexcept {
   if (known == cells_.end()) return;
   const auto it = known->second;
   cells_.erase(known);
-  if (const auto waits = stops_.find(&child); waits != stops_.end()) {
-    for (reply_to<void>& r : waits->second) r.send({});
-    stops_.erase(waits);
+  const bool wedged = cell::was_quarantined(child);  // its strand still runs: what is on it must not be read
+  const auto waits = stops_.extract(&child);
+  if (!waits.empty()) {
+    for (reply_to<void>& r : waits.mapped()) r.send({});
   }
   if (it == members_.end()) {
     --alive_;
+    auto again = dynamic_.extract(&child);
+    if (wedged && waits.empty() && !again.empty()) replace_dynamic(std::move(again.mapped()));
     return;
   }
   member& m = *it;
   const progress was = m.at;
-  const bool wedged = cell::was_quarantined(child);  // its strand still runs: what is on it must not be read
   const restart type = m.spec.options.restart;
   m.child = nullptr;
   m.at = progress::none;
   m.revive = wedged ? type != restart::temporary : type == restart::permanent && child.stop_asked();
   if (phase_ == phase::coming_up && it == cursor_) {
-    fail_start(m, error(make_error_code(errc::closed), "it ended while the tree was starting", child.path()));
+    fail_start(m.spec.id,
+               error(make_error_code(errc::closed), "it ended while the tree was starting", child.path()));
     return;
   }
   if (phase_ == phase::starting_group && it == cursor_) ++cursor_;
@@ -300,7 +324,16 @@ void supervisor_state::replace(members::iterator m) noexcept {
   } else if (grouped()) {
     begin_group(m);
   } else if (const auto fresh = start(m); !fresh && fresh.error() != errc::ignored) {
-    fail_start(*m, fresh.error());
+    fail_start(m->spec.id, fresh.error());
+  }
+}
+
+void supervisor_state::replace_dynamic(child_spec c) noexcept {
+  const std::string id = c.id;
+  if (!me_.extras().admit_restart(me_)) {
+    give_up("child '" + id + "' is wedged, and the budget is used up", error(errc::stuck));
+  } else if (const auto fresh = start_dynamic(std::move(c)); !fresh && fresh.error() != errc::ignored) {
+    fail_start(id, fresh.error());
   }
 }
 
@@ -342,17 +375,9 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
       refuse(errc::already_running, "a child with this id runs already");
       return;
     }
-    try {
-      const any_ref child(m.spec.factory->start(me_, m.spec.options));
-      cells_.emplace(child.cell(), members_.end());
-      ++alive_;
-      reply.send(child);
-    } catch (const ignore_start&) {
-      refuse(errc::ignored, "its constructor said it is not needed");
-    } catch (...) {
-      reply.send(std::unexpected(
-          not_started(error::from_exception(std::current_exception(), me_.path() + "/" + m.spec.id))));
-    }
+    result<any_ref> child = start_dynamic(std::move(m.spec));
+    if (!child && child.error() != errc::ignored) child = std::unexpected(not_started(child.error()));
+    reply.send(std::move(child));
     return;
   }
   if (m.spec.id.empty()) m.spec.options.name = m.spec.id = "#" + std::to_string(next_id_++);

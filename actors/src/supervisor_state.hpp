@@ -82,6 +82,7 @@ class supervisor_state {
   members::iterator append(child_spec c);
   [[nodiscard]] members::iterator by_id(const std::string& id) noexcept;
   [[nodiscard]] result<any_ref> start(members::iterator m);
+  [[nodiscard]] result<any_ref> start_dynamic(child_spec c);
   void forget(members::iterator m) noexcept;
   [[nodiscard]] result<members::iterator> at_rest(const std::string& id);
   [[nodiscard]] error unknown_child(const std::string& id) const;
@@ -92,10 +93,11 @@ class supervisor_state {
   void start_group() noexcept;
   void begin_group(members::iterator first) noexcept;
   void become_steady() noexcept;
-  void fail_start(const member& m, error why) noexcept;
+  void fail_start(const std::string& id, error why) noexcept;
   [[nodiscard]] bool admit(cell& child, member* m) noexcept;
   [[nodiscard]] bool precedes(members::const_iterator a, members::const_iterator b) const noexcept;
   void replace(members::iterator m) noexcept;
+  void replace_dynamic(child_spec c) noexcept;
   void give_up(std::string text, error why) noexcept;
   void heed_significance(const cell& child, bool significant) noexcept;
 
@@ -105,6 +107,8 @@ class supervisor_state {
   members members_;                       // in the order of their start; none of a dynamic supervisor
   std::unordered_map<const cell*, members::iterator> cells_;
   std::unordered_map<std::string, members::iterator> ids_;
+  std::unordered_map<const cell*, child_spec>
+      dynamic_;               // children that are not temporary, in case one is wedged
   members::iterator group_;   // the first of those that are restarted together
   members::iterator cursor_;  // whose start is under way or comes next
   members::iterator ending_;  // of a group that ends: this one and all behind it have ended

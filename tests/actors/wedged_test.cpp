@@ -112,6 +112,55 @@ TEST_CASE("wedged: a grandchild below supervisors without a limit is cut off whe
   s.leave();
 }
 
+TEST_CASE("wedged: a child of a dynamic supervisor is replaced, unless it is temporary") {
+  for (const auto type :
+       {troupe::restart::permanent, troupe::restart::transient, troupe::restart::temporary}) {
+    const bool replaced = type != troupe::restart::temporary;
+    scene s;
+    const auto top = s.sys.start(troupe::supervisor(
+        "app", {.strategy = troupe::dynamic, .restarts = {.max = 1, .within = 60s}, .max_children = 1}));
+    REQUIRE(top);
+    REQUIRE(s.sys.block_on(top->start_child<hanging>("stuck", {.restart = type, .shutdown = 20ms}, &s.g)));
+    const auto who = s.sys.at<hang, get>("/app/stuck").value();
+    s.wedge(who);
+    s.sys.kill(who);
+    s.expect_verdict("/app/stuck");
+    if (replaced) {
+      REQUIRE(becomes_true([&] { return s.sys.at<hang, get>("/app/stuck").value_or(who) != who; }));
+      CHECK(s.sys.block_on(s.sys.at<hang, get>("/app/stuck").value().ask(get{})) == 1);
+    }
+    // Room for one: the replacement is counted, and what is cut off is not.
+    CHECK(s.sys.block_on(top->start_child<hanging>("other", {}, &s.g)).has_value() == !replaced);
+    s.leave();
+  }
+}
+
+TEST_CASE("wedged: a child of a dynamic supervisor that was to be stopped is not replaced") {
+  scene s;
+  const auto top = s.sys.start(troupe::supervisor("app", {.strategy = troupe::dynamic}));
+  REQUIRE(top);
+  REQUIRE(s.sys.block_on(top->start_child<hanging>("stuck", {.shutdown = 20ms}, &s.g)));
+  s.wedge(s.sys.at<hang, get>("/app/stuck").value());
+  CHECK(s.sys.block_on(top->stop_child("stuck")));  // answered when it is cut off
+  s.expect_verdict("/app/stuck");
+  CHECK(s.sys.inspect().children.at(1).children.empty());
+  s.leave();
+}
+
+TEST_CASE("wedged: a dynamic supervisor whose budget is used up does not replace a child, and ends") {
+  scene s;
+  const auto top = s.sys.start(
+      troupe::supervisor("app", {.strategy = troupe::dynamic, .restarts = {.max = 0, .within = 60s}}));
+  REQUIRE(top);
+  REQUIRE(s.sys.block_on(top->start_child<hanging>("stuck", {.shutdown = 20ms}, &s.g)));
+  const auto who = s.sys.at<hang, get>("/app/stuck").value();
+  s.wedge(who);
+  s.sys.kill(who);
+  s.expect_verdict("/app/stuck");
+  REQUIRE(becomes_true([&] { return top->ended(); }));
+  s.leave();
+}
+
 TEST_CASE("wedged: a member of a group is replaced, and the group with it") {
   scene s;
   const auto top = s.sys.start(troupe::supervisor("app", {.strategy = troupe::one_for_all})
