@@ -6,6 +6,7 @@
 #include <string>
 #include <troupe/actors/ref.hpp>
 #include <troupe/actors/system_core.hpp>
+#include <troupe/runtime/inspection_gate.hpp>
 #include <vector>
 
 namespace troupe::detail {
@@ -18,20 +19,6 @@ constinit std::mutex walk_lock;
 struct wait_hop {
   cell* from;
   wait_id id;
-};
-
-// Keeps the cells that an edge leads to in memory. A cell that an edge is seen to
-// lead to has not yet answered, and so is not dead; whoever frees it later than that
-// waits at the gate (runtime/inspection_gate.hpp).
-class memory_gate {
- public:
-  memory_gate() noexcept {
-    inspections.fetch_add(1, std::memory_order_seq_cst);
-    seq_cst_fence();
-  }
-  ~memory_gate() { inspections.fetch_sub(1, std::memory_order_release); }
-  memory_gate(const memory_gate&) = delete;
-  memory_gate& operator=(const memory_gate&) = delete;
 };
 
 // Whether edges lead from `from` back to it. They may also lead into a cycle that
@@ -114,7 +101,10 @@ error refusal(const cell& from, std::string_view text) {
 // while, and answered nobody; so the edge into it that was there at the second look
 // is there at the end, and with it the whole cycle.
 std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) {
-  const memory_gate gate;
+  // Keeps the cells that an edge leads to in memory. A cell that an edge is seen to lead to has not yet
+  // answered, and so is not dead; whoever frees it later than that waits at the gate.
+  const held_gate gate;
+  seq_cst_fence();
   if (!leads_back(from)) return std::nullopt;
   const std::vector<wait_hop> path = follow(from);
   if (path.empty() || path.front().id != id) return std::nullopt;
@@ -155,13 +145,12 @@ push_result deliver_forwarded(ask_envelope_base& e, cell& to, std::optional<erro
 
 // The cell is about to be suspended. Whether a wait closes a cycle is looked at when it begins; what could
 // not be told then, because some other cell of the cycle had something left to do, shows when that one
-// suspends again, here: `before`, the edge it came with, is still there. True when the wait was refused, and
-// its coroutine has gone on.
-bool cell::refuse_wait(wait_id before) noexcept {
+// suspends again, here: the edge it came with is still there (wait_edge::to_be_looked_at). True when the wait
+// was refused, and its coroutine has gone on.
+bool cell::refuse_wait() noexcept {
   const wait_id id = waits_.look();
-  if (!id || (id != before && id.kind() == wait_kind::reply)) return false;
   leaf* const l = only_wait();
-  if (l == nullptr || !id.to().waits().look() || !may_be_awaited()) return false;
+  if (!id || l == nullptr || !id.to().waits().look() || !may_be_awaited()) return false;
   std::optional<error> cycle = refuse_cycle(*this, id);
   if (!cycle) return false;
   switch (id.kind()) {

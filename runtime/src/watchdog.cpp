@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <string>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/inspection_gate.hpp>
@@ -152,21 +153,31 @@ bool watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
 }
 
 void watchdog::report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept {
-  inspections.fetch_add(1, std::memory_order_seq_cst);
+  engine_.count([](counter_block& c) { c.long_handlers.add(); });
+  try {
+    engine_.log(log_level::warning,
+                describe(w, slice) + ": has been running for " + std::to_string(ran / 1'000'000) +
+                    " ms without giving way; what blocks belongs into co_await blocking(...)");
+  } catch (const std::bad_alloc&) {
+    engine_.log(
+        log_level::warning,
+        "something has been running for long without giving way, and there is no memory to tell what");
+  }
+}
+
+// What runs in that slice of the worker.
+std::string watchdog::describe(const worker& w, std::uint64_t slice) {
+  const held_gate gate;
   std::string what = "something";
   // Without the barrier nothing would be known about the strand: then the report
   // does without the path.
   if (process_barrier() && w.slice_number.load(std::memory_order_acquire) == slice) {
-    if (strand* const s = w.running.load(std::memory_order_acquire)) what = s->describe();
+    if (const strand* const s = w.running.load(std::memory_order_acquire)) what = s->describe();
     if (const char* const message = w.running_what.load(std::memory_order_relaxed)) {
       what.append(", handling ").append(message);
     }
   }
-  inspections.fetch_sub(1, std::memory_order_release);
-  engine_.count([](counter_block& c) { c.long_handlers.add(); });
-  engine_.log(log_level::warning,
-              what + ": has been running for " + std::to_string(ran / 1'000'000) +
-                  " ms without giving way; what blocks belongs into co_await blocking(...)");
+  return what;
 }
 
 }  // namespace troupe::detail

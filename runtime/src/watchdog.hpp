@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <troupe/runtime/atomic.hpp>
 #include <vector>
@@ -49,6 +50,7 @@ class watchdog {
   void rescue() noexcept;
   void spread_work(std::int64_t now, bool stuck) noexcept;
   void report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept;
+  [[nodiscard]] static std::string describe(const worker& w, std::uint64_t slice);
 
   engine& engine_;
   std::vector<sight> sights_;

@@ -26,6 +26,15 @@ namespace troupe::detail {
 // free. Broken by: tests/runtime/watchdog_test under TSan.
 extern constinit atomic<std::uint32_t> inspections;
 
+/// While there is one, no strand is freed. Behind it comes the barrier, or a fence.
+class [[nodiscard]] held_gate {
+ public:
+  held_gate() noexcept { inspections.fetch_add(1, std::memory_order_seq_cst); }
+  ~held_gate() { inspections.fetch_sub(1, std::memory_order_release); }
+  held_gate(const held_gate&) = delete;
+  held_gate& operator=(const held_gate&) = delete;
+};
+
 /// Before a strand's memory is freed. Any thread; nearly always one load.
 inline void wait_for_inspection() noexcept {
   fence_after_rmw();  // the one by which the last share was given back
