@@ -34,17 +34,8 @@ std::int64_t due_of_ask(cell* from, duration deadline) noexcept {
 bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (!begin(p)) return true;
   cell* const from = cell::of(owner());
-  if (from == to_) {
-    // The reply could only come after the handler that waits for it.
-    code_ = errc::would_deadlock;
-    why_ = owned<error>(new error(refuse_self(*from, wait_kind::reply)));
-    unlink();
-    return gives_way(p);
-  }
-  if (from != nullptr && from->stop_asked() && to_->waits_for_end_of(*from)) [[unlikely]] {
-    code_ = errc::closed;
-    unlink();
-    return gives_way(p);
+  if (from == to_ || (from != nullptr && from->stop_asked())) [[unlikely]] {
+    if (comes_too_late(*from)) return is_over(p);
   }
   e.wait_on(*this, owner());
   sent_ = &e;
@@ -53,20 +44,33 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (from != nullptr) {
     e.wait.store(from->announce_wait(*to_, wait_kind::reply).bits(), std::memory_order_relaxed);
   }
-  switch (deliver(*to_, e)) {
-    case push_result::full:
-      code_ = errc::full;
-      break;
-    case push_result::closed:
-      code_ = errc::closed;
-      break;
-    default:
-      if (from != nullptr && closes_cycle(e)) return gives_way(p);
-      if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
-      return true;
+  const push_result r = deliver(*to_, e);
+  if (r == push_result::full || r == push_result::closed) [[unlikely]] {
+    code_ = r == push_result::full ? errc::full : errc::closed;
+    if (from != nullptr) end_edge(owner(), e);
+    sent_ = nullptr;
+    return is_over(p);
   }
-  if (from != nullptr) end_edge(owner(), e);
-  sent_ = nullptr;
+  if (from != nullptr && closes_cycle(e)) [[unlikely]]
+    return is_over(p);
+  if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
+  return true;
+}
+
+// Whether the reply could only come after the end of what waits for it; code_ and why_ say so.
+bool ask_leaf::comes_too_late(cell& from) {
+  if (&from == to_) {
+    code_ = errc::would_deadlock;
+    why_ = owned<error>(new error(refuse_self(from, wait_kind::reply)));
+    return true;
+  }
+  if (!to_->waits_for_end_of(from)) return false;
+  code_ = errc::closed;
+  return true;
+}
+
+// Refused at once: the coroutine goes on, if it may in this slice.
+bool ask_leaf::is_over(promise_base& p) noexcept {
   unlink();
   return gives_way(p);
 }
@@ -81,10 +85,13 @@ bool ask_leaf::closes_cycle(ask_envelope_base& e) {
   fence_after_rmw();
   if (!to_->waits().look() || !from.may_be_awaited()) [[likely]]
     return false;
+  return closes_cycle_now(from, id);
+}
+
+bool ask_leaf::closes_cycle_now(cell& from, wait_id id) {
   std::optional<error> cycle = refuse_cycle(from, id);
   if (!cycle) return false;
   withdraw_for(std::move(*cycle));
-  unlink();
   return true;
 }
 

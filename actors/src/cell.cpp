@@ -140,21 +140,35 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
 // afterwards. False when something is left to do.
 bool cell::resume_awaiting(worker& w) noexcept {
   if (has_late_system_mail()) return false;
-  const wait_id before = waits_.look();
+  const wait_id before = waits_.own();
   mail* const m = box_.take_single_system();
   if (m == nullptr) return false;
   w.running_what.store(nullptr, std::memory_order_relaxed);  // no message of a user's
   m->kind->act(*m, *this);
-  if (!awaits_only() || refuse_wait(before)) return false;
+  return await_again(w, before);
+}
+
+// Out of line, and in the place of the return: what it works with need not outlive the coroutine's turn.
+bool cell::await_again(worker& w, wait_id before) noexcept {
+  if (!awaits_only()) return false;
+  if (waits_.to_be_looked_at(before)) [[unlikely]]
+    return await_unless_refused(w);
   w.let_go();
   return box_.try_suspend();
 }
 
-// Suspended in its handler, with nothing to give back, to take in or to end.
+bool cell::await_unless_refused(worker& w) noexcept {
+  if (refuse_wait()) return false;
+  w.let_go();
+  return box_.try_suspend();
+}
+
+// Suspended in its handler, with nothing to give back, to take in or to end. Falsely no when the mailbox
+// lives elsewhere, which has the long way.
 bool cell::awaits_only() const noexcept {
   return handler_ != nullptr && (receiver_ == nullptr || receiver_->waiting == nullptr) &&
          life_.load(std::memory_order_relaxed) == life::running && !leaving_ && !has_deferred() &&
-         handled_ == 0 && (in_place_ == nullptr || handling_ != nullptr) && !box_.has_waiters() &&
+         handled_ == 0 && (in_place_ == nullptr || handling_ != nullptr) && !box_.perhaps_has_waiters() &&
          !has_late_system_mail();
 }
 
@@ -176,7 +190,7 @@ bool cell::at_rest() const noexcept {
 // places: idle or suspended in its mailbox's word, queued with a worker, or dead.
 void cell::visit(worker& w) noexcept {
   cell& c = *this;
-  const wait_id waited = waits_.look();
+  const wait_id waited = waits_.own();
   std::uint32_t left = worker::quantum;
   if (w.simulated) [[unlikely]]
     left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
@@ -217,7 +231,7 @@ void cell::visit(worker& w) noexcept {
       }
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
-      if (c.refuse_wait(waited)) continue;
+      if (c.waits_.to_be_looked_at(waited) && c.refuse_wait()) continue;
       w.let_go();
       if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
       continue;

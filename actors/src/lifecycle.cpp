@@ -73,9 +73,9 @@ void cell::begin_end(exit_reason why) noexcept {
   if (cell_extras* const x = extras_if_any()) {
     if (why.why() == nullptr) x->why.reset();
     x->leaving.reset();  // a stop of its own that did not come to it
+    answer_dropped();
   }
   leaving_ = false;
-  answer_dropped();
   set_up(false);
   end_timers_and_watches();
   cancel_awaits();

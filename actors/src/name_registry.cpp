@@ -53,12 +53,16 @@ bool name_registry::add(const std::string& name, cell& c) {
 
 void name_registry::remove_all(cell& c) noexcept {
   cell_extras* const x = c.extras_in_order();
-  if (x == nullptr || !x->has_names.load(std::memory_order_seq_cst)) return;
+  if (x != nullptr && x->has_names.load(std::memory_order_seq_cst)) [[unlikely]]
+    remove_all(c, *x);
+}
+
+void name_registry::remove_all(cell& c, cell_extras& x) noexcept {
   names removed;  // freed without the lock
   std::uint32_t n = 0;
   {
     const std::scoped_lock guard(lock_);
-    while (registered_name* const first = x->names) {
+    while (registered_name* const first = x.names) {
       const std::string* const name = first->name;
       take(*first);
       removed.insert(names_.extract(*name));

@@ -13,6 +13,7 @@
 namespace troupe::detail {
 
 class cell;
+struct cell_extras;
 
 /// One name; the actor's extras have the first of its list.
 struct registered_name {
@@ -35,6 +36,7 @@ class name_registry {
  private:
   using names = std::map<std::string, registered_name, std::less<>>;
 
+  void remove_all(cell& c, cell_extras& x) noexcept;
   static void give(cell& c, names::iterator at) noexcept;
   static void take(registered_name& n) noexcept;
 

@@ -40,12 +40,16 @@ bool leaf::begin(promise_base& p) noexcept {
   awaiting_ = &p;
   prev_ = nullptr;
   next_ = s.leaves_;
-  if (next_ != nullptr) {
-    next_->prev_ = this;
-    if (s.type_->waits_for_more != nullptr) s.type_->waits_for_more(s);
-  }
   s.leaves_ = this;
+  if (next_ != nullptr) [[unlikely]]
+    join(s);
   return true;
+}
+
+// Out of line, and last: to wait for one thing only needs no frame.
+void leaf::join(strand& s) noexcept {
+  next_->prev_ = this;
+  if (s.type_->waits_for_more != nullptr) s.type_->waits_for_more(s);
 }
 
 void leaf::unlink() noexcept {

@@ -74,7 +74,11 @@ class ask_leaf : public leaf {
 
  private:
   friend class cell;
+  // Out of line is what hardly an ask comes to.
+  TROUPE_NOINLINE bool comes_too_late(cell& from);
+  TROUPE_NOINLINE bool is_over(promise_base& p) noexcept;
   bool closes_cycle(ask_envelope_base& e);
+  TROUPE_NOINLINE bool closes_cycle_now(cell& from, wait_id id);
   void withdraw_for(error cycle);
   /// It waits, and that closes a cycle after all. False when what it waits for is under way.
   static bool refuse(leaf& l, error cycle);

@@ -297,8 +297,10 @@ class alignas(16) cell final : public strand, public context {
   void visit(worker& w) noexcept;
   [[nodiscard]] bool at_rest() const noexcept;
   [[nodiscard]] bool resume_awaiting(worker& w) noexcept;
+  [[nodiscard]] TROUPE_NOINLINE bool await_again(worker& w, wait_id before) noexcept;
+  [[nodiscard]] TROUPE_NOINLINE bool await_unless_refused(worker& w) noexcept;
   [[nodiscard]] bool awaits_only() const noexcept;
-  [[nodiscard]] bool refuse_wait(wait_id before) noexcept;
+  [[nodiscard]] bool refuse_wait() noexcept;
   void receive(mail& m, worker& w) noexcept;
   void handle(mail& m, bool counted, worker& w) noexcept;
   void hand_over(mail& m) noexcept;

@@ -87,6 +87,14 @@ class wait_edge {
 
   // -- on the strand of the cell --------------------------------------------
 
+  /// The present wait, whomever it is for.
+  [[nodiscard]] wait_id own() const noexcept { return wait_id(word_.load(std::memory_order_relaxed)); }
+  /// Whether the cell, which came into its slice with the wait `before` and is about to be suspended, may
+  /// have to look for a cycle once more: for a new wait for a reply it did when that began.
+  [[nodiscard]] bool to_be_looked_at(wait_id before) const noexcept {
+    const wait_id id = own();
+    return id && (id == before || id.kind() != wait_kind::reply);
+  }
   /// The wait `id` is over, whomever it is for by now.
   void over(wait_id id) noexcept {
     if (wait_id(word_.load(std::memory_order_relaxed)).number() == id.number()) clear();

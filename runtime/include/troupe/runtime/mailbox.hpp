@@ -166,6 +166,8 @@ class one_word_mailbox {
   }
   /// False only when urgent() is: for loops that look at each step.
   [[nodiscard]] bool perhaps_urgent() const noexcept { return (load() & urgent_bit) != 0; }
+  /// False only when has_waiters() is.
+  [[nodiscard]] bool perhaps_has_waiters() const noexcept { return (load() & waiters_bit) != 0; }
   [[nodiscard]] bool has_waiters() const noexcept {
     return (load() & waiters_bit) != 0 && !elsewhere_not(&two_word_mailbox::has_waiters);
   }

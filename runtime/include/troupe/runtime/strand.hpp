@@ -71,6 +71,7 @@ class leaf {
 
  private:
   friend class strand;
+  TROUPE_NOINLINE void join(strand& s) noexcept;
   void drop() noexcept;
 
   leaf* prev_ = nullptr;

@@ -82,6 +82,7 @@ class alignas(16) two_word_mailbox {
   void hold() noexcept { idle_ = false; }
   [[nodiscard]] bool urgent() const noexcept { return has(urgent_flag); }
   [[nodiscard]] bool perhaps_urgent() const noexcept { return urgent(); }
+  [[nodiscard]] bool perhaps_has_waiters() const noexcept { return has_waiters(); }
   [[nodiscard]] bool has_waiters() const noexcept { return has(waiters_flag); }
 
   [[nodiscard]] mail* peek_single() const noexcept {
