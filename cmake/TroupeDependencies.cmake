@@ -26,4 +26,13 @@ if(TROUPE_BUILD_TESTS)
   # It uses std::aligned_storage, which C++23 deprecates, and Clang says so wherever a template of it is instantiated.
   set_property(TARGET rapidcheck APPEND PROPERTY INTERFACE_COMPILE_OPTIONS
                                                  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
+  # The system's libCatch2.a may come from a newer GCC than the one in use, and need the libstdc++ of that one (Debian 13:
+  # GCC 14). It is the one that programs load, but GCC 13 links with its own.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-file-name=libstdc++.so.6 OUTPUT_VARIABLE runtime_library
+                    OUTPUT_STRIP_TRAILING_WHITESPACE)
+    if(EXISTS "${runtime_library}")
+      set_property(TARGET Catch2::Catch2 APPEND PROPERTY INTERFACE_LINK_LIBRARIES "${runtime_library}")
+    endif()
+  endif()
 endif()
