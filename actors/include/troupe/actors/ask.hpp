@@ -74,7 +74,7 @@ class ask_leaf : public leaf {
 
  private:
   friend class cell;
-  // Out of line is what hardly an ask comes to.
+  // Rare, and out of line, so that an ordinary ask saves fewer registers.
   TROUPE_NOINLINE bool comes_too_late(cell& from);
   TROUPE_NOINLINE bool is_over(promise_base& p) noexcept;
   bool closes_cycle(ask_envelope_base& e);

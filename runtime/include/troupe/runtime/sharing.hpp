@@ -71,7 +71,7 @@ class sharing {
 
   unsigned interval_ = 61;
   // mean_slice_, mean_message_: ns. Written by the worker; read relaxed by a thief, which takes them over
-  // with the work that they are about. A hint. Broken by: tests/runtime/sharing_test.
+  // with the work that they are about. A hint. Broken by: tests/stress/sharing_test, under ThreadSanitizer.
   atomic<std::int64_t> mean_slice_{100};
   atomic<std::int64_t> mean_message_{100};
 };

@@ -53,11 +53,12 @@ class worker_set {
   static constexpr unsigned bits_of_word = 64;
   static constexpr std::uint64_t bit(unsigned i) noexcept { return std::uint64_t{1} << (i % bits_of_word); }
 
-  // bits: relaxed throughout, for a member says only where to look. Of the set of filled rings, the bit of a
-  // worker is written by that worker alone: set before it fills its ring, cleared when it finds the ring
-  // empty and goes to search. So a clear bit means an empty ring, in the order in which the worker sees it;
-  // and a thread that needs the newest value, because it is about to sleep, has a fence before its load which
-  // pairs with the fence of the push (parking.hpp). Broken by: tests/explore/worker_set_explore_test.
+  // bits: relaxed throughout, for a member says only where to look. The set of overdue workers is written by
+  // the watchdog alone. Of the set of filled rings, the bit of a worker is written by that worker alone: set
+  // before it fills its ring, cleared when it finds the ring empty and goes to search. So a clear bit means
+  // an empty ring, in the order in which the worker sees it; and a thread that needs the newest value,
+  // because it is about to sleep, has a fence before its load which pairs with the fence of the push
+  // (parking.hpp). Broken by: tests/explore/worker_set_explore_test.
   struct alignas(cache_line) word {
     atomic<std::uint64_t> bits{0};
   };
