@@ -42,6 +42,23 @@ std::uint64_t total(const std::vector<tally>& all) {
   return sum;
 }
 
+struct go {};
+
+/// Gives out the tokens in one handler, so that all start at once: given out by another thread, some would
+/// run into others that are still to be scheduled, and travel with them from then on, more or fewer in each
+/// run.
+struct starter {
+  using accepts = troupe::protocol<go>;
+
+  void handle(go) {
+    for (std::uint64_t t = 0; t < tokens; ++t) tell((*passers)[t * passers->size() / tokens], token{hops});
+  }
+
+  const std::vector<troupe::ref_of<passer>>* passers;
+  std::uint64_t tokens;
+  std::uint64_t hops;
+};
+
 /// `actors` passers in a circle carry `tokens` tokens, evenly spread, for `hops` each: ping_pong with two of
 /// them.
 bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops) {
@@ -51,9 +68,10 @@ bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t toke
   std::vector<troupe::ref_of<passer>> passers;
   for (tally& each : tallies) passers.push_back(sys.spawn<passer>({}, &over, &each));
   for (std::uint64_t i = 0; i < actors; ++i) tell(passers[i], meet{passers[(i + 1) % actors]});
+  const auto start = sys.spawn<starter>({}, &passers, tokens, hops);
 
   const bench::stopwatch timer;
-  for (std::uint64_t t = 0; t < tokens; ++t) tell(passers[t * actors / tokens], token{hops});
+  tell(start, go{});
   over.wait();
   const double seconds = timer.seconds();
 

@@ -31,6 +31,15 @@ std::uint64_t total(const std::vector<tally>& all) {
   return sum;
 }
 
+/// Gives out the tokens in one handler, so that all start at once: see bench/messages.cpp.
+caf::behavior starter(caf::event_based_actor* self, const std::vector<caf::actor>* passers,
+                      std::uint64_t tokens) {
+  return {[=](std::uint64_t hops) {
+    for (std::uint64_t t = 0; t < tokens; ++t) self->send((*passers)[t * passers->size() / tokens], hops);
+    self->quit();
+  }};
+}
+
 /// `actors` passers in a circle carry `tokens` numbers, evenly spread, down from `hops`: ping_pong with two
 /// of them.
 bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops) {
@@ -42,8 +51,10 @@ bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t toke
   for (tally& each : tallies) passers.push_back(system.spawn(passer, &over, &each));
   for (std::uint64_t i = 0; i < actors; ++i) caf::anon_send(passers[i], passers[(i + 1) % actors]);
 
+  const caf::actor start = system.spawn(starter, &passers, tokens);
+
   const bench::stopwatch timer;
-  for (std::uint64_t t = 0; t < tokens; ++t) caf::anon_send(passers[t * actors / tokens], hops);
+  caf::anon_send(start, hops);
   over.wait();
   const double seconds = timer.seconds();
 
