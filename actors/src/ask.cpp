@@ -35,7 +35,7 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (!begin(p)) return true;
   cell* const from = cell::of(owner());
   if (from == to_ || (from != nullptr && from->stop_asked())) [[unlikely]] {
-    if (comes_too_late(*from)) return is_over(p);
+    if (comes_too_late(*from)) return end_at_once(p);
   }
   e.wait_on(*this, owner());
   sent_ = &e;
@@ -49,10 +49,10 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
     code_ = r == push_result::full ? errc::full : errc::closed;
     if (from != nullptr) end_edge(owner(), e);
     sent_ = nullptr;
-    return is_over(p);
+    return end_at_once(p);
   }
   if (from != nullptr && closes_cycle(e)) [[unlikely]]
-    return is_over(p);
+    return end_at_once(p);
   if (e.due != INT64_MAX) timer_ = wake_timer::arm_at(*this, e.due, &on_timeout);
   return true;
 }
@@ -70,7 +70,7 @@ bool ask_leaf::comes_too_late(cell& from) {
 }
 
 // Refused at once: the coroutine goes on, if it may in this slice.
-bool ask_leaf::is_over(promise_base& p) noexcept {
+bool ask_leaf::end_at_once(promise_base& p) noexcept {
   unlink();
   return gives_way(p);
 }

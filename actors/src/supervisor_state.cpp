@@ -321,9 +321,8 @@ void supervisor_state::child_ended(cell& child) noexcept {
 
 // A wedged child does not come back; another takes its place, under an address of its own.
 void supervisor_state::replace(members::iterator m) noexcept {
-  if (!me_.extras().admit_restart(me_)) {
-    give_up("child '" + m->spec.id + "' is wedged, and the budget is used up", error(errc::stuck));
-  } else if (grouped()) {
+  if (!may_replace(m->spec.id)) return;
+  if (grouped()) {
     begin_group(m);
   } else if (const auto fresh = start(m); !fresh && fresh.error() != errc::ignored) {
     fail_start(m->spec.id, fresh.error());
@@ -332,11 +331,17 @@ void supervisor_state::replace(members::iterator m) noexcept {
 
 void supervisor_state::replace_dynamic(child_spec c) noexcept {
   const std::string id = c.id;
-  if (!me_.extras().admit_restart(me_)) {
-    give_up("child '" + id + "' is wedged, and the budget is used up", error(errc::stuck));
-  } else if (const auto fresh = start_dynamic(std::move(c)); !fresh && fresh.error() != errc::ignored) {
+  if (!may_replace(id)) return;
+  if (const auto fresh = start_dynamic(std::move(c)); !fresh && fresh.error() != errc::ignored) {
     fail_start(id, fresh.error());
   }
+}
+
+// Takes a restart from the budget; gives up when there is none left.
+bool supervisor_state::may_replace(const std::string& id) noexcept {
+  if (me_.extras().admit_restart(me_)) return true;
+  give_up("child '" + id + "' is wedged, and the budget is used up", error(errc::stuck));
+  return false;
 }
 
 void supervisor_state::give_up(std::string text, error why) noexcept {

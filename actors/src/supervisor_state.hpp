@@ -98,6 +98,7 @@ class supervisor_state {
   [[nodiscard]] bool precedes(members::const_iterator a, members::const_iterator b) const noexcept;
   void replace(members::iterator m) noexcept;
   void replace_dynamic(child_spec c) noexcept;
+  [[nodiscard]] bool may_replace(const std::string& id) noexcept;
   void give_up(std::string text, error why) noexcept;
   void heed_significance(const cell& child, bool significant) noexcept;
 

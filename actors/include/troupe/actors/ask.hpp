@@ -76,7 +76,7 @@ class ask_leaf : public leaf {
   friend class cell;
   // Rare, and out of line, so that an ordinary ask saves fewer registers.
   TROUPE_NOINLINE bool comes_too_late(cell& from);
-  TROUPE_NOINLINE bool is_over(promise_base& p) noexcept;
+  TROUPE_NOINLINE bool end_at_once(promise_base& p) noexcept;
   bool closes_cycle(ask_envelope_base& e);
   TROUPE_NOINLINE bool closes_cycle_now(cell& from, wait_id id);
   void withdraw_for(error cycle);

@@ -162,14 +162,14 @@ class one_word_mailbox {
 
   /// System mail waits. Cheap: a load.
   [[nodiscard]] bool urgent() const noexcept {
-    return (load() & urgent_bit) != 0 && !elsewhere_not(&two_word_mailbox::urgent);
+    return perhaps_urgent() && !elsewhere_not(&two_word_mailbox::urgent);
   }
   /// False only when urgent() is: for loops that look at each step.
   [[nodiscard]] bool perhaps_urgent() const noexcept { return (load() & urgent_bit) != 0; }
   /// False only when has_waiters() is.
   [[nodiscard]] bool perhaps_has_waiters() const noexcept { return (load() & waiters_bit) != 0; }
   [[nodiscard]] bool has_waiters() const noexcept {
-    return (load() & waiters_bit) != 0 && !elsewhere_not(&two_word_mailbox::has_waiters);
+    return perhaps_has_waiters() && !elsewhere_not(&two_word_mailbox::has_waiters);
   }
 
   /// The one user mail that hangs here, left in place, or null when there is
