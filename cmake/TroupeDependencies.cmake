@@ -10,8 +10,6 @@ macro(troupe_require what debian vcpkg conan name)
 endmacro()
 
 troupe_require("threads" "libc6-dev" "-" "-" Threads)
-troupe_require("1.81 or newer; lock-free queues, headers only, to build it" "libboost1.81-dev or a newer libboost-dev"
-               "boost-lockfree" "boost/1.81.0" Boost 1.81 CONFIG)
 troupe_require("3.0 or newer; TLS" "libssl-dev" "openssl" "openssl/3.2.2" OpenSSL 3.0)
 
 if(TROUPE_BUILD_EXAMPLES)

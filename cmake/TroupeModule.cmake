@@ -1,12 +1,12 @@
 # troupe_module(<name> [PUBLIC <target>...] [PRIVATE <target>...] [FINDS <package and version>...]
-#               [PKGCONFIG <requirement>...] [BOOST])
+#               [PKGCONFIG <requirement>...])
 #
 # Declares the library troupe_<name> (alias and exported name: troupe::<name>) from <name>/src, with <name>/include
 # as its only public include root. A module sees its own root and those of the modules it links, so an include
 # that points upwards does not compile. What is PRIVATE is for src/, and linked by whoever links the module: FINDS
-# and PKGCONFIG say how the installed package finds it again. BOOST gives src/, and nobody else, the Boost headers.
+# and PKGCONFIG say how the installed package finds it again.
 function(troupe_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "BOOST" "" "PUBLIC;PRIVATE;FINDS;PKGCONFIG")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PUBLIC;PRIVATE;FINDS;PKGCONFIG")
   set(target troupe_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/*.cpp")
 
@@ -16,11 +16,6 @@ function(troupe_module name)
     target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
     troupe_strict(${target})
     troupe_link_anywhere(${target})
-    if(arg_BOOST)
-      # Headers only, so nothing to link: a user of the installed library needs no Boost.
-      target_include_directories(
-        ${target} SYSTEM PRIVATE "$<TARGET_PROPERTY:Boost::headers,INTERFACE_INCLUDE_DIRECTORIES>")
-    endif()
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)

@@ -11,7 +11,7 @@ endif()
 set(TROUPE_TEST_ENVIRONMENT
     "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1:check_initialization_order=1${symbolizer}"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1${symbolizer}"
-    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp${symbolizer}"
+    "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1${symbolizer}"
 )
 
 # What a user's own build needs beside find_package(troupe) when this build is instrumented.

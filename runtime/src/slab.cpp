@@ -4,8 +4,8 @@
 // `rounds` free objects, linked through the objects themselves, so it needs no memory of its own and an
 // empty one is nothing. A thread has two per size class: `loaded`, which it allocates from and frees to,
 // and `previous`, which is full or empty. Only when both are empty, or both are full, does it turn to the
-// depot, so a thread that swings around a boundary stays at home. The depot is a bounded lock-free stack
-// of full magazines; what does not fit goes back to the chunks (slab_chunks.hpp).
+// depot, so a thread that swings around a boundary stays at home. The depot has a bounded stack of
+// full magazines (magazine_stack.hpp); what does not fit goes back to the chunks (slab_chunks.hpp).
 //
 //   thread: loaded <-> previous  --full-->  depot  --surplus-->  chunks  --whole-->  OS
 //                                <-full---         <-refill----          <-carve---
@@ -15,7 +15,6 @@
 // thread-local and static objects, passes straight through to the chunks.
 #include <algorithm>
 #include <array>
-#include <boost/lockfree/stack.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -25,6 +24,7 @@
 #include <troupe/runtime/slab.hpp>
 
 #include "lasting.hpp"
+#include "magazine_stack.hpp"
 #include "slab_chunks.hpp"
 #include "slab_poison.hpp"
 #include "thread_end.hpp"
@@ -52,7 +52,6 @@ static_assert([] {
 constexpr std::uint32_t rounds_of(std::size_t size_class) noexcept {
   return size_class < 12 ? 64 : 32;
 }
-constexpr std::size_t depot_magazines = 32;
 
 struct bin {
   free_block* loaded = nullptr;
@@ -86,14 +85,10 @@ void add_to(atomic<std::uint64_t>& mine) noexcept {
   mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-// What all threads share. Of Boost.Lockfree's stack: its nodes are part of it, so it calls no heap, and
-// its ABA tag has 16 bits, so a thread would have to sleep between a load and the CAS behind it while
-// others take exactly a multiple of 65536 magazines (millions of objects) and leave the same node on top.
+// What all threads share of a size class.
 struct size_class {
   chunk_store store;
-  boost::lockfree::stack<free_block*, boost::lockfree::capacity<depot_magazines>> full;
-  // Magazines in `full`, for statistics: relaxed, and exact when no thread is inside.
-  atomic<std::size_t> full_count{0};
+  magazine_stack full;
 };
 
 class depot {
@@ -104,27 +99,14 @@ class depot {
 
   [[nodiscard]] size_class& at(std::size_t c) noexcept { return classes_[c]; }
 
-  // A full magazine, or null.
-  [[nodiscard]] static free_block* pop(size_class& c) noexcept {
-    free_block* magazine = nullptr;
-    if (!c.full.pop(magazine)) return nullptr;
-    c.full_count.fetch_sub(1, std::memory_order_relaxed);
-    return magazine;
-  }
-
   static void push(size_class& c, free_block* magazine) noexcept {
     if (c.store.sparse()) {
       // A burst ends: few objects hold many chunks, and those in the depot may be among them.
       c.store.put(magazine);
-      if (free_block* const another = pop(c)) c.store.put(another);
+      if (free_block* const another = c.full.pop()) c.store.put(another);
       return;
     }
-    // Counted first: the count may never be seen below the truth and wrap around.
-    c.full_count.fetch_add(1, std::memory_order_relaxed);
-    if (!c.full.bounded_push(magazine)) {
-      c.full_count.fetch_sub(1, std::memory_order_relaxed);
-      c.store.put(magazine);
-    }
+    if (!c.full.push(magazine)) c.store.put(magazine);
   }
 
   [[nodiscard]] bool enter(thread_cache& cache) noexcept;
@@ -189,7 +171,7 @@ void depot::flush(thread_cache& cache) noexcept {
 
 void depot::trim() noexcept {
   for (size_class& c : classes_) {
-    while (free_block* const magazine = pop(c)) c.store.put(magazine);
+    while (free_block* const magazine = c.full.pop()) c.store.put(magazine);
   }
   supply_.trim();
 }
@@ -200,7 +182,7 @@ slab_stats depot::statistics() noexcept {
   std::size_t cached = 0;
   for (std::size_t c = 0; c < classes; ++c) {
     out += classes_[c].store.objects_out();
-    cached += classes_[c].full_count.load(std::memory_order_relaxed) * rounds_of(c);
+    cached += classes_[c].full.size() * rounds_of(c);
     stats.chunks += classes_[c].store.chunks();
     stats.chunk_visits += classes_[c].store.visits();
   }
@@ -238,7 +220,7 @@ slab_stats depot::statistics() noexcept {
   count = b.limit;
   if (magazine != nullptr) {
     b.previous.store(nullptr, std::memory_order_relaxed);
-  } else if (magazine = depot::pop(c); magazine == nullptr) {
+  } else if (magazine = c.full.pop(); magazine == nullptr) {
     magazine = c.store.take(b.limit, count);
   }
   b.loaded = next_of(magazine);

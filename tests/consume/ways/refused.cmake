@@ -18,7 +18,7 @@ fails_with("Troupe needs C++23, and CMAKE_CXX_STANDARD is 20. Configure again wi
            -DCMAKE_CXX_STANDARD=20)
 fails_with("Troupe needs C++23, and CMAKE_CXX_FLAGS has -std=c++20" ${try} ${this} -DCMAKE_CXX_FLAGS=-std=c++20)
 
-foreach(missing IN ITEMS "Threads|libc6-dev" "Boost|libboost1.81-dev" "OpenSSL|libssl-dev" "CLI11|libcli11-dev"
+foreach(missing IN ITEMS "Threads|libc6-dev" "OpenSSL|libssl-dev" "CLI11|libcli11-dev"
                          "Catch2|catch2" "rapidcheck|librapidcheck-dev")
   string(REGEX MATCH "(.*)[|](.*)" _ "${missing}")
   set(debian "${CMAKE_MATCH_2}")
