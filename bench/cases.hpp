@@ -2,14 +2,15 @@
 // a case here and its namesake there send the same messages between the same actors.
 #pragma once
 
+#include "harness/harness.hpp"
+#include "harness/workload.hpp"
+
+#include <troupe/actors.hpp>
+
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <troupe/actors.hpp>
 #include <utility>
-
-#include "harness/harness.hpp"
-#include "harness/workload.hpp"
 
 namespace troupe_bench {
 

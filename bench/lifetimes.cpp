@@ -1,9 +1,9 @@
 // The cases about making, keeping and ending actors: spawn_kill, skynet_1m, mem_actor.
+#include "cases.hpp"
+
 #include <atomic>
 #include <latch>
 #include <vector>
-
-#include "cases.hpp"
 
 namespace troupe_bench {
 namespace {

@@ -1,12 +1,13 @@
 // The mailbox alone, beside the scheme it was chosen over.
-#include <sched.h>
+#include "cases.hpp"
+
+#include <troupe/runtime/detail/mailbox.hpp>
+
 #include <atomic>
 #include <memory>
+#include <sched.h>
 #include <thread>
-#include <troupe/runtime/mailbox.hpp>
 #include <vector>
-
-#include "cases.hpp"
 
 namespace troupe_bench {
 namespace {

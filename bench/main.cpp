@@ -1,7 +1,7 @@
 // troupe-bench: runs one case on Troupe and prints its result as one line of JSON.
-#include <array>
-
 #include "cases.hpp"
+
+#include <array>
 
 int main(int argc, char** argv) {
   using bench::warm_up;

@@ -1,8 +1,8 @@
 // The cases that only pass messages between actors that already exist: ping_pong, ring, fan_in.
+#include "cases.hpp"
+
 #include <latch>
 #include <vector>
-
-#include "cases.hpp"
 
 namespace troupe_bench {
 namespace {

@@ -1,10 +1,10 @@
 // The cases about requests and about rest: ask_roundtrip, idle_wake, idle_cpu.
+#include "cases.hpp"
+
 #include <atomic>
 #include <latch>
 #include <thread>
 #include <vector>
-
-#include "cases.hpp"
 
 namespace troupe_bench {
 namespace {

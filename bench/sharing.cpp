@@ -1,9 +1,9 @@
 // The case about coarse work behind small work: fan_out.
+#include "cases.hpp"
+
 #include <chrono>
 #include <latch>
 #include <vector>
-
-#include "cases.hpp"
 
 namespace troupe_bench {
 namespace {

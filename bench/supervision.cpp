@@ -1,11 +1,12 @@
 // The cases about supervision: restart, stop_tree.
+#include "cases.hpp"
+
+#include <troupe/actors/inspect.hpp>
+
 #include <atomic>
 #include <latch>
 #include <stdexcept>
 #include <thread>
-#include <troupe/actors/inspect.hpp>
-
-#include "cases.hpp"
 
 namespace troupe_bench {
 namespace {

@@ -2,8 +2,8 @@
 #               [PKGCONFIG <requirement>...])
 #
 # Declares the library troupe_<name> (alias and exported name: troupe::<name>) from <name>/src, with <name>/include
-# as its only public include root. A module sees its own root and those of the modules it links, so an include
-# that points upwards does not compile. What is PRIVATE is for src/, and linked by whoever links the module: FINDS
+# as its only public include root, and <name>/internal, which is not installed, for this module and those above it. A
+# module sees its own roots and those of the modules it links, so an include that points upwards does not compile. What is PRIVATE is for src/, and linked by whoever links the module: FINDS
 # and PKGCONFIG say how the installed package finds it again.
 function(troupe_module name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "PUBLIC;PRIVATE;FINDS;PKGCONFIG")
@@ -14,6 +14,12 @@ function(troupe_module name)
     add_library(${target} ${sources}) # BUILD_SHARED_LIBS decides which kind
     set(scope PUBLIC)
     target_include_directories(${target} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
+    get_property(visible GLOBAL PROPERTY TROUPE_MODULES)
+    foreach(module IN LISTS visible ITEMS ${name})
+      if(IS_DIRECTORY "${PROJECT_SOURCE_DIR}/${module}/internal")
+        target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/${module}/internal")
+      endif()
+    endforeach()
     troupe_strict(${target})
     troupe_link_anywhere(${target})
   else()

@@ -44,7 +44,8 @@ function(troupe_add_test target)
 endfunction()
 
 # troupe_tests(<folder> ...): troupe_<folder>_tests from tests/<folder>, when there are any; the rest is passed on to
-# troupe_add_test. Tests may look into the private headers of the module they mirror.
+# troupe_add_test. Tests may look into the internal headers of all modules, and the private ones of the module they
+# mirror.
 function(troupe_tests folder)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
   if(TROUPE_TWO_WORD_MAILBOX)
@@ -56,6 +57,8 @@ function(troupe_tests folder)
   set(target troupe_${folder}_tests)
   add_executable(${target} ${sources})
   target_link_libraries(${target} PRIVATE troupe_test_support)
+  target_include_directories(
+    ${target} PRIVATE "${PROJECT_SOURCE_DIR}/runtime/internal" "${PROJECT_SOURCE_DIR}/actors/internal")
   if(IS_DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}/src")
     target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/${folder}/src")
   endif()

@@ -1,9 +1,10 @@
 // Requests: one actor asks two others side by side, and whatever can go wrong comes back as a value: a reply
 // that is late, an actor that crashed, one that has ended.
+#include <troupe/actors.hpp>
+
 #include <cstdio>
 #include <stdexcept>
 #include <string>
-#include <troupe/actors.hpp>
 
 using namespace std::chrono_literals;
 

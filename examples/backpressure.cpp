@@ -1,11 +1,13 @@
 // A fast producer and a slow consumer. The mailbox between them is bounded, and send() waits for room, so the
 // producer slows down to what the consumer takes, and memory stays flat however long it goes on.
-#include <unistd.h>
+#include <troupe/actors.hpp>
+
 #include <CLI/CLI.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdio>
-#include <troupe/actors.hpp>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 

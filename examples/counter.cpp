@@ -1,7 +1,8 @@
 // An actor with state: a plain class that says what it accepts and handles it. A message is told and
 // forgotten, or it is a request that names its reply. Handlers run one at a time, so the state needs no lock.
-#include <cstdio>
 #include <troupe/actors.hpp>
+
+#include <cstdio>
 
 using namespace std::chrono_literals;
 

@@ -4,13 +4,14 @@
 // It prints READY once it listens. The short forms are echo_tcp.cpp and echo_udp.cpp.
 //
 // Exit status: 0 stopped in order (Ctrl-C), 1 it could not listen or failed, 2 the options are wrong.
-#include <sys/resource.h>
-
-#include <CLI/CLI.hpp>
-#include <cstdio>
-#include <memory>
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <memory>
+#include <sys/resource.h>
 
 struct connection {
   explicit connection(std::size_t chunk) : buffer(chunk) {}

@@ -4,10 +4,12 @@
 //
 //   troupe-echo-tcp --port 7007 &
 //   echo hello | nc -N 127.0.0.1 7007
-#include <CLI/CLI.hpp>
-#include <cstdio>
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
 
 using namespace std::chrono_literals;
 

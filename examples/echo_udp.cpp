@@ -3,10 +3,12 @@
 //
 //   troupe-echo-udp --port 7007 &
 //   echo hello | nc -u -w1 127.0.0.1 7007
-#include <CLI/CLI.hpp>
-#include <cstdio>
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
 
 /// Owns its socket, which is a child of it.
 struct echo {

@@ -1,6 +1,7 @@
 // The smallest program: one actor, one message, one question.
-#include <cstdio>
 #include <troupe/actors.hpp>
+
+#include <cstdio>
 
 struct greet {
   const char* whom;

@@ -4,15 +4,17 @@
 //   troupe-http --port 8080 &
 //   curl http://127.0.0.1:8080/
 //   wrk -c 100 -d 5 http://127.0.0.1:8080/
+#include <troupe/actors.hpp>
+#include <troupe/transport.hpp>
+
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <troupe/actors.hpp>
-#include <troupe/transport.hpp>
 
 using namespace std::chrono_literals;
 

@@ -3,11 +3,13 @@
 // goes on.
 //
 //   troupe-proxy --port 8080 --to 127.0.0.1:80
-#include <CLI/CLI.hpp>
-#include <cstdio>
-#include <string>
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <string>
 
 using namespace std::chrono_literals;
 

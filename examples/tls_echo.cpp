@@ -4,14 +4,16 @@
 //
 //   troupe-tls-echo --port 7443 &
 //   openssl s_client -connect localhost:7443 -CAfile <the file it names> -verify_return_error
-#include <unistd.h>
+#include <troupe/actors.hpp>
+#include <troupe/transport.hpp>
+
 #include <CLI/CLI.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
-#include <troupe/actors.hpp>
-#include <troupe/transport.hpp>
+#include <unistd.h>
 
 using namespace std::chrono_literals;
 

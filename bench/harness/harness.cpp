@@ -1,9 +1,6 @@
 // Command line, result line and measuring tools of the benchmark programs; see harness.hpp.
 #include "harness/harness.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -13,6 +10,8 @@
 #include <iostream>
 #include <optional>
 #include <stdexcept>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <utility>
 
 namespace bench {

@@ -1,17 +1,16 @@
 // Connections that have been used once and then are silent: what each of them keeps of the server's memory,
 // and what all of them together take of its time.
-#include <poll.h>
-#include <sys/socket.h>
-
-#include <cstdio>
-#include <string>
-#include <thread>
-#include <vector>
-
 #include "load.hpp"
 #include "pattern.hpp"
 #include "server_process.hpp"
 #include "sockets.hpp"
+
+#include <cstdio>
+#include <poll.h>
+#include <string>
+#include <sys/socket.h>
+#include <thread>
+#include <vector>
 
 namespace netload {
 

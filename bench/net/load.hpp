@@ -1,12 +1,11 @@
 // What troupe-netload is asked to do, and what it finds. Owned by main(); one thread.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <sys/types.h>
 
 namespace netload {
 

@@ -2,13 +2,13 @@
 // of JSON.
 //
 // Exit status: 0 every byte came back as it was sent, 1 not so, 2 the command line was wrong.
+#include "load.hpp"
+#include "sockets.hpp"
+
 #include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <string_view>
-
-#include "load.hpp"
-#include "sockets.hpp"
 
 namespace netload {
 

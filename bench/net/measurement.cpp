@@ -1,9 +1,9 @@
 #include "measurement.hpp"
 
-#include <cstdio>
-
 #include "server_process.hpp"
 #include "sockets.hpp"
+
+#include <cstdio>
 
 namespace netload {
 

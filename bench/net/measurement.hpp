@@ -1,11 +1,11 @@
 // The clock of one run: when the warm-up is over, when the end has come, and what the server used in between.
 #pragma once
 
-#include <cstdint>
-#include <string>
-
 #include "histogram.hpp"
 #include "load.hpp"
+
+#include <cstdint>
+#include <string>
 
 namespace netload {
 

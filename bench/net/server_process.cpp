@@ -1,10 +1,10 @@
 #include "server_process.hpp"
 
+#include "load.hpp"
+
 #include <filesystem>
 #include <fstream>
 #include <string>
-
-#include "load.hpp"
 
 namespace netload {
 

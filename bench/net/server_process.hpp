@@ -1,9 +1,8 @@
 // The server as /proc shows it: what it costs.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <sys/types.h>
 
 namespace netload {
 

@@ -1,17 +1,16 @@
 // N connections, `depth` messages under way on each: whenever one is back, the next one goes out.
-#include <sys/epoll.h>
-#include <sys/socket.h>
+#include "load.hpp"
+#include "measurement.hpp"
+#include "pattern.hpp"
+#include "sockets.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <vector>
-
-#include "load.hpp"
-#include "measurement.hpp"
-#include "pattern.hpp"
-#include "sockets.hpp"
 
 namespace netload {
 

@@ -1,19 +1,18 @@
 // N sockets, `depth` datagrams under way on each, sent and received in batches so that the server is what is
 // measured. A datagram that does not come back in time is counted as lost and replaced: the load never dries
 // up.
-#include <sys/epoll.h>
-#include <sys/socket.h>
+#include "load.hpp"
+#include "measurement.hpp"
+#include "pattern.hpp"
+#include "sockets.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <vector>
-
-#include "load.hpp"
-#include "measurement.hpp"
-#include "pattern.hpp"
-#include "sockets.hpp"
 
 namespace netload {
 

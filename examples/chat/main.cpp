@@ -9,10 +9,11 @@
 //
 // A slow reader holds up nobody: a room never waits (room.hpp). Told to stop, the server writes what its
 // members have been told, and hangs up.
-#include <CLI/CLI.hpp>
-#include <cstdio>
-
 #include "server.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
 
 int main(int argc, char** argv) {
   std::uint16_t port = 7010;

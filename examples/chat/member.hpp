@@ -1,12 +1,13 @@
 // A client of the chat.
 #pragma once
 
-#include <string>
+#include "room.hpp"
+
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
-#include <utility>
 
-#include "room.hpp"
+#include <string>
+#include <utility>
 
 namespace chat {
 

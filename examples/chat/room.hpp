@@ -1,9 +1,10 @@
 // A room, and the lobby that has the rooms.
 #pragma once
 
+#include <troupe/actors.hpp>
+
 #include <map>
 #include <string>
-#include <troupe/actors.hpp>
 #include <vector>
 
 namespace chat {

@@ -1,9 +1,10 @@
 // The chat server as a supervision tree.
 #pragma once
 
-#include <cstdint>
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
+
+#include <cstdint>
 
 namespace chat {
 

@@ -1,10 +1,10 @@
 #include "kv/commands.hpp"
 
+#include "kv/net/reply.hpp"
+#include "kv/shard/shard_commands.hpp"
+
 #include <algorithm>
 #include <array>
-
-#include "kv/reply.hpp"
-#include "kv/shard_commands.hpp"
 
 namespace kv {
 namespace {

@@ -6,14 +6,14 @@
 // several shards and back is in pipeline.hpp.
 #pragma once
 
+#include "kv/journal/effect.hpp"
+#include "kv/net/resp.hpp"
+#include "kv/shard/store.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "kv/effect.hpp"
-#include "kv/resp.hpp"
-#include "kv/store.hpp"
 
 namespace kv {
 

@@ -2,20 +2,21 @@
 // tree of actors until it is told to stop.
 //
 // Exit status: 0 stopped in order; 1 it could not start, or failed; 2 the options are wrong.
-#include <sys/resource.h>
+#include "kv/server.hpp"
+#include "kv/server_state.hpp"
+
+#include <troupe/actors.hpp>
+#include <troupe/transport/tls_context.hpp>
 
 #include <CLI/CLI.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
-#include <troupe/actors.hpp>
-#include <troupe/transport/tls_context.hpp>
-
-#include "kv/server.hpp"
-#include "kv/server_state.hpp"
+#include <sys/resource.h>
 
 namespace {
 

@@ -1,16 +1,17 @@
 #include "kv/server.hpp"
 
+#include "kv/net/connection.hpp"
+#include "kv/shard/shard_actor.hpp"
+#include "kv/shard/shard_directory.hpp"
+
+#include <troupe/transport/tcp_server.hpp>
+#include <troupe/transport/tls_server.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <string>
 #include <utility>
-
-#include <troupe/transport/tcp_server.hpp>
-#include <troupe/transport/tls_server.hpp>
-#include "kv/connection.hpp"
-#include "kv/shard_actor.hpp"
-#include "kv/shard_directory.hpp"
 
 namespace kv {
 namespace {

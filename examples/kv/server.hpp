@@ -1,10 +1,11 @@
 // The tree of a whole server: its shards, then the ports that clients come in at.
 #pragma once
 
-#include <memory>
+#include "kv/server_state.hpp"
 
 #include <troupe/actors.hpp>
-#include "kv/server_state.hpp"
+
+#include <memory>
 
 namespace kv {
 

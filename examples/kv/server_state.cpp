@@ -1,8 +1,7 @@
 #include "kv/server_state.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
+#include <unistd.h>
 
 namespace kv {
 namespace {

@@ -3,21 +3,22 @@
 // figures are atomics that each actor writes for itself and anybody may read.
 #pragma once
 
+#include "kv/journal/shard_files.hpp"
+#include "kv/net/pipeline.hpp"
+#include "kv/net/resp.hpp"
+#include "kv/net/session.hpp"
+
+#include <troupe/runtime/time.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/tls_context.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
-
-#include <troupe/runtime/time.hpp>
-#include <troupe/transport/endpoint.hpp>
-#include <troupe/transport/endpoint_metrics.hpp>
-#include <troupe/transport/tls_context.hpp>
-#include "kv/pipeline.hpp"
-#include "kv/resp.hpp"
-#include "kv/session.hpp"
-#include "kv/shard_files.hpp"
 
 namespace kv {
 

@@ -1,9 +1,9 @@
 // Things that do not end by themselves: a handler that hangs, a tree that is told to stop, two that wait for
 // each other.
+#include "supervision/scenario.hpp"
+
 #include <algorithm>
 #include <atomic>
-
-#include "supervision/scenario.hpp"
 
 using namespace std::chrono_literals;
 

@@ -1,8 +1,8 @@
 // Failures that go on: a supervisor that gives up, and a child that waits longer each time.
+#include "supervision/scenario.hpp"
+
 #include <algorithm>
 #include <cmath>
-
-#include "supervision/scenario.hpp"
 
 using namespace std::chrono_literals;
 

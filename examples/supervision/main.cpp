@@ -1,16 +1,16 @@
 // troupe-supervision: supervision trees to watch. Each scenario ends by itself and judges its outcome.
 //
 // Exit status: 0 as it should be; 1 not so, and the last line says what; 2 the options are wrong.
-#include <unistd.h>
+#include "supervision/scenario.hpp"
+#include "supervision/view.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <string>
-
-#include "supervision/scenario.hpp"
-#include "supervision/view.hpp"
+#include <unistd.h>
 
 namespace {
 

@@ -1,10 +1,11 @@
 // A scenario: it builds a tree, makes something go wrong in it, and judges what it has observed.
 #pragma once
 
-#include <string>
+#include "supervision/view.hpp"
+
 #include <troupe/actors.hpp>
 
-#include "supervision/view.hpp"
+#include <string>
 
 namespace demo {
 

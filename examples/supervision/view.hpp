@@ -3,6 +3,9 @@
 // Used on the main thread; note() and write() come from any.
 #pragma once
 
+#include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -11,8 +14,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <troupe/actors.hpp>
-#include <troupe/actors/inspect.hpp>
 #include <utility>
 #include <vector>
 

@@ -1,6 +1,7 @@
+#include <troupe/runtime/detail/assert.hpp>
+
 #include <cstdio>
 #include <cstdlib>
-#include <troupe/runtime/assert.hpp>
 
 namespace troupe::detail {
 

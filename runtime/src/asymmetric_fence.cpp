@@ -1,8 +1,8 @@
+#include <troupe/runtime/asymmetric_fence.hpp>
+
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <troupe/runtime/asymmetric_fence.hpp>
 
 namespace troupe::detail {
 

@@ -1,8 +1,9 @@
-#include <optional>
-#include <troupe/runtime/atomic.hpp>
+#include "memory/lasting.hpp"
+
+#include <troupe/runtime/detail/atomic.hpp>
 #include <troupe/runtime/error.hpp>
 
-#include "lasting.hpp"
+#include <optional>
 
 namespace troupe {
 
@@ -66,7 +67,7 @@ struct error::story {
   const std::optional<error> cause;
   // shares: the errors that have this story. The release half of each decrement orders a
   // holder's last look before the free; the acquire half makes the last one see them all.
-  // Broken by: tests/actors/supervisor_test under TSan.
+  // Broken by: tests/actors/supervision/supervisor_test under TSan.
   mutable troupe::detail::atomic<std::uint32_t> shares{1};
 };
 

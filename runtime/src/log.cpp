@@ -1,9 +1,10 @@
+#include "memory/lasting.hpp"
+
+#include <troupe/runtime/log.hpp>
+
 #include <cstdio>
 #include <ctime>
 #include <string>
-#include <troupe/runtime/log.hpp>
-
-#include "lasting.hpp"
 
 namespace troupe {
 

@@ -1,12 +1,13 @@
-#include <algorithm>
-#include <string>
-#include <troupe/runtime/assert.hpp>
+#include "scheduler/blocking_pool.hpp"
+#include "task/root_task.hpp"
+
+#include <troupe/runtime/detail/assert.hpp>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/runtime.hpp>
-#include <vector>
 
-#include "blocking_pool.hpp"
-#include "root_task.hpp"
+#include <algorithm>
+#include <string>
+#include <vector>
 
 namespace troupe {
 

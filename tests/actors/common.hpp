@@ -1,15 +1,16 @@
 // What many tests of actors use: a counter, and a short way to ask.
 #pragma once
 
-#include <chrono>
-#include <stdexcept>
-#include <string>
+#include "support/catch.hpp"
+
 #include <troupe/actors.hpp>
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
-#include <vector>
 
-#include "support/catch.hpp"
+#include <chrono>
+#include <stdexcept>
+#include <string>
+#include <vector>
 
 namespace actors_test {
 

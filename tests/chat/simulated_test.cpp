@@ -1,20 +1,21 @@
 // The whole chat on a simulated network: its server crashes, and its clients, under loss, resets, partitions
 // of one way and of both. What is judged is what an actor in the room, which misses nothing, has heard: each
 // client hears that, from the moment it has come, without a gap, a change or a repetition.
+#include "chat/room.hpp"
+#include "chat/server.hpp"
+#include "support/catch.hpp"
+#include "support/sanitized.hpp"
+
+#include <troupe/actors/inspect.hpp>
+#include <troupe/actors/testkit.hpp>
+#include <troupe/transport/sim_network.hpp>
+
 #include <algorithm>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <troupe/actors/inspect.hpp>
-#include <troupe/actors/testkit.hpp>
-#include <troupe/transport/sim_network.hpp>
 #include <vector>
-
-#include "chat/room.hpp"
-#include "chat/server.hpp"
-#include "support/catch.hpp"
-#include "support/sanitized.hpp"
 
 using namespace std::chrono_literals;
 using troupe::duration;

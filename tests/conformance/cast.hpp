@@ -1,9 +1,9 @@
 // The actors that the conformance tests put on trial.
 #pragma once
 
-#include <stdexcept>
-
 #include "world.hpp"
+
+#include <stdexcept>
 
 namespace conformance {
 

@@ -1,7 +1,7 @@
 // Many children that come and go.
-#include <ctime>
-
 #include "cast.hpp"
+
+#include <ctime>
 
 using namespace conformance;
 using child_state = troupe::child_info::state;

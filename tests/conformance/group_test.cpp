@@ -1,7 +1,7 @@
 // Strategies that restart more than the child that crashed.
-#include <atomic>
-
 #include "cast.hpp"
+
+#include <atomic>
 
 using namespace conformance;
 using child_state = troupe::child_info::state;

@@ -1,9 +1,9 @@
 // A process that is told to end by a signal, and the smallest of mailboxes. The signals: on real threads
 // only.
+#include "cast.hpp"
+
 #include <signal.h>
 #include <unistd.h>
-
-#include "cast.hpp"
 
 using namespace conformance;
 

@@ -3,6 +3,14 @@
 // and there again while other threads use the system.
 #pragma once
 
+#include "support/catch.hpp"
+#include "support/foreigners.hpp"
+#include "support/sanitized.hpp"
+
+#include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
+#include <troupe/actors/testkit.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <functional>
@@ -11,14 +19,7 @@
 #include <optional>
 #include <string>
 #include <thread>
-#include <troupe/actors.hpp>
-#include <troupe/actors/inspect.hpp>
-#include <troupe/actors/testkit.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
-#include "support/foreigners.hpp"
-#include "support/sanitized.hpp"
 
 namespace conformance {
 

@@ -2,6 +2,8 @@
 // under the user's warnings, without RTTI, with hidden symbols, against shared libraries. What has to hold in
 // all of these: an exception of a handler reaches the supervisor, which restarts the actor; the watcher is
 // told of the end; the bytes sent to a server come back.
+#include <troupe/troupe.hpp>
+
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -11,7 +13,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <troupe/troupe.hpp>
 #include <variant>
 
 namespace {

@@ -1,7 +1,8 @@
 // The first program of a user: an actor, a message, a question.
+#include <troupe/actors.hpp>
+
 #include <chrono>
 #include <cstdio>
-#include <troupe/actors.hpp>
 
 using namespace std::chrono_literals;
 

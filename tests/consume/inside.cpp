@@ -1,6 +1,7 @@
 // Troupe inside a user's shared library, whose interface has nothing of it.
-#include <chrono>
 #include <troupe/actors.hpp>
+
+#include <chrono>
 
 namespace {
 

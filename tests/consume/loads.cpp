@@ -1,7 +1,6 @@
 // A program without Troupe that loads a library which has it inside: loads <library>
-#include <dlfcn.h>
-
 #include <cstdio>
+#include <dlfcn.h>
 
 int main(int argc, char** argv) {
   void* const library = argc == 2 ? ::dlopen(argv[1], RTLD_NOW | RTLD_LOCAL) : nullptr;

@@ -1,11 +1,11 @@
 // The explorer's memory model: what weak memory shows is found, what fences and orders forbid is not.
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
+
 #include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
 
 namespace explorer = troupe::explorer;
 

@@ -1,13 +1,13 @@
 // The explorer finds what it must find, proves what is right, and counts its schedules exactly.
 #include "support/explorer.hpp"
 
+#include "support/catch.hpp"
+
 #include <array>
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
-
-#include "support/catch.hpp"
 
 namespace explorer = troupe::explorer;
 

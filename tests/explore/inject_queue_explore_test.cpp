@@ -2,14 +2,13 @@
 //
 // A worker may sleep only when the queue is empty: what it then cannot see must be with a worker that is
 // awake.
-#include "../../runtime/src/inject_queue.hpp"
+#include "scheduler/inject_queue.hpp"
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
 
 #include <array>
 #include <cstddef>
 #include <memory>
-
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
 
 namespace explorer = troupe::explorer;
 

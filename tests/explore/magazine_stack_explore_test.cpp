@@ -1,12 +1,11 @@
 // The stack of full magazines under all interleavings: a magazine belongs to one thread or to the stack.
-#include "../../runtime/src/magazine_stack.hpp"
+#include "memory/magazine_stack.hpp"
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
 
 #include <array>
 #include <cstddef>
 #include <memory>
-
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
 
 namespace explorer = troupe::explorer;
 

@@ -4,20 +4,21 @@
 // A worker may visit the strand only when a push said `wake`, as in the scheduler; each visit touches plain
 // data of the strand. So a second schedule, a lost one, and a visit that does not see what the last one left
 // are found as a data race or a deadlock, whichever order they happen in.
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
+#include "support/sanitized.hpp"
+
+#include <troupe/runtime/detail/mailbox.hpp>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <troupe/runtime/mailbox.hpp>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
-#include "support/sanitized.hpp"
 
 namespace explorer = troupe::explorer;
 

@@ -3,14 +3,15 @@
 //
 // The queue is a counter, and a reactor is modelled: an event that whoever looks takes away. A push that
 // nobody runs is found as a deadlock.
-#include <array>
-#include <cstddef>
-#include <memory>
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
+
 #include <troupe/runtime/parking.hpp>
 #include <troupe/runtime/wake_flag.hpp>
 
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
+#include <array>
+#include <cstddef>
+#include <memory>
 
 namespace explorer = troupe::explorer;
 

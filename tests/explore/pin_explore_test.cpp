@@ -1,13 +1,14 @@
 // A pin against the end of what it pins, under all interleavings: what is freed is not touched, and is freed
 // once.
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
+
+#include <troupe/runtime/pin.hpp>
+
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <troupe/runtime/pin.hpp>
 #include <utility>
-
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
 
 namespace explorer = troupe::explorer;
 

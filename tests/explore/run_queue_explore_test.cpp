@@ -3,13 +3,14 @@
 // Each runnable carries plain data written before it is pushed and when it is taken. So one that is taken
 // twice, or before its push was published, is found as a data race or by its count; what is left at the end
 // is popped and counted, so that nothing is lost.
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
+
+#include <troupe/runtime/run_queue.hpp>
+
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <troupe/runtime/run_queue.hpp>
-
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
 
 namespace explorer = troupe::explorer;
 

@@ -1,16 +1,17 @@
 // The bitmap of filled rings, with the real rings and the real parking, under all interleavings: a worker
 // that makes work and then stays in its slice is helped, for no worker sleeps on a filled ring.
-#include <array>
-#include <cstddef>
-#include <memory>
+#include "support/catch.hpp"
+#include "support/explorer.hpp"
+
 #include <troupe/runtime/parking.hpp>
 #include <troupe/runtime/run_queue.hpp>
 #include <troupe/runtime/wake_flag.hpp>
 #include <troupe/runtime/worker_set.hpp>
-#include <utility>
 
-#include "support/catch.hpp"
-#include "support/explorer.hpp"
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <utility>
 
 namespace explorer = troupe::explorer;
 

@@ -1,19 +1,20 @@
 // How long a client may take over one command, on a simulated machine, over TCP and TLS: who dribbles is cut,
 // who is slow, silent, or busy with many commands is not.
-#include <memory>
-#include <optional>
-#include <string>
+#include "kv/memory_files.hpp"
+#include "kv/net/reply.hpp"
+#include "kv/server.hpp"
+#include "support/catch.hpp"
+#include "support/certificates.hpp"
+
 #include <troupe/actors.hpp>
 #include <troupe/transport/sim_network.hpp>
 #include <troupe/transport/tcp_stream.hpp>
 #include <troupe/transport/tls_stream.hpp>
-#include <vector>
 
-#include "kv/memory_files.hpp"
-#include "kv/reply.hpp"
-#include "kv/server.hpp"
-#include "support/catch.hpp"
-#include "support/certificates.hpp"
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 using namespace std::chrono_literals;
 using troupe::duration;

@@ -1,10 +1,10 @@
 // The effects that commands report are enough to rebuild the store, without commands and without a clock.
+#include "kv/commands.hpp"
+#include "support/catch.hpp"
+
 #include <rapidcheck.h>
 
 #include <map>
-
-#include "kv/commands.hpp"
-#include "support/catch.hpp"
 
 namespace {
 

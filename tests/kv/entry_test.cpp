@@ -1,11 +1,11 @@
 // The compact entry against two strings, through every change of size and place.
-#include "kv/entry.hpp"
+#include "kv/shard/entry.hpp"
+
+#include "support/catch.hpp"
 
 #include <rapidcheck.h>
 
 #include <string>
-
-#include "support/catch.hpp"
 
 TEST_CASE("entry: holds key and value whatever sizes they grow and shrink to, and wherever it moves") {
   CHECK(rc::check("behaves as two strings", [] {

@@ -1,15 +1,15 @@
 // The journal under everything that can happen to a file: crashes at any byte, full disks, failed syncs, bit
 // rot.
-#include "kv/journal.hpp"
+#include "kv/journal/journal.hpp"
 
-#include <rapidcheck.h>
-#include <unistd.h>
-
-#include <map>
-
-#include "kv/crc32c.hpp"
+#include "kv/journal/crc32c.hpp"
 #include "kv/memory_files.hpp"
 #include "support/catch.hpp"
+
+#include <rapidcheck.h>
+
+#include <map>
+#include <unistd.h>
 
 namespace {
 

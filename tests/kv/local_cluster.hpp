@@ -1,11 +1,11 @@
 // Shards behind a pipeline without actors: what a server does with a command, in one call. For tests.
 #pragma once
 
+#include "kv/net/pipeline.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "kv/pipeline.hpp"
 
 namespace kv_test {
 

@@ -3,12 +3,12 @@
 // without its machine: changes happen in order, and a write may have happened in part.
 #pragma once
 
+#include "kv/journal/files.hpp"
+
 #include <algorithm>
 #include <functional>
 #include <map>
 #include <vector>
-
-#include "kv/files.hpp"
 
 namespace kv_test {
 

@@ -1,13 +1,13 @@
 // The way through a pipeline to several shards and back gives what one store would have answered, in order.
-#include "kv/pipeline.hpp"
+#include "kv/net/pipeline.hpp"
+
+#include "kv/local_cluster.hpp"
+#include "kv/net/reply.hpp"
+#include "support/catch.hpp"
 
 #include <rapidcheck.h>
 
 #include <set>
-
-#include "kv/local_cluster.hpp"
-#include "kv/reply.hpp"
-#include "support/catch.hpp"
 
 namespace {
 

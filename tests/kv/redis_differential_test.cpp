@@ -1,14 +1,14 @@
 // The same commands to a real redis-server and to our shards: the bytes of the replies must be the same.
+#include "kv/local_cluster.hpp"
+#include "kv/net/resp.hpp"
+#include "kv/net/session.hpp"
+#include "kv/redis_process.hpp"
+#include "support/catch.hpp"
+
 #include <rapidcheck.h>
 
 #include <algorithm>
 #include <chrono>
-
-#include "kv/local_cluster.hpp"
-#include "kv/redis_process.hpp"
-#include "kv/resp.hpp"
-#include "kv/session.hpp"
-#include "support/catch.hpp"
 
 namespace {
 

@@ -1,20 +1,19 @@
 // A real redis-server on a free loopback port, for tests that compare with it. Ends with the object.
 #pragma once
 
+#include "kv/net/reply.hpp"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <optional>
 #include <signal.h>
+#include <string>
+#include <string_view>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <optional>
-#include <string>
-#include <string_view>
 #include <vector>
-
-#include "kv/reply.hpp"
 
 namespace kv_test {
 

@@ -1,12 +1,12 @@
 // The codec of requests: what it accepts, how it refuses, and that chunking never matters.
-#include "kv/resp.hpp"
+#include "kv/net/resp.hpp"
+
+#include "kv/net/reply.hpp"
+#include "support/catch.hpp"
 
 #include <rapidcheck.h>
 
 #include <algorithm>
-
-#include "kv/reply.hpp"
-#include "support/catch.hpp"
 
 namespace {
 

@@ -1,9 +1,9 @@
 // What the server has acknowledged survives its shards, its process and its disk.
-#include <algorithm>
-#include <atomic>
-
 #include "kv/server_fixture.hpp"
 #include "support/becomes_true.hpp"
+
+#include <algorithm>
+#include <atomic>
 
 using namespace kv_test;
 

@@ -2,15 +2,15 @@
 // redis-cli, for tests of the whole server. Everything ends and goes with its object.
 #pragma once
 
+#include "kv/net/reply.hpp"
+#include "support/blocking_client.hpp"
+#include "support/catch.hpp"
+#include "support/child_process.hpp"
+
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "kv/reply.hpp"
-#include "support/blocking_client.hpp"
-#include "support/catch.hpp"
-#include "support/child_process.hpp"
 
 namespace kv_test {
 

@@ -1,7 +1,7 @@
 // What strangers may do to the server, and what they may not.
-#include <random>
-
 #include "kv/server_fixture.hpp"
+
+#include <random>
 
 using namespace kv_test;
 

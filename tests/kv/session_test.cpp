@@ -1,5 +1,5 @@
 // What a connection answers itself, and the facts behind INFO and CONFIG GET.
-#include "kv/session.hpp"
+#include "kv/net/session.hpp"
 
 #include "support/catch.hpp"
 

@@ -1,20 +1,21 @@
 // The whole server on a simulated machine: clients under loss, resets and partitions, while shards crash and
 // the machine loses its power, with whatever was not synced. No hang, no leak, and no acknowledged write is
 // lost.
-#include <memory>
-#include <optional>
-#include <string>
+#include "kv/memory_files.hpp"
+#include "kv/net/reply.hpp"
+#include "kv/server.hpp"
+#include "kv/shard/shard_actor.hpp"
+#include "support/catch.hpp"
+#include "support/sanitized.hpp"
+
 #include <troupe/actors/testkit.hpp>
 #include <troupe/transport/sim_network.hpp>
 #include <troupe/transport/tcp_stream.hpp>
-#include <vector>
 
-#include "kv/memory_files.hpp"
-#include "kv/reply.hpp"
-#include "kv/server.hpp"
-#include "kv/shard_actor.hpp"
-#include "support/catch.hpp"
-#include "support/sanitized.hpp"
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 using namespace std::chrono_literals;
 using troupe::duration;

@@ -1,14 +1,14 @@
 // The store against a std::map that does the same the simple way, and the promises of its table: cursors,
 // sweeps, chains.
-#include "kv/store.hpp"
+#include "kv/shard/store.hpp"
+
+#include "kv/shard/glob.hpp"
+#include "support/catch.hpp"
 
 #include <rapidcheck.h>
 
 #include <map>
 #include <set>
-
-#include "kv/glob.hpp"
-#include "support/catch.hpp"
 
 namespace {
 

@@ -1,10 +1,11 @@
 // A whole program whose handler never returns: its system is left behind with the thread, main() returns, and
 // the process ends as it should. What is left behind is still in use, so no leak: under AddressSanitizer all
 // of it must be within reach of the thread that hangs.
+#include <troupe/troupe.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <troupe/troupe.hpp>
 
 using namespace std::chrono_literals;
 

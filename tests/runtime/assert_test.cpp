@@ -1,11 +1,11 @@
+#include "support/catch.hpp"
+
+#include <troupe/runtime/detail/assert.hpp>
+
 #include <signal.h>
+#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <string>
-#include <troupe/runtime/assert.hpp>
-
-#include "support/catch.hpp"
 
 namespace {
 

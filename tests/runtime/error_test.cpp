@@ -1,7 +1,7 @@
 // error: what it keeps of an exception.
-#include <troupe/runtime/error.hpp>
-
 #include "support/catch.hpp"
+
+#include <troupe/runtime/error.hpp>
 
 using troupe::errc;
 using troupe::error;

@@ -1,13 +1,14 @@
 // The mailbox against a model of it, and its edges one by one, in each of its forms.
+#include "support/catch.hpp"
+#include "support/mailbox_forms.hpp"
+
+#include <troupe/runtime/detail/mailbox.hpp>
+
 #include <rapidcheck.h>
 
 #include <deque>
 #include <memory>
-#include <troupe/runtime/mailbox.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
-#include "support/mailbox_forms.hpp"
 
 namespace {
 

@@ -1,12 +1,13 @@
 // Asks whose replies race with their deadlines, and watches that race with stops.
+#include "support/catch.hpp"
+
+#include <troupe/actors.hpp>
+#include <troupe/actors/testkit.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
-#include <troupe/actors.hpp>
-#include <troupe/actors/testkit.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
 
 using namespace std::chrono_literals;
 using troupe::errc;

@@ -1,16 +1,17 @@
 // A system ends while others are inside of it: threads that tell its actors, workers of another system, and
 // whoever answers what its actors asked. TROUPE_SOAK_ROUNDS=10000 makes it long.
+#include "support/catch.hpp"
+#include "support/sanitized.hpp"
+
+#include <troupe/actors.hpp>
+
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <troupe/actors.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
-#include "support/sanitized.hpp"
 
 using troupe::send_result;
 

@@ -1,15 +1,16 @@
 // Timers that are armed on threads that are no workers: each fires, though no worker hears of anything else.
+#include "support/becomes_true.hpp"
+#include "support/catch.hpp"
+#include "support/sanitized.hpp"
+
+#include <troupe/actors.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <thread>
-#include <troupe/actors.hpp>
 #include <vector>
-
-#include "support/becomes_true.hpp"
-#include "support/catch.hpp"
-#include "support/sanitized.hpp"
 
 using namespace std::chrono_literals;
 using troupe_test::becomes_true;

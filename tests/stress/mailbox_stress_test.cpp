@@ -1,15 +1,16 @@
 // The mailbox, and the lock beside it, under real threads: nothing is lost, doubled or reordered, the bound
 // holds, and the consumer is scheduled exactly once for each time it went to rest. Run under ThreadSanitizer
 // too.
+#include "support/catch.hpp"
+#include "support/mailbox_forms.hpp"
+
+#include <troupe/runtime/detail/mailbox.hpp>
+#include <troupe/runtime/detail/spinlock.hpp>
+
 #include <atomic>
 #include <deque>
 #include <thread>
-#include <troupe/runtime/mailbox.hpp>
-#include <troupe/runtime/spinlock.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
-#include "support/mailbox_forms.hpp"
 
 namespace {
 

@@ -1,12 +1,13 @@
 // A worker's queue, its owner and two thieves: everything that was pushed is taken exactly once.
+#include "support/catch.hpp"
+
+#include <troupe/runtime/run_queue.hpp>
+
 #include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
-#include <troupe/runtime/run_queue.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
 
 namespace {
 

@@ -1,14 +1,15 @@
 // Foreign threads inject work while workers park and wake: nothing hangs, and nothing is run twice.
-#include <atomic>
-#include <chrono>
-#include <thread>
+#include "support/catch.hpp"
+
 #include <troupe/runtime/blocking.hpp>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/runtime.hpp>
 #include <troupe/runtime/sleep.hpp>
-#include <vector>
 
-#include "support/catch.hpp"
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
 
 using namespace std::chrono_literals;
 

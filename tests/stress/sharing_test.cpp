@@ -1,14 +1,15 @@
 // Coarse work behind a phase of small work: the worker that has it all shares it, though it has learned to
 // look around seldom.
+#include "support/catch.hpp"
+
+#include <troupe/runtime/runtime.hpp>
+#include <troupe/runtime/sleep.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <mutex>
 #include <set>
 #include <thread>
-#include <troupe/runtime/runtime.hpp>
-#include <troupe/runtime/sleep.hpp>
-
-#include "support/catch.hpp"
 
 using namespace std::chrono_literals;
 

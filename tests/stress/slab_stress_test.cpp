@@ -1,15 +1,16 @@
 // The slab allocator under many threads: objects change hands, threads come and go, nothing is lost, doubled
 // or leaked. Run under ThreadSanitizer too, where each hand-over through the depot is checked.
+#include "support/catch.hpp"
+
+#include <troupe/runtime/detail/slab.hpp>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <random>
 #include <thread>
-#include <troupe/runtime/slab.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
 
 namespace {
 

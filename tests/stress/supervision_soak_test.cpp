@@ -1,19 +1,20 @@
 // A large tree whose actors crash at random under load, for TROUPE_SOAK_SECONDS (3): nothing is delivered
 // twice or out of order, nothing that was accepted vanishes, and nothing is left behind.
+#include "support/catch.hpp"
+#include "support/foreigners.hpp"
+#include "support/sanitized.hpp"
+
+#include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
+#include <troupe/actors/testkit.hpp>
+
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <random>
 #include <thread>
-#include <troupe/actors.hpp>
-#include <troupe/actors/inspect.hpp>
-#include <troupe/actors/testkit.hpp>
 #include <vector>
-
-#include "support/catch.hpp"
-#include "support/foreigners.hpp"
-#include "support/sanitized.hpp"
 
 using namespace std::chrono_literals;
 using troupe::send_result;

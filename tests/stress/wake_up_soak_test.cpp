@@ -1,19 +1,19 @@
 // Slices that the watchdog takes for stuck, sockets in use, and requests from outside at random moments, for
 // TROUPE_SOAK_SECONDS (2): each request wakes a worker, whoever looks at that worker's sockets meanwhile.
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include "support/catch.hpp"
+
+#include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/runtime.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <random>
+#include <sys/eventfd.h>
 #include <thread>
-#include <troupe/runtime/engine.hpp>
-#include <troupe/runtime/runtime.hpp>
+#include <unistd.h>
 #include <vector>
-
-#include "support/catch.hpp"
 
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;

@@ -1,7 +1,7 @@
 // Certificates made by the openssl tool when the first test asks for them.
 #pragma once
 
-#include <unistd.h>
+#include <troupe/transport/tls_context.hpp>
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <troupe/transport/tls_context.hpp>
+#include <unistd.h>
 
 namespace troupe_test {
 

@@ -1,13 +1,13 @@
 // explore(): the passes over a test's schedules, and the report of one that fails.
 #include "support/explorer.hpp"
 
+#include "support/explorer_engine.hpp"
+#include "support/explorer_search.hpp"
+
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
 #include <utility>
-
-#include "support/explorer_engine.hpp"
-#include "support/explorer_search.hpp"
 
 namespace troupe::explorer {
 

@@ -12,14 +12,14 @@
 // at once: plain shared data belongs in explorer::var, which finds the race instead.
 #pragma once
 
+#include "support/explorer_atomic.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "support/explorer_atomic.hpp"
 
 namespace troupe::explorer {
 

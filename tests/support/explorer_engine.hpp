@@ -7,6 +7,12 @@
 // Owned by explore() in explorer.cpp, which alone includes this file; one thread.
 #pragma once
 
+#include "support/explorer.hpp"
+#include "support/explorer_fiber.hpp"
+#include "support/explorer_memory.hpp"
+#include "support/explorer_search.hpp"
+#include "support/explorer_text.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -20,12 +26,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "support/explorer.hpp"
-#include "support/explorer_fiber.hpp"
-#include "support/explorer_memory.hpp"
-#include "support/explorer_search.hpp"
-#include "support/explorer_text.hpp"
 
 namespace troupe::explorer {
 

@@ -4,10 +4,9 @@
 // thread sanitizer are told of each switch, so explorations run under both.
 #pragma once
 
-#include <ucontext.h>
-
 #include <cstddef>
 #include <memory>
+#include <ucontext.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TROUPE_EXPLORER_ASAN 1

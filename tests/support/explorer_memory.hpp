@@ -16,6 +16,8 @@
 // Owned by the explorer's engine (explorer.cpp); one thread.
 #pragma once
 
+#include "support/explorer_atomic.hpp"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -24,8 +26,6 @@
 #include <cstring>
 #include <source_location>
 #include <vector>
-
-#include "support/explorer_atomic.hpp"
 
 namespace troupe::explorer::detail {
 

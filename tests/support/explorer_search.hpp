@@ -8,6 +8,9 @@
 // Owned by explore() in explorer.cpp; one thread.
 #pragma once
 
+#include "support/explorer.hpp"
+#include "support/explorer_memory.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -18,9 +21,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "support/explorer.hpp"
-#include "support/explorer_memory.hpp"
 
 namespace troupe::explorer::detail {
 

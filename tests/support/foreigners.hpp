@@ -2,14 +2,15 @@
 // unwatch, register, find, inspect and stop, with random pauses. What is on trial must not notice.
 #pragma once
 
+#include <troupe/actors.hpp>
+#include <troupe/actors/inspect.hpp>
+
 #include <atomic>
 #include <chrono>
 #include <mutex>
 #include <random>
 #include <string>
 #include <thread>
-#include <troupe/actors.hpp>
-#include <troupe/actors/inspect.hpp>
 #include <utility>
 #include <vector>
 

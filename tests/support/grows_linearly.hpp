@@ -1,12 +1,11 @@
 // Whether ten times the work takes about ten times as long, measured in processor time of this thread.
 #pragma once
 
-#include <time.h>
-
-#include <functional>
-
 #include "catch.hpp"
 #include "sanitized.hpp"
+
+#include <functional>
+#include <time.h>
 
 namespace troupe_test {
 

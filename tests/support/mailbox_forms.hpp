@@ -2,7 +2,8 @@
 // mailbox_forms).
 #pragma once
 
-#include <troupe/runtime/mailbox.hpp>
+#include <troupe/runtime/detail/mailbox.hpp>
+
 #include <tuple>
 #include <type_traits>
 

@@ -2,12 +2,13 @@
 // A test that uses this holds on both, and so shows that they are one interface.
 #pragma once
 
-#include <memory>
-#include <optional>
+#include "transport/loopback.hpp"
+
 #include <troupe/actors/testkit.hpp>
 #include <troupe/transport/sim_network.hpp>
 
-#include "transport/loopback.hpp"
+#include <memory>
+#include <optional>
 
 namespace troupe_test {
 

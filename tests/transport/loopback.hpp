@@ -1,18 +1,18 @@
 // Both ends of a connection over loopback, for the tests of transport.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <troupe/runtime.hpp>
+#include <troupe/transport.hpp>
 
+#include <arpa/inet.h>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <netinet/in.h>
 #include <string>
 #include <string_view>
-#include <troupe/runtime.hpp>
-#include <troupe/transport.hpp>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 

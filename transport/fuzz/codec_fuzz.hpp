@@ -3,6 +3,9 @@
 // never shown more than its limit; a frame that it gives out and takes back travels unchanged.
 #pragma once
 
+#include <troupe/transport/codec.hpp>
+#include <troupe/transport/read_buffer.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -10,8 +13,6 @@
 #include <cstdlib>
 #include <span>
 #include <string>
-#include <troupe/transport/codec.hpp>
-#include <troupe/transport/read_buffer.hpp>
 #include <vector>
 
 namespace troupe_fuzz {

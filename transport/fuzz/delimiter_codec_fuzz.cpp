@@ -1,6 +1,6 @@
 // libFuzzer target for delimiter_codec, run by scripts/fuzz; codec_fuzz.hpp says what it must keep to.
-// links: transport/src/delimiter_codec.cpp transport/src/codec.cpp
-// links: transport/src/read_buffer.cpp transport/src/block_pool.cpp runtime/src/error.cpp
+// links: transport/src/framing/delimiter_codec.cpp transport/src/framing/codec.cpp
+// links: transport/src/socket/read_buffer.cpp transport/src/socket/block_pool.cpp runtime/src/error.cpp
 #include "codec_fuzz.hpp"
 
 #include <troupe/transport/delimiter_codec.hpp>

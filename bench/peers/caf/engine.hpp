@@ -4,11 +4,12 @@
 // slower.
 #pragma once
 
-#include <caf/all.hpp>
-#include <cstdint>
-
 #include "harness/harness.hpp"
 #include "harness/workload.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
 
 namespace caf_bench {
 

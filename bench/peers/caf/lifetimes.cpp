@@ -1,9 +1,9 @@
 // The cases about making, keeping and ending actors: spawn_kill, skynet_1m, mem_actor.
+#include "engine.hpp"
+
 #include <atomic>
 #include <latch>
 #include <vector>
-
-#include "engine.hpp"
 
 namespace caf_bench {
 namespace {

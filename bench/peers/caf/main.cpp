@@ -1,7 +1,7 @@
 // caf-bench: the cases of troupe-bench on CAF, with the same command line and the same output.
-#include <array>
-
 #include "engine.hpp"
+
+#include <array>
 
 int main(int argc, char** argv) {
   using bench::warm_up;

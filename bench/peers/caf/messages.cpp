@@ -1,9 +1,9 @@
 // The cases that only pass messages between actors that already exist: ping_pong, ring, fan_in.
+#include "engine.hpp"
+
 #include <algorithm>
 #include <latch>
 #include <vector>
-
-#include "engine.hpp"
 
 namespace caf_bench {
 namespace {

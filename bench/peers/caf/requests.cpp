@@ -1,10 +1,10 @@
 // The cases about requests and about rest: ask_roundtrip, idle_wake, idle_cpu.
+#include "engine.hpp"
+
 #include <atomic>
 #include <latch>
 #include <thread>
 #include <vector>
-
-#include "engine.hpp"
 
 namespace caf_bench {
 namespace {

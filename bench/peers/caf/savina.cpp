@@ -1,10 +1,10 @@
 // The two cases after the Savina suite (Imam, Sarkar: "Savina - An Actor Benchmark Suite", 2014): big,
 // chameneos.
+#include "engine.hpp"
+
 #include <latch>
 #include <optional>
 #include <vector>
-
-#include "engine.hpp"
 
 namespace caf_bench {
 namespace {

@@ -5,16 +5,17 @@
 // acknowledged write, or a read that shows which, its value is as good as the last acknowledged one.
 #pragma once
 
+#include "resp_connection.hpp"
+#include "scoreboard.hpp"
+
+#include <troupe/actors.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <troupe/actors.hpp>
-#include "resp_connection.hpp"
-#include "scoreboard.hpp"
 
 namespace kv_demo {
 

@@ -2,9 +2,15 @@
 // load, and checks that every write it acknowledged is still there: before the stop, and after a restart.
 //
 // Its last line says how that went; exit status 0, or 1 when anything was lost or hung.
-#include <signal.h>
+#include "load_client.hpp"
+#include "resp_connection.hpp"
+#include "scoreboard.hpp"
+#include "server_process.hpp"
+
+#include <troupe/actors.hpp>
 
 #include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -12,15 +18,10 @@
 #include <future>
 #include <memory>
 #include <random>
+#include <signal.h>
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <troupe/actors.hpp>
-#include "load_client.hpp"
-#include "resp_connection.hpp"
-#include "scoreboard.hpp"
-#include "server_process.hpp"
 
 namespace kv_demo {
 namespace {

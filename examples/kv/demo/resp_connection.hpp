@@ -2,12 +2,13 @@
 // Owned by one actor or task.
 #pragma once
 
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/tcp_stream.hpp>
+
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
-#include <troupe/runtime/task.hpp>
-#include <troupe/transport/tcp_stream.hpp>
 
 namespace kv_demo {
 

@@ -1,13 +1,12 @@
 // A troupe-kv as a child process, with a data directory that is removed at the end. Used by main only.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace kv_demo {

@@ -1,14 +1,14 @@
 // libFuzzer target for the codec of requests: no input may crash it, make it read out of bounds, or be
 // understood differently when it arrives in other pieces. scripts/fuzz builds and runs it.
-// links: examples/kv/resp.cpp runtime/src/error.cpp
+// links: examples/kv/net/resp.cpp runtime/src/error.cpp
+#include "kv/net/resp.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
-
-#include "kv/resp.hpp"
 
 namespace {
 

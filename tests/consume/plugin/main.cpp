@@ -1,9 +1,9 @@
 // A program, a library of the user's and the libraries of Troupe: messages, requests, notices and exceptions
 // pass between them.
+#include "shop.hpp"
+
 #include <chrono>
 #include <cstdio>
-
-#include "shop.hpp"
 
 namespace {
 

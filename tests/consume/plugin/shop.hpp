@@ -3,8 +3,9 @@
 // library has a type of its own.
 #pragma once
 
-#include <string>
 #include <troupe/actors.hpp>
+
+#include <string>
 
 #define SHOP_API [[gnu::visibility("default")]]
 

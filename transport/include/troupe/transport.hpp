@@ -9,8 +9,9 @@
 #include <troupe/transport/connection_pool.hpp>
 #include <troupe/transport/const_buffer.hpp>
 #include <troupe/transport/datagram_batch.hpp>
-#include <troupe/transport/datagram_socket.hpp>
 #include <troupe/transport/delimiter_codec.hpp>
+#include <troupe/transport/detail/datagram_socket.hpp>
+#include <troupe/transport/detail/stream_socket.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/feed.hpp>
@@ -23,7 +24,6 @@
 #include <troupe/transport/sim_network.hpp>
 #include <troupe/transport/split.hpp>
 #include <troupe/transport/stream_ops.hpp>
-#include <troupe/transport/stream_socket.hpp>
 #include <troupe/transport/tcp_client.hpp>
 #include <troupe/transport/tcp_listener.hpp>
 #include <troupe/transport/tcp_options.hpp>

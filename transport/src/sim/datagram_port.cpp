@@ -1,9 +1,9 @@
-#include "datagram_port.hpp"
+#include "sim/datagram_port.hpp"
+
+#include "sim/kernel.hpp"
 
 #include <algorithm>
 #include <cerrno>
-
-#include "kernel.hpp"
 
 namespace troupe::detail::simnet {
 

@@ -1,6 +1,9 @@
 // A datagram socket of the simulated network.
 #pragma once
 
+#include "sim/packet.hpp"
+#include "sim/pollable.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -8,9 +11,6 @@
 #include <optional>
 #include <span>
 #include <vector>
-
-#include "packet.hpp"
-#include "watched.hpp"
 
 namespace troupe::detail::simnet {
 

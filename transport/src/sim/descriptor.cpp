@@ -1,9 +1,9 @@
-#include "descriptor.hpp"
+#include "sim/descriptor.hpp"
+
+#include "socket/sys.hpp"
 
 #include <mutex>
 #include <vector>
-
-#include "sys.hpp"
 
 namespace troupe::detail::simnet {
 

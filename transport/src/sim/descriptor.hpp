@@ -5,10 +5,10 @@
 // belongs to the thread of its simulation.
 #pragma once
 
+#include "sim/kernel.hpp"
+
 #include <memory>
 #include <optional>
-
-#include "kernel.hpp"
 
 namespace troupe::detail::simnet {
 

@@ -1,4 +1,4 @@
-#include "kernel.hpp"
+#include "sim/kernel.hpp"
 
 #include <string>
 

@@ -6,18 +6,19 @@
 // and by every socket, which may outlive the simulation.
 #pragma once
 
+#include "sim/event_queue.hpp"
+#include "sim/link.hpp"
+#include "sim/machine.hpp"
+#include "sim/packet.hpp"
+#include "sim/prng.hpp"
+
+#include <troupe/runtime/engine.hpp>
+#include <troupe/transport/sim_network.hpp>
+
 #include <map>
 #include <memory>
 #include <string_view>
-#include <troupe/runtime/engine.hpp>
-#include <troupe/transport/sim_network.hpp>
 #include <vector>
-
-#include "agenda.hpp"
-#include "dice.hpp"
-#include "link.hpp"
-#include "machine.hpp"
-#include "packet.hpp"
 
 namespace troupe::detail::simnet {
 

@@ -1,12 +1,13 @@
 // How packets fare from one host to another: one link for each direction.
 #pragma once
 
-#include <algorithm>
+#include "sim/event_queue.hpp"
+#include "sim/packet.hpp"
+#include "sim/prng.hpp"
+
 #include <troupe/transport/sim_network.hpp>
 
-#include "agenda.hpp"
-#include "dice.hpp"
-#include "packet.hpp"
+#include <algorithm>
 
 namespace troupe::detail::simnet {
 

@@ -1,9 +1,9 @@
-#include "machine.hpp"
+#include "sim/machine.hpp"
+
+#include "sim/kernel.hpp"
 
 #include <algorithm>
 #include <cerrno>
-
-#include "kernel.hpp"
 
 namespace troupe::detail::simnet {
 

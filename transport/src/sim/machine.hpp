@@ -1,16 +1,16 @@
 // A host of the simulated network: its addresses, its ports, and who gets a packet.
 #pragma once
 
+#include "sim/datagram_port.hpp"
+#include "sim/listener.hpp"
+#include "sim/packet.hpp"
+#include "sim/tcp_endpoint.hpp"
+
 #include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "datagram_port.hpp"
-#include "listening.hpp"
-#include "packet.hpp"
-#include "stream_end.hpp"
 
 namespace troupe::detail::simnet {
 

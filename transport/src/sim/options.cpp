@@ -1,16 +1,15 @@
 // setsockopt() and getsockopt() on the simulated network. What changes nothing there is taken and ignored;
 // what is not known here is refused, as a kernel does.
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "sim/syscall_result.hpp"
+#include "socket/sys.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-
-#include "call.hpp"
-#include "sys.hpp"
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 namespace troupe::detail::simnet {
 

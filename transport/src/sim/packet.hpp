@@ -1,10 +1,11 @@
 // What travels on the simulated network.
 #pragma once
 
+#include <troupe/transport/endpoint.hpp>
+
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <troupe/transport/endpoint.hpp>
 #include <vector>
 
 namespace troupe::detail::simnet {

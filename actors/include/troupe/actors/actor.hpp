@@ -11,12 +11,13 @@
 // stopping(context&, const exit_reason&), handle(const down&).
 #pragma once
 
-#include <new>
 #include <troupe/actors/ask.hpp>
-#include <troupe/actors/cell.hpp>
+#include <troupe/actors/detail/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/ref.hpp>
 #include <troupe/runtime/task.hpp>
+
+#include <new>
 #include <tuple>
 #include <type_traits>
 

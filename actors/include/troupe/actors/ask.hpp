@@ -2,12 +2,12 @@
 // pending_reply (asked, not yet awaited) and reply_to (to be answered later).
 #pragma once
 
-#include <troupe/actors/cell.hpp>
+#include <troupe/actors/detail/cell.hpp>
 #include <troupe/actors/message.hpp>
-#include <troupe/runtime/owned.hpp>
+#include <troupe/runtime/detail/owned.hpp>
+#include <troupe/runtime/detail/wake_timer.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
-#include <troupe/runtime/wake_timer.hpp>
 
 namespace troupe {
 

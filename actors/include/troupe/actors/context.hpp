@@ -1,13 +1,14 @@
 // What a handler may do beyond its own state: its actor's context.
 #pragma once
 
-#include <concepts>
-#include <string>
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
+
+#include <concepts>
+#include <string>
 #include <utility>
 
 namespace troupe {

@@ -1,8 +1,9 @@
 // Dead letters: messages that nobody handled, and why.
 #pragma once
 
-#include <string>
 #include <troupe/actors/message.hpp>
+
+#include <string>
 
 namespace troupe {
 

@@ -1,10 +1,11 @@
 // Why an actor ended.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <troupe/runtime/error.hpp>
 
 namespace troupe {
 

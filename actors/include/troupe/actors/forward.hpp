@@ -9,9 +9,10 @@
 // the asker, and is the one that the asker waits for: a wait for the asker would close a cycle.
 #pragma once
 
-#include <new>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/ref.hpp>
+
+#include <new>
 #include <type_traits>
 #include <utility>
 

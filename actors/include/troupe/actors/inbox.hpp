@@ -13,8 +13,9 @@
 // A request arrives as request<M>: the message, and the reply that is owed.
 #pragma once
 
-#include <optional>
 #include <troupe/actors/actor.hpp>
+
+#include <optional>
 #include <variant>
 
 namespace troupe {

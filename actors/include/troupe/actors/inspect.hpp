@@ -1,10 +1,11 @@
 // A look at the tree: what system::inspect() and supervisor_ref::children() yield.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <troupe/actors/options.hpp>
 #include <troupe/runtime/time.hpp>
+
+#include <cstdint>
+#include <string>
 #include <vector>
 
 namespace troupe {

@@ -1,11 +1,12 @@
 // What a full mailbox may lose: reject (nothing), drop_newest, drop_oldest, coalesce.
 #pragma once
 
+#include <troupe/actors/message.hpp>
+
 #include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <troupe/actors/message.hpp>
 #include <type_traits>
 
 namespace troupe {

@@ -7,14 +7,15 @@
 // refused, and costs no memory of its own.
 #pragma once
 
+#include <troupe/runtime/detail/completion.hpp>
+#include <troupe/runtime/detail/slab.hpp>
+#include <troupe/runtime/error.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <troupe/runtime/completion.hpp>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/slab.hpp>
 #include <type_traits>
 #include <utility>
 

@@ -1,10 +1,11 @@
 // How actors are started: options for spawn and for children of a supervisor.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <troupe/actors/mailbox_policy.hpp>
 #include <troupe/runtime/time.hpp>
+
+#include <cstdint>
+#include <string>
 
 namespace troupe {
 

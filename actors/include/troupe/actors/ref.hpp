@@ -1,13 +1,14 @@
 // ref<Ms...>: the address of an actor that accepts exactly Ms.
 #pragma once
 
-#include <compare>
-#include <string>
 #include <troupe/actors/ask.hpp>
-#include <troupe/actors/cell.hpp>
+#include <troupe/actors/detail/cell.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/pending_reply.hpp>
 #include <troupe/actors/send.hpp>
+
+#include <compare>
+#include <string>
 
 namespace troupe {
 

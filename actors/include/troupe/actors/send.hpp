@@ -1,12 +1,12 @@
 // co_await r.send(m): waits for room in the receiver's mailbox.
 #pragma once
 
-#include <troupe/actors/cell.hpp>
+#include <troupe/actors/detail/cell.hpp>
+#include <troupe/runtime/detail/owned.hpp>
+#include <troupe/runtime/detail/wake_timer.hpp>
 #include <troupe/runtime/error.hpp>
-#include <troupe/runtime/owned.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
-#include <troupe/runtime/wake_timer.hpp>
 
 namespace troupe {
 

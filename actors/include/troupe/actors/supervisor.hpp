@@ -10,12 +10,13 @@
 // started anew and removed by id.
 #pragma once
 
-#include <optional>
-#include <string>
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/options.hpp>
-#include <troupe/runtime/owned.hpp>
+#include <troupe/runtime/detail/owned.hpp>
+
+#include <optional>
+#include <string>
 #include <tuple>
 #include <utility>
 

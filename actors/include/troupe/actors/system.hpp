@@ -1,14 +1,15 @@
 // The system: a tree of actors on a runtime, from its first actor to its last.
 #pragma once
 
-#include <string>
-#include <string_view>
 #include <troupe/actors/actor.hpp>
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/ref.hpp>
-#include <troupe/runtime/owned.hpp>
+#include <troupe/runtime/detail/owned.hpp>
 #include <troupe/runtime/runtime.hpp>
+
+#include <string>
+#include <string_view>
 
 namespace troupe {
 

@@ -12,6 +12,10 @@
 // text says what was there instead, with which seed, and how to repeat it.
 #pragma once
 
+#include <troupe/actors/inbox.hpp>
+#include <troupe/actors/system.hpp>
+#include <troupe/runtime/sim.hpp>
+
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -22,9 +26,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <troupe/actors/inbox.hpp>
-#include <troupe/actors/system.hpp>
-#include <troupe/runtime/sim.hpp>
 #include <variant>
 #include <vector>
 

@@ -6,7 +6,7 @@
 // up that time. Such a wait goes through until_stopped.
 #pragma once
 
-#include <troupe/actors/cell.hpp>
+#include <troupe/actors/detail/cell.hpp>
 #include <troupe/runtime/task.hpp>
 
 namespace troupe {

@@ -2,6 +2,7 @@
 // ECHO_COROUTINES, with coroutines. A buffer for each connection, and sockets that are told that one thread
 // runs them.
 #include <boost/asio.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -2,6 +2,7 @@
 // accepts. CAF's brokers speak TCP; its datagram servants are not documented, so there is no UDP here.
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

@@ -1,13 +1,14 @@
 // co_await blocking(f): runs f on a thread that may block.
 #pragma once
 
+#include <troupe/runtime/detail/completion.hpp>
+#include <troupe/runtime/detail/slab.hpp>
+#include <troupe/runtime/task.hpp>
+
 #include <concepts>
 #include <exception>
 #include <optional>
 #include <stop_token>
-#include <troupe/runtime/completion.hpp>
-#include <troupe/runtime/slab.hpp>
-#include <troupe/runtime/task.hpp>
 #include <type_traits>
 
 namespace troupe {

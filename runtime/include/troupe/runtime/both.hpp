@@ -4,8 +4,9 @@
 // directions of a connection, say. Neither outlives the await.
 #pragma once
 
-#include <exception>
 #include <troupe/runtime/task.hpp>
+
+#include <exception>
 
 namespace troupe {
 namespace detail {

@@ -1,8 +1,9 @@
 // What a runtime counts about itself, always.
 #pragma once
 
+#include <troupe/runtime/detail/atomic.hpp>
+
 #include <cstdint>
-#include <troupe/runtime/atomic.hpp>
 
 namespace troupe {
 

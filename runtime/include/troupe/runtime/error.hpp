@@ -1,13 +1,14 @@
 // Errors as values: what went wrong, where, and what caused it.
 #pragma once
 
+#include <troupe/runtime/config.hpp>
+
 #include <cstdint>
 #include <exception>
 #include <expected>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <troupe/runtime/config.hpp>
 #include <utility>
 
 namespace troupe {

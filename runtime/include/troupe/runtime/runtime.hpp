@@ -2,16 +2,17 @@
 // for blocking calls. Knows no actor; troupe::system builds those on top.
 #pragma once
 
-#include <coroutine>
-#include <cstddef>
-#include <cstdint>
-#include <optional>
-#include <string>
 #include <troupe/runtime/counters.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/log.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
 
 namespace troupe {
 

@@ -6,8 +6,9 @@
 // prove that nothing happened.
 #pragma once
 
-#include <cstdint>
 #include <troupe/runtime/runtime.hpp>
+
+#include <cstdint>
 
 namespace troupe::sim {
 

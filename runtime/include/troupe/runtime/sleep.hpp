@@ -1,9 +1,9 @@
 // co_await sleep_for(d), and a deadline around any task.
 #pragma once
 
+#include <troupe/runtime/detail/wake_timer.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
-#include <troupe/runtime/wake_timer.hpp>
 
 namespace troupe {
 namespace detail {

@@ -11,14 +11,15 @@
 // errc::cancelled, and an exception as an error, instead.
 #pragma once
 
+#include <troupe/runtime/detail/slab.hpp>
+#include <troupe/runtime/detail/strand.hpp>
+#include <troupe/runtime/error.hpp>
+
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
 #include <optional>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/slab.hpp>
-#include <troupe/runtime/strand.hpp>
 #include <type_traits>
 #include <utility>
 

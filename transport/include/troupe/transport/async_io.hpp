@@ -3,13 +3,14 @@
 // (feed, buffered, framed, copy, split) asks for no more than it needs of these.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/const_buffer.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <optional>
 #include <span>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/transport/const_buffer.hpp>
 
 namespace troupe {
 

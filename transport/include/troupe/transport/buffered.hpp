@@ -7,6 +7,13 @@
 // empty, so an idle connection costs none.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/detail/fill.hpp>
+#include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/write_buffer.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -14,12 +21,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/transport/async_io.hpp>
-#include <troupe/transport/fill.hpp>
-#include <troupe/transport/read_buffer.hpp>
-#include <troupe/transport/write_buffer.hpp>
 #include <type_traits>
 #include <utility>
 

@@ -12,6 +12,9 @@
 // framed (framed.hpp) runs it over a stream.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/transport/write_buffer.hpp>
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -19,8 +22,6 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <troupe/runtime/error.hpp>
-#include <troupe/transport/write_buffer.hpp>
 #include <utility>
 
 namespace troupe {

@@ -11,17 +11,18 @@
 // lease ends.
 #pragma once
 
+#include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/wake_timer.hpp>
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/transport/detail/pool_permits.hpp>
+
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/sleep.hpp>
-#include <troupe/runtime/spinlock.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/runtime/time.hpp>
-#include <troupe/runtime/wake_timer.hpp>
-#include <troupe/transport/pool_permits.hpp>
 #include <utility>
 
 namespace troupe {

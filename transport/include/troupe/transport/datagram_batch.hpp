@@ -1,12 +1,13 @@
 // Datagrams that are received or sent with one system call.
 #pragma once
 
+#include <troupe/transport/endpoint.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <system_error>
-#include <troupe/transport/endpoint.hpp>
 
 namespace troupe {
 

@@ -1,11 +1,12 @@
 // Frames that end with a string of bytes of one's choice.
 #pragma once
 
+#include <troupe/transport/codec.hpp>
+
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
-#include <troupe/transport/codec.hpp>
 
 namespace troupe {
 

@@ -1,13 +1,14 @@
 // Where a socket is: an IP address, version 4 or 6, and a port. A plain value.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+
 #include <array>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <troupe/runtime/error.hpp>
 
 namespace troupe {
 

@@ -1,14 +1,15 @@
 // Reads a stream no faster than its consumer takes.
 #pragma once
 
-#include <concepts>
-#include <cstddef>
-#include <span>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/transport/async_io.hpp>
-#include <troupe/transport/fill.hpp>
+#include <troupe/transport/detail/fill.hpp>
 #include <troupe/transport/read_buffer.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <span>
 
 namespace troupe {
 

@@ -1,10 +1,11 @@
 // Frames of one size, and no frames at all.
 #pragma once
 
+#include <troupe/transport/codec.hpp>
+
 #include <cstddef>
 #include <span>
 #include <string_view>
-#include <troupe/transport/codec.hpp>
 
 namespace troupe {
 

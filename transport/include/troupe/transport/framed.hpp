@@ -15,6 +15,14 @@
 // and one write.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/buffered.hpp>
+#include <troupe/transport/codec.hpp>
+
 #include <algorithm>
 #include <concepts>
 #include <coroutine>
@@ -23,13 +31,6 @@
 #include <iterator>
 #include <optional>
 #include <string_view>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/sleep.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/runtime/time.hpp>
-#include <troupe/transport/async_io.hpp>
-#include <troupe/transport/buffered.hpp>
-#include <troupe/transport/codec.hpp>
 #include <utility>
 
 namespace troupe {

@@ -1,11 +1,12 @@
 // Frames with their length in front.
 #pragma once
 
+#include <troupe/transport/codec.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <troupe/transport/codec.hpp>
 
 namespace troupe {
 

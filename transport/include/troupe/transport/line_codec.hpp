@@ -1,10 +1,11 @@
 // Lines of text: what ends with LF or CRLF.
 #pragma once
 
+#include <troupe/transport/codec.hpp>
+
 #include <cstddef>
 #include <span>
 #include <string_view>
-#include <troupe/transport/codec.hpp>
 
 namespace troupe {
 

@@ -6,14 +6,15 @@
 // one, such as a table of a test.
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <mutex>
-#include <string>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 #include <troupe/transport/endpoint.hpp>
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
 #include <vector>
 
 namespace troupe {

@@ -21,13 +21,14 @@
 // time out. So a fault shows as it does on a machine, and as late.
 #pragma once
 
+#include <troupe/runtime/sim.hpp>
+#include <troupe/transport/endpoint.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <troupe/runtime/sim.hpp>
-#include <troupe/transport/endpoint.hpp>
 
 namespace troupe::detail::simnet {
 class kernel;

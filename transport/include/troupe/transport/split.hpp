@@ -6,12 +6,13 @@
 // owner, such as two interleaved handlers of an actor, or two framed<> over one stream.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/transport/async_io.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
-#include <troupe/runtime/error.hpp>
-#include <troupe/transport/async_io.hpp>
 #include <utility>
 
 namespace troupe {

@@ -5,20 +5,21 @@
 // task. Errors are those of the streams, and the ones named below.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/async_io.hpp>
+#include <troupe/transport/buffered.hpp>
+#include <troupe/transport/detail/fill.hpp>
+#include <troupe/transport/read_buffer.hpp>
+#include <troupe/transport/write_buffer.hpp>
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/sleep.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/transport/async_io.hpp>
-#include <troupe/transport/buffered.hpp>
-#include <troupe/transport/fill.hpp>
-#include <troupe/transport/read_buffer.hpp>
-#include <troupe/transport/write_buffer.hpp>
 
 namespace troupe {
 

@@ -11,14 +11,15 @@
 //   connect, wait longer and longer, connect ...   tcp_up, tcp_down --> observer
 #pragma once
 
-#include <cstddef>
-#include <optional>
-#include <string>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/resolver.hpp>
 #include <troupe/transport/tcp_options.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace troupe {

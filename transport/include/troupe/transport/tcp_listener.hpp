@@ -3,8 +3,8 @@
 
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
+#include <troupe/transport/detail/socket_ref.hpp>
 #include <troupe/transport/endpoint.hpp>
-#include <troupe/transport/socket_ref.hpp>
 #include <troupe/transport/tcp_options.hpp>
 #include <troupe/transport/tcp_stream.hpp>
 

@@ -11,17 +11,18 @@
 //   └─ listener     accepts; the last to start and the first to stop
 #pragma once
 
+#include <troupe/actors/supervisor.hpp>
+#include <troupe/transport/connection_limit.hpp>
+#include <troupe/transport/detail/connection.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+#include <troupe/transport/tcp_options.hpp>
+
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <troupe/actors/supervisor.hpp>
-#include <troupe/transport/connection.hpp>
-#include <troupe/transport/connection_limit.hpp>
-#include <troupe/transport/endpoint.hpp>
-#include <troupe/transport/endpoint_metrics.hpp>
-#include <troupe/transport/tcp_options.hpp>
 
 namespace troupe {
 

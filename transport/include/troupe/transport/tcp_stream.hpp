@@ -4,11 +4,12 @@
 // TCP adds. Owned by one strand at a time, as every stream.
 #pragma once
 
-#include <string>
 #include <troupe/transport/connect_options.hpp>
+#include <troupe/transport/detail/stream_socket.hpp>
 #include <troupe/transport/endpoint.hpp>
-#include <troupe/transport/stream_socket.hpp>
 #include <troupe/transport/tcp_options.hpp>
+
+#include <string>
 
 namespace troupe {
 

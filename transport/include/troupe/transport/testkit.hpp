@@ -4,12 +4,13 @@
 //   auto [server, client] = troupe::testkit::duplex({.max_read = 1});   // one byte at a time
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/task.hpp>
 #include <utility>
 
 namespace troupe::testkit {

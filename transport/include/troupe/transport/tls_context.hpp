@@ -6,10 +6,11 @@
 // certificate make a new context: connections that stand keep the old one.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <troupe/runtime/error.hpp>
 #include <vector>
 
 namespace troupe {

@@ -7,10 +7,11 @@
 //   return sys.run(troupe::supervisor("app").child(server));
 #pragma once
 
-#include <string>
 #include <troupe/transport/tcp_server.hpp>
 #include <troupe/transport/tls_context.hpp>
 #include <troupe/transport/tls_stream.hpp>
+
+#include <string>
 #include <utility>
 
 namespace troupe {

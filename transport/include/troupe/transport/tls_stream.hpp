@@ -6,20 +6,21 @@
 // stay in transport/src.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/runtime/time.hpp>
+#include <troupe/transport/const_buffer.hpp>
+#include <troupe/transport/detail/stream_socket.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/tls_context.hpp>
+#include <troupe/transport/tls_error.hpp>
+
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/runtime/time.hpp>
-#include <troupe/transport/const_buffer.hpp>
-#include <troupe/transport/endpoint.hpp>
-#include <troupe/transport/stream_socket.hpp>
-#include <troupe/transport/tls_context.hpp>
-#include <troupe/transport/tls_error.hpp>
 #include <utility>
 #include <vector>
 

@@ -11,11 +11,12 @@
 // What has come together is received with one system call.
 #pragma once
 
-#include <cstddef>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/transport/endpoint.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 #include <troupe/transport/udp_options.hpp>
+
+#include <cstddef>
 #include <vector>
 
 namespace troupe {

@@ -5,16 +5,17 @@
 // does not fit is dropped and counted.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/datagram_batch.hpp>
+#include <troupe/transport/detail/datagram_socket.hpp>
+#include <troupe/transport/endpoint.hpp>
+#include <troupe/transport/udp_options.hpp>
+
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/transport/datagram_batch.hpp>
-#include <troupe/transport/datagram_socket.hpp>
-#include <troupe/transport/endpoint.hpp>
-#include <troupe/transport/udp_options.hpp>
 
 namespace troupe {
 

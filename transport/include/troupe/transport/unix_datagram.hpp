@@ -2,15 +2,16 @@
 // who sends to a receiver that lags behind waits.
 #pragma once
 
+#include <troupe/runtime/error.hpp>
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/detail/datagram_socket.hpp>
+#include <troupe/transport/unix_options.hpp>
+
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
-#include <troupe/runtime/error.hpp>
-#include <troupe/runtime/task.hpp>
-#include <troupe/transport/datagram_socket.hpp>
-#include <troupe/transport/unix_options.hpp>
 #include <utility>
 
 namespace troupe {

@@ -1,13 +1,14 @@
 // A listening unix socket as awaitables.
 #pragma once
 
-#include <cstdint>
-#include <string>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
-#include <troupe/transport/socket_ref.hpp>
+#include <troupe/transport/detail/socket_ref.hpp>
 #include <troupe/transport/unix_options.hpp>
 #include <troupe/transport/unix_stream.hpp>
+
+#include <cstdint>
+#include <string>
 
 namespace troupe {
 

@@ -3,10 +3,11 @@
 // Reading, writing, deadlines and closing are in stream_socket.hpp.
 #pragma once
 
+#include <troupe/transport/detail/stream_socket.hpp>
+#include <troupe/transport/unix_options.hpp>
+
 #include <cstdint>
 #include <string>
-#include <troupe/transport/stream_socket.hpp>
-#include <troupe/transport/unix_options.hpp>
 #include <utility>
 
 namespace troupe {

@@ -1,11 +1,12 @@
 // Bytes on their way to a stream: what encoders append to.
 #pragma once
 
+#include <troupe/transport/read_buffer.hpp>
+
 #include <cstddef>
 #include <cstring>
 #include <span>
 #include <string_view>
-#include <troupe/transport/read_buffer.hpp>
 
 namespace troupe {
 

@@ -1,0 +1,63 @@
+#include "cell/actor_timer.hpp"
+#include "cell/watch_link.hpp"
+
+#include <troupe/actors/context.hpp>
+#include <troupe/actors/ref.hpp>
+#include <troupe/actors/system_core.hpp>
+
+namespace troupe {
+
+using detail::self_cell;
+
+std::string context::path() const {
+  return static_cast<const detail::cell&>(*this).path();
+}
+
+std::uint32_t context::epoch() const noexcept {
+  return static_cast<const detail::cell&>(*this).epoch();
+}
+
+time_point context::now() const noexcept {
+  return time_point(duration(static_cast<const detail::cell&>(*this).home().now()));
+}
+
+time_point context::deadline() const noexcept {
+  return time_point(duration(static_cast<const detail::cell&>(*this).due_of_handling()));
+}
+
+system& context::sys() const noexcept {
+  return static_cast<const detail::cell&>(*this).core().owner();
+}
+
+void context::stop() noexcept {
+  self_cell(*this).stop_self();
+}
+
+void context::stop(exit_reason why) {
+  self_cell(*this).stop_self(std::move(why));
+}
+
+bool context::stop(const any_ref& who) noexcept {
+  if (!who || !self_cell(*this).owns(*who.cell()) || who.ended()) return false;
+  self_cell(*this).end_child(*who.cell(), detail::cell::order_stop);
+  return true;
+}
+
+void context::watch(const any_ref& who) {
+  detail::watch(self_cell(*this), *who.cell());
+}
+
+void context::unwatch(const any_ref& who) {
+  detail::unwatch(self_cell(*this), *who.cell());
+}
+
+timer_id context::start_timer(duration first, duration period, missed how, detail::mail& m,
+                              detail::mail* (*copy)(const detail::mail&)) {
+  return {detail::actor_timer::start(self_cell(*this), first.count(), period.count(), how, m, copy)};
+}
+
+bool context::cancel(timer_id id) noexcept {
+  return detail::actor_timer::cancel(self_cell(*this), id.number);
+}
+
+}  // namespace troupe

@@ -1,0 +1,224 @@
+// How a parent looks after the children that it has told to end, or that others have told.
+//
+//   told ---- due: its own time, or the parent's ----> slain ---- grace ----> looked at, again and again
+//                                                                 twice in a handler, its orders unread:
+//                                                                 wedged
+//
+// Each child has its own due time, in its plan. One timer of the parent is set for the earliest; when it
+// fires, all children are looked at, so no two looks are closer than what a look costs.
+//
+// C++ cannot end a handler that does not return. Its actor is cut off from the tree: it is refused mail,
+// reported as wedged, and its memory is left alone, for its thread is still in there. Should the handler
+// return after all, the actor ends by itself.
+#include "cell/extras.hpp"
+#include "cell/watch_link.hpp"
+#include "mailbox/lossy_mailbox.hpp"
+
+#include <troupe/actors/system_core.hpp>
+
+#include <algorithm>
+
+namespace troupe::detail {
+
+namespace {
+
+// From being told to end at once to the verdict, and between two looks.
+constexpr std::int64_t grace = 100'000'000;  // ns
+// What it takes to look at one child, generously.
+constexpr std::int64_t glance = 1'000;  // ns
+
+constexpr std::uint32_t at_once = cell::order_kill | cell::order_slay;
+constexpr std::uint32_t ends = cell::order_stop | cell::order_recycle | at_once;
+
+}  // namespace
+
+// Told to end, but it has not looked, and a worker is inside of it: not merely waiting for
+// its turn. Any thread; `running` is compared only.
+bool cell::is_stuck() const noexcept {
+  if ((orders_.load(std::memory_order_acquire) & ends) == 0) return false;
+  return std::ranges::any_of(core_->home().workers(), [this](const auto& w) {
+    return w->running.load(std::memory_order_relaxed) == static_cast<const strand*>(this);
+  });
+}
+
+// -- telling ------------------------------------------------------------------------
+
+void cell::end_child(cell& child, std::uint32_t order) noexcept {
+  child.request(order);
+  expect_end_of(child, order);
+}
+
+void cell::end_all_children(std::uint32_t order) noexcept {
+  children_told_ = true;
+  tell_children(order);
+  for (cell* c = youngest_child_; c != nullptr; c = c->older_) expect_end_of(*c, order);
+}
+
+// The tasks end with an incarnation that keeps its children.
+void cell::end_tasks(std::uint32_t order) noexcept {
+  std::uint32_t n = 0;
+  for (cell* c = youngest_child_; c != nullptr; c = c->older_) {
+    if (!c->behaviour_->fails_with_owner) continue;
+    ++n;
+    end_child(*c, order);
+  }
+  if (n != 0 || extras_if_any() != nullptr) extras().tasks_ending = n;
+}
+
+// It has just been told: by its own time, and by what its parent has left of it.
+void cell::expect_end_of(cell& child, std::uint32_t order) noexcept {
+  const std::int64_t now = core_->home().now();
+  const cell_extras* const theirs = child.extras_if_any();
+  const cell_extras* const mine = extras_if_any();
+  bool cut = (order & at_once) != 0;
+  std::int64_t due = INT64_MAX;
+  if (cut) {
+    due = now + grace;
+  } else {
+    const duration allowed = shutdown_of(theirs);
+    cut = allowed == brutal;
+    due = cut ? now + grace : deadline_after(now, allowed);
+    if (theirs != nullptr) due = std::min(due, theirs->deadline.load(std::memory_order_relaxed));
+    if (mine != nullptr) due = std::min(due, mine->deadline.load(std::memory_order_relaxed));
+  }
+  if (child.plan_.known()) {
+    if (child.plan_.due() <= due && child.plan_.cut() >= cut) return;  // it was told before
+    due = std::min(due, child.plan_.due());
+  }
+  if (due == INT64_MAX) return;  // it may take as long as it likes
+  child.plan_.set(due, cut, false);
+  look_at(due);
+}
+
+// -- looking ------------------------------------------------------------------------
+
+void cell::look_at(std::int64_t when) noexcept {
+  cell_extras& x = extras();
+  if (x.inspect_timer != nullptr && x.inspect_due <= when) return;
+  x.inspect_due = when;
+  order_timer::arm(*this, order_inspect, when, x.inspect_timer);
+}
+
+// Not at once: most of those that are told by others end before anybody would look.
+void cell::look_after_children_soon() noexcept {
+  request(order_inspect);
+}
+
+void cell::look_after_children() noexcept {
+  if (!has_children()) return;
+  cell_extras& x = extras();
+  const std::int64_t now = core_->home().now();
+  if (x.inspect_timer != nullptr || x.inspect_due == 0) {  // somebody else has told a child
+    look_at(now + std::max(grace, x.inspect_pause));
+    return;
+  }
+  if (now < x.inspect_due) {
+    look_at(x.inspect_due);
+    return;
+  }
+  x.inspect_due = 0;
+  std::vector<cell*> wedged;
+  std::int64_t next = INT64_MAX;
+  std::int64_t n = 0;
+  cell* c = nullptr;
+  {
+    const scoped_lock guard(lock_);  // children of the root are added by other threads, as the youngest
+    c = youngest_child_;
+  }
+  for (; c != nullptr; c = c->older_) {
+    ++n;
+    if (!c->plan_.known()) {
+      const std::uint32_t told = c->orders_.load(std::memory_order_acquire) & ends;
+      if (told == 0 && !(c->box_.closed() && !c->box_.dead())) continue;
+      expect_end_of(*c, told != 0 ? told : order_stop);
+      if (!c->plan_.known()) continue;
+    }
+    if (now >= c->plan_.due() && judge_late(*c, now)) {
+      c->share();
+      wedged.push_back(c);
+    } else {
+      next = std::min(next, c->plan_.due());
+    }
+  }
+  x.inspect_pause = n * glance;
+  if (next != INT64_MAX) look_at(std::max(next, now + x.inspect_pause));
+  for (cell* const lost : wedged) {
+    quarantine(*lost);
+    lost->release();
+  }
+}
+
+// Its time is over; true when it is wedged.
+bool cell::judge_late(cell& child, std::int64_t now) noexcept {
+  const bool stuck = child.is_stuck();
+  if (stuck && child.plan_.suspect()) return true;
+  const bool unread = (child.orders_.load(std::memory_order_relaxed) & ends) != 0;
+  const cell_extras* const mine = extras_if_any();
+  const bool own_time = child.behaviour_->stop_within != nullptr && !unread && !child.plan_.cut() &&
+                        now < mine->deadline.load(std::memory_order_relaxed);
+  if (own_time) {  // it knows better how long it may take, and kills itself
+    child.plan_.set(now + default_shutdown.count(), false, false);
+    return false;
+  }
+  // Again, if it was slain before: what hangs in a hook or a destructor has read that order.
+  child.request(order_slay);
+  child.plan_.set(now + grace, true, stuck);
+  return false;
+}
+
+// What hangs in the mailbox of a child that will not come to it: whoever asked is told, the rest is lost. Not
+// what the child has taken from there before, to handle it in one go. Should it come back just now, it finds
+// its orders first, which it has not read, and handles no user mail any more.
+void cell::answer_for(cell& child, const std::string& where) noexcept {
+  mail_queue queued;
+  mail_queue system;
+  child.box().detach(0, child.in_place_, queued, system);  // its place, but for the one it works on
+  const auto refuse = [&](mail& m) {
+    core_->lose(child, m, dead_letter_cause::closed);
+    kind_of(m).refuse(m, error(make_error_code(errc::actor_failed),
+                               "the actor is wedged: the handler before this request has not returned", where,
+                               error(errc::stuck)));
+  };
+  std::uint32_t n = 0;
+  while (mail* const m = system.pop_front()) child.post(*m);
+  while (mail* const m = queued.pop_front()) {
+    refuse(*m);
+    ++n;
+  }
+  if (n != 0) child.box().credit(n);
+  if (lossy_mailbox* const queue = child.extras().lossy.get()) {
+    while (mail* const m = queue->pop()) refuse(*m);
+  }
+}
+
+void cell::quarantine(cell& child) noexcept {
+  const std::string where = child.path();
+  child.extras().quarantined.store(true, std::memory_order_release);
+  child.box().close();
+  child.fail_waiters();
+  answer_for(child, where);
+  core_->home().count([](counter_block& c) { c.wedged.add(); });
+  core_->home().log(log_level::error,
+                    where +
+                        ": wedged: its handler has not returned; it is cut off from the tree, and "
+                        "its thread is left behind. What blocks belongs into co_await blocking(...)");
+  core_->add_wedged(where);
+  child.tell_children(order_kill);
+  core_->unregister(child);
+  tell_watchers(child);
+  unlink_child(child);  // our share of it stays until its exit_ comes, if ever
+  if (life_ == life::ending) {
+    if (keeping_ && child.behaviour_->fails_with_owner) --extras().tasks_ending;
+    stop_next_child();
+  } else if (life_ == life::running && behaviour_->supervises != nullptr) {
+    behaviour_->supervises->child_ended(*this, child);
+  }
+}
+
+// Its handler has returned after all, and it has ended.
+bool cell::was_quarantined(const cell& child) noexcept {
+  const cell_extras* const x = child.extras_if_any();
+  return x != nullptr && x->quarantined.load(std::memory_order_relaxed);
+}
+
+}  // namespace troupe::detail

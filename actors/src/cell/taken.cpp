@@ -1,0 +1,67 @@
+// What a handler has taken over: messages that are in no mail any more, and requests that are answered later.
+#include "cell/extras.hpp"
+
+#include <troupe/actors/actor.hpp>
+#include <troupe/actors/system_core.hpp>
+
+namespace troupe::detail {
+
+// -- messages -------------------------------------------------------------------
+
+// To the coroutine that waits for it. As in a class, a notice that nobody asked to see is dropped, and any
+// other message without a taker is a crash; so is what moving it throws.
+void cell::hand_over(mail& m) noexcept {
+  const message_kind& kind = kind_of(m);
+  try {
+    if (receiver_->take(*receiver_->waiting, m)) {
+      receiver_->taken = &kind;
+      receiver_->received(*std::exchange(receiver_->waiting, nullptr));
+      return;
+    }
+    if (&kind != message_id<down>()) throw_unhandled(*this, m);
+    kind.retire(m);
+  } catch (...) {
+    handling_ = &m;
+    counted_ = false;  // it is credited already
+    crash(failure_of(*this, std::current_exception()));
+  }
+}
+
+void cell::lose_taken(const message_kind& k, const void* message) noexcept {
+  if (life_ == life::running) core_->lose(*this, k, message, dead_letter_cause::crashed);
+}
+
+// -- requests that were taken ---------------------------------------------------
+
+void cell::drop_owed(ask_envelope_base& e) noexcept {
+  if (life_ == life::running) {
+    try {
+      extras().dropped.push_back(e);
+      request(order_dropped);
+      return;
+    } catch (const std::bad_alloc&) {
+      // No place to keep it: it is answered at once, without the cause.
+    }
+  }
+  kind_of(e).refuse(e, error_of_owed());
+}
+
+void cell::answer_dropped() noexcept {
+  cell_extras* const x = extras_if_any();
+  if (x == nullptr) return;
+  while (mail* const m = x->dropped.pop_front()) kind_of(*m).refuse(*m, error_of_owed());
+}
+
+// What is told to whom this incarnation owed an answer.
+error cell::error_of_owed() const {
+  if (life_ == life::running) return errc::closed;  // it was just dropped
+  const cell_extras* const x = extras_if_any();
+  if (x != nullptr && x->why && exit_reason_is_abnormal()) {
+    return {make_error_code(errc::actor_failed), "the actor crashed while it owed the answer", path(),
+            *x->why};
+  }
+  if (!may_restart()) return errc::closed;
+  return {make_error_code(errc::actor_failed), "the actor was restarted while it owed the answer", path()};
+}
+
+}  // namespace troupe::detail

@@ -1,0 +1,90 @@
+// The queue of an actor whose mailbox may lose messages.
+//
+// In the mailbox's word nobody but the consumer can take out what hangs there, so
+// the user mail of such an actor waits here instead, under a lock, and only a
+// bell, one preallocated system mail, goes through the word:
+//
+//   push:     queue was empty, no bell under way -> ring
+//   consumer: the bell arrives -> answer(); then, and after each message, pop()
+//
+// Invariant: while anything is queued, the bell is under way, or the consumer is
+// on a visit, or suspended in a handler, after which it comes to pop().
+#pragma once
+
+#include <troupe/actors/detail/cell.hpp>
+#include <troupe/actors/mailbox_policy.hpp>
+
+#include <exception>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+namespace troupe::detail {
+
+/// Owned by its cell, from construction on. Any thread, unless marked.
+class lossy_mailbox {
+ public:
+  lossy_mailbox(std::uint32_t capacity, const mailbox_policy& p) noexcept
+      : capacity_(capacity), key_of_(p.key_of) {}
+  lossy_mailbox(const lossy_mailbox&) = delete;
+  lossy_mailbox& operator=(const lossy_mailbox&) = delete;
+  ~lossy_mailbox();
+
+  /// Queues `m`, and takes out what has to go for it: the caller loses that, which is `m` itself when there
+  /// is no memory. closed: `m` is still the caller's. The key is asked for on the caller's thread, without
+  /// the lock.
+  push_result push(cell& owner, mail& m, mail*& lost) noexcept;
+  /// The oldest, or null; and what its key threw: then it is no message to be handled, but to crash on. The
+  /// consumer only.
+  [[nodiscard]] mail* pop(std::exception_ptr& fault) noexcept;
+  /// The same, for one that is not going to be handled anyway.
+  [[nodiscard]] mail* pop() noexcept {
+    std::exception_ptr fault;
+    return pop(fault);
+  }
+
+  [[nodiscard]] std::uint32_t depth() noexcept {
+    const std::scoped_lock guard(lock_);
+    return static_cast<std::uint32_t>(queue_.size());
+  }
+  [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+
+ private:
+  struct bell final : mail {
+    explicit bell(lossy_mailbox& m) noexcept : mail(kind_of), of(&m) {}
+    static void act(mail& m, strand&) noexcept;
+    static void ignore(mail&) noexcept {}
+    static constexpr mail_kind kind_of{&act, &ignore};
+    lossy_mailbox* of;
+  };
+  struct hash {
+    std::size_t operator()(const coalescing_key& k) const noexcept {
+      return std::hash<std::string>{}(k.text) ^ static_cast<std::size_t>(k.number * 0x9e3779b97f4a7c15ULL);
+    }
+  };
+  struct entry {
+    mail* what;
+    std::exception_ptr fault;             // of its key
+    const coalescing_key* key = nullptr;  // in by_key_; null: it has none
+  };
+  using queue = std::list<entry>;
+  struct asked_key {
+    bool keyed = false;
+    coalescing_key key;
+    std::exception_ptr fault;
+  };
+
+  asked_key key_for(mail& m) const noexcept;
+  void enqueue(mail& m, asked_key& k, mail*& lost);
+  mail* take(queue::iterator at, std::exception_ptr& fault) noexcept;
+
+  const std::uint32_t capacity_;
+  bool (*const key_of_)(mail&, coalescing_key&);
+  std::mutex lock_;  // guards all below
+  queue queue_;      // oldest first
+  std::unordered_map<coalescing_key, queue::iterator, hash> by_key_;
+  bool ringing_ = false;
+  bell bell_{*this};
+};
+
+}  // namespace troupe::detail

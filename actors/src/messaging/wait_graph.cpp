@@ -1,0 +1,182 @@
+#include "messaging/wait_graph.hpp"
+
+#include <troupe/actors/ref.hpp>
+#include <troupe/actors/system_core.hpp>
+#include <troupe/runtime/detail/inspection_gate.hpp>
+
+#include <mutex>
+#include <sched.h>
+#include <string>
+#include <vector>
+
+namespace troupe::detail {
+namespace {
+
+// One walk at a time: of two cells that close a cycle at once, the second finds
+// it open again.
+constinit std::mutex walk_lock;
+
+struct wait_hop {
+  cell* from;
+  wait_id id;
+};
+
+// Whether edges lead from `from` back to it. They may also lead into a cycle that
+// it is no part of: Brent's algorithm notices (R. P. Brent, BIT 20, 1980).
+bool leads_back(const cell& from) noexcept {
+  const cell* seen = &from;
+  unsigned steps = 0;
+  unsigned steps_max = 1;
+  for (const cell* at = &from;;) {
+    const wait_id id = at->waits().look();
+    if (!id) return false;
+    at = &id.to();
+    if (at == &from) return true;
+    if (at == seen) return false;
+    if (++steps == steps_max) {
+      seen = at;
+      steps = 0;
+      steps_max *= 2;
+    }
+  }
+}
+
+std::vector<wait_hop> follow(cell& from) {
+  std::vector<wait_hop> path;
+  cell* at = &from;
+  do {
+    const wait_id id = at->waits().look();
+    if (!id || path.size() > 100'000) return {};
+    path.push_back({at, id});
+    at = &id.to();
+  } while (at != &from);
+  return path;
+}
+
+// Waits for what another thread is just about to do; false when it does something else first,
+// or does not come to it.
+template <class F>
+bool soon(F&& happens) noexcept {
+  for (unsigned spins = 0; !happens(); ++spins) {
+    if (spins == 1000) return false;
+    spin_pause();
+  }
+  return true;
+}
+
+// Whether the edge is still there, and what it waits for cannot come any more.
+bool holds(const wait_hop& h, const cell* walker) noexcept {
+  const wait_edge& edge = h.from->waits();
+  // Announced: its thread is on the way to the push and to confirm(), and waits for nobody.
+  for (unsigned spins = 0; edge.look() == h.id && !edge.confirmed(h.id); ++spins) {
+    spins < 64 ? spin_pause() : static_cast<void>(sched_yield());
+  }
+  if (edge.look() != h.id) return false;
+  const cell& to = h.id.to();
+  switch (h.id.kind()) {
+    case wait_kind::reply:
+      return true;
+    case wait_kind::room:
+      // The room it has, a cell gives away before it is suspended.
+      return &to == walker ? !to.will_make_room() : soon([&] { return to.box().suspended(); });
+    case wait_kind::later:
+      // The reply may have been under way before the edge was announced.
+      return h.from == walker || soon([&] { return h.from->box().suspended(); });
+  }
+  return false;
+}
+
+const char* verb_of(wait_kind k) noexcept {
+  return k == wait_kind::room ? " waits for room in " : " asks ";
+}
+
+error refusal(const cell& from, std::string_view text) {
+  from.core().home().count([](counter_block& c) { c.deadlocks.add(); });
+  return {make_error_code(errc::would_deadlock), "waiting would close a cycle: " + std::string(text),
+          from.path()};
+}
+
+// Each edge of the path is looked at twice, and all for the first time before any
+// for the second time. A cell that was seen twice in the same wait was in it all the
+// while, and answered nobody; so the edge into it that was there at the second look
+// is there at the end, and with it the whole cycle.
+std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) {
+  // Keeps the cells that an edge leads to in memory. A cell that an edge is seen to lead to has not yet
+  // answered, and so is not dead; whoever frees it later than that waits at the gate.
+  const held_gate gate;
+  seq_cst_fence();
+  if (!leads_back(from)) return std::nullopt;
+  const std::vector<wait_hop> path = follow(from);
+  if (path.empty() || path.front().id != id) return std::nullopt;
+  std::string text;
+  for (const wait_hop& h : path) {
+    if (!holds(h, walker)) return std::nullopt;
+    if (!text.empty()) text += ", ";
+    text += h.from->path() + verb_of(h.id.kind()) + h.id.to().path();
+  }
+  return refusal(from, text);
+}
+
+}  // namespace
+
+std::optional<error> refuse_cycle(cell& from, wait_id id) {
+  const std::scoped_lock one_at_a_time(walk_lock);
+  std::optional<error> cycle = find_cycle(from, id, &from);
+  if (cycle) from.waits().clear();
+  return cycle;
+}
+
+// Under the lock the edge is not yet what others may refuse a wait for: the request may be refused itself.
+// Into a mailbox that loses mail, which runs what the user gave it, an edge is not led.
+push_result deliver_forwarded(ask_envelope_base& e, cell& to, std::optional<error>& cycle) noexcept {
+  const wait_id before(e.wait.load(std::memory_order_relaxed));
+  if (!before || e.awaited_later || to.capacity() == 0) return deliver(to, e);
+  const std::scoped_lock one_at_a_time(walk_lock);
+  wait_edge& edge = static_cast<cell*>(e.waiter)->waits();
+  const wait_id id = edge.lead_to(before, to);
+  if (!id) return deliver(to, e);
+  e.wait.store(id.bits(), std::memory_order_relaxed);
+  seq_cst_fence();
+  if (to.waits().look()) cycle = find_cycle(static_cast<cell&>(*e.waiter), id, nullptr);
+  const push_result r = cycle ? push_result::closed : deliver(to, e);
+  if (r == push_result::full || r == push_result::closed) edge.end(id);
+  return r;
+}
+
+// The cell is about to be suspended. Whether a wait closes a cycle is looked at when it begins; what could
+// not be told then, because some other cell of the cycle had something left to do, shows when that one
+// suspends again, here: the edge it came with is still there (wait_edge::to_be_looked_at). True when the wait
+// was refused, and its coroutine has gone on.
+bool cell::refuse_wait() noexcept {
+  const wait_id id = waits_.look();
+  leaf* const l = only_wait();
+  if (!id || l == nullptr || !id.to().waits().look() || !may_be_awaited()) return false;
+  std::optional<error> cycle = refuse_cycle(*this, id);
+  if (!cycle) return false;
+  switch (id.kind()) {
+    case wait_kind::reply:
+      return ask_leaf::refuse(*l, std::move(*cycle));
+    case wait_kind::room:
+      return send_awaiter::refuse(*l, std::move(*cycle));
+    case wait_kind::later:
+      return pending_leaf::refuse(*l, std::move(*cycle));
+  }
+  return false;
+}
+
+error refuse_self(cell& from, wait_kind k) {
+  const std::string path = from.path();
+  return refusal(from, path + verb_of(k) + path);
+}
+
+void hand_on_wait(ask_envelope_base& e) noexcept {
+  const wait_id id(e.wait.load(std::memory_order_relaxed));
+  wait_edge& edge = static_cast<cell*>(e.waiter)->waits();
+  e.awaited_later ? edge.end(id) : edge.hand_on(id);
+}
+
+void end_wait(ask_envelope_base& e) noexcept {
+  static_cast<cell*>(e.waiter)->waits().end(wait_id(e.wait.load(std::memory_order_relaxed)));
+}
+
+}  // namespace troupe::detail

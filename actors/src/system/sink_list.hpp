@@ -1,0 +1,55 @@
+// Whom a system shows its dead letters.
+//
+// A sink is called without a lock: it may send, subscribe others, and take itself back. What a sink's own
+// calls lose in the same system is counted, but not shown: it would be shown to itself without end.
+#pragma once
+
+#include <troupe/actors/dead_letter.hpp>
+#include <troupe/runtime/detail/atomic.hpp>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace troupe::detail {
+
+/// Owned by system_core. Any thread.
+class sink_list {
+ public:
+  /// Whether there is anything to show, and to anybody: cheap, to be asked before a letter is made.
+  [[nodiscard]] bool wants_letters() const noexcept {
+    return any_.load(std::memory_order_relaxed) && !is_showing();
+  }
+  void show(const dead_letter& letter) noexcept;
+  void add(dead_letter_sink& s);
+  /// Returns once no thread shows `s` a letter any more; from within a sink's write(), at once.
+  void remove(dead_letter_sink& s) noexcept;
+  /// Removes all sinks; none is added afterwards.
+  void end() noexcept;
+
+ private:
+  struct entry {
+    dead_letter_sink* sink;
+    unsigned inside = 0;  // threads that show it a letter
+    bool removed = false;
+  };
+  using entries = std::vector<std::shared_ptr<entry>>;
+
+  /// This list shows a letter on this thread, further out on the stack.
+  struct showing {
+    const sink_list* of;
+    const showing* outer;
+  };
+  static thread_local const showing* innermost;
+  [[nodiscard]] bool is_showing() const noexcept;
+
+  std::mutex lock_;
+  std::condition_variable left_;
+  std::shared_ptr<const entries> all_ = std::make_shared<const entries>();  // replaced, never changed
+  // any_: whether there are sinks; relaxed, a subscriber sees what is lost after subscribe() has returned
+  // because both take lock_ then. Broken by: "dead-letter sinks: on threads, ..." in sink_test.
+  atomic<bool> any_{false};
+};
+
+}  // namespace troupe::detail

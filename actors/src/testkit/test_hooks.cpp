@@ -1,0 +1,50 @@
+#include "testkit/test_hooks.hpp"
+
+#include <memory>
+#include <mutex>
+
+namespace troupe::testkit::detail {
+
+namespace {
+
+using troupe::detail::behaviour;
+
+struct hooked_behaviour : behaviour {
+  explicit hooked_behaviour(const behaviour& b) : behaviour(b), original(&b) {}
+  const behaviour* original;
+};
+
+// Never freed: a ref may keep an actor's memory, and so its behaviour, for longer than any bench lives.
+const hooked_behaviour& hooked(const behaviour& b,
+                               void (*receive)(troupe::detail::cell&, troupe::detail::mail&)) {
+  static std::mutex lock;
+  static auto& all = *new std::map<const behaviour*, std::unique_ptr<hooked_behaviour>>;
+  const std::scoped_lock guard(lock);
+  auto& mine = all[&b];
+  if (!mine) {
+    mine = std::make_unique<hooked_behaviour>(b);
+    mine->receive = receive;
+  }
+  return *mine;
+}
+
+}  // namespace
+
+const behaviour& faults::prepare(const behaviour& b, spawn_options& o) {
+  if (capacity_one_) o.mailbox.capacity = 1;
+  return hooked(b, &receive);
+}
+
+void faults::receive(troupe::detail::cell& c, troupe::detail::mail& m) {
+  static_cast<faults*>(c.core().hooks())->before(c);
+  static_cast<const hooked_behaviour&>(c.acts()).original->receive(c, m);
+}
+
+void faults::before(const troupe::detail::cell& c) {
+  const auto at = left_.find(&c);
+  if (at == left_.end() || --at->second != 0) return;
+  left_.erase(at);
+  throw std::runtime_error("made to crash on this message by a test");
+}
+
+}  // namespace troupe::testkit::detail

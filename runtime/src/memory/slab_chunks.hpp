@@ -1,0 +1,120 @@
+// Where slab memory comes from: 64 KiB chunks, each divided into objects of one size class.
+//
+// chunk_supply takes address space from the OS in regions and gives out chunks; chunk_store holds the
+// chunks of one size class and gives out objects. Both are the slow path behind the magazines of
+// slab.cpp, which owns them for the whole process; any thread may call, each has its own lock. Lock
+// order: a store's, then the supply's.
+#pragma once
+
+#include <troupe/runtime/detail/atomic.hpp>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace troupe::detail {
+
+/// A free object: its first word links it into a magazine. Poisoned under AddressSanitizer, so the link
+/// is only touched through next_of and set_next.
+struct free_block {
+  free_block* next;
+};
+
+[[gnu::no_sanitize_address]] inline free_block* next_of(const free_block* block) noexcept {
+  return block->next;
+}
+[[gnu::no_sanitize_address]] inline void set_next(free_block* block, free_block* next) noexcept {
+  block->next = next;
+}
+
+/// Ends the program with a sentence when the form that mailboxes have here (mailbox.hpp) cannot hold the
+/// address.
+void check_address(const void* memory) noexcept;
+
+struct region;
+
+/// The head of a chunk; the objects follow. A chunk is aligned to its size, so the chunk of an object is
+/// found by masking its address. `free_bits` has a bit for each object that is home.
+struct chunk {
+  static constexpr std::size_t bytes = std::size_t{64} * 1024;
+
+  region* home = nullptr;
+  chunk* prev = nullptr;
+  chunk* next = nullptr;
+  const void* store = nullptr;  // tells an object that is freed with a wrong size
+  std::uint32_t free_objects = 0;
+  std::array<std::uint64_t, 64> free_bits;  // only as many words as the class needs: objects may start here
+};
+
+/// Chunks for all size classes. Keeps some empty chunks ready, in proportion to those in use; the
+/// memory of all others goes back to the OS.
+class chunk_supply {
+ public:
+  /// A chunk whose `home` is set. Throws std::bad_alloc.
+  [[nodiscard]] chunk* take();
+  void give(chunk* empty) noexcept;
+  /// Gives the whole reserve back to the OS.
+  void trim() noexcept;
+  /// In use or in reserve.
+  [[nodiscard]] std::size_t mapped_bytes() const noexcept;
+
+ private:
+  [[nodiscard]] chunk* carve();
+  void open(region& r) noexcept;
+  void close(region& r) noexcept;
+  void shrink_reserve(std::size_t keep) noexcept;
+
+  mutable std::mutex mutex_;
+  region* open_ = nullptr;  // regions that have chunks to carve
+  chunk* reserve_ = nullptr;
+  std::size_t reserved_ = 0;
+  std::size_t in_use_ = 0;
+};
+
+/// The chunks of one size class.
+class chunk_store {
+ public:
+  void configure(chunk_supply& supply, std::uint32_t object_bytes) noexcept;
+
+  /// Up to `wanted` objects, at least one, linked in address order and taken from the chunk that was
+  /// used last before an untouched one; `taken` tells how many. Throws std::bad_alloc.
+  [[nodiscard]] free_block* take(std::uint32_t wanted, std::uint32_t& taken);
+
+  /// Takes back the objects linked from `list`. Ends the program if one is home already, or of another
+  /// size: memory is corrupt then.
+  void put(free_block* list) noexcept;
+
+  /// Whether most of the memory is held by few objects, so that each object in a magazine may be all
+  /// that keeps a chunk from going back.
+  [[nodiscard]] bool sparse() const noexcept;
+
+  [[nodiscard]] std::size_t objects_out() const noexcept;
+  [[nodiscard]] std::size_t chunks() const noexcept;
+  [[nodiscard]] std::uint64_t visits() const noexcept;
+  [[nodiscard]] std::uint32_t object_bytes() const noexcept { return object_bytes_; }
+
+ private:
+  [[nodiscard]] chunk& format(chunk& fresh) noexcept;
+  void link_front(chunk& c) noexcept;
+  void unlink(chunk& c) noexcept;
+
+  chunk_supply* supply_ = nullptr;
+  std::uint32_t object_bytes_ = 0;
+  std::uint32_t reciprocal_ = 0;  // offset * reciprocal_ >> 32 is offset / object_bytes_
+  std::uint32_t first_offset_ = 0;
+  std::uint32_t words_ = 0;
+  std::uint32_t objects_per_chunk_ = 0;
+
+  std::mutex mutex_;
+  chunk* partial_ = nullptr;  // chunks with an object home; the fullest tend to be in front
+
+  // Written under mutex_, read without it for statistics and as a hint by sparse(), hence relaxed.
+  // Invariant: objects_out_ is the sum over chunks of the objects not home. Broken by: slab_test, "the
+  // statistics agree with a model".
+  atomic<std::size_t> objects_out_{0};
+  atomic<std::size_t> chunks_{0};
+  atomic<std::uint64_t> visits_{0};
+};
+
+}  // namespace troupe::detail

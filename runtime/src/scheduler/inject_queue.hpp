@@ -1,0 +1,81 @@
+// Work from threads that are no workers: first in, first out, without memory of its own.
+//
+// A push is one compare-and-swap onto a stack, linked through the runnables themselves. A worker takes the
+// whole stack at once, which no address that comes back can confuse, turns it around, and appends it to the
+// list that all workers take from. The watchdog alone can push ten thousand at once, when it looks at the
+// sockets of a worker that is stuck.
+#pragma once
+
+#include <troupe/runtime/config.hpp>
+#include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/runnable.hpp>
+#include <troupe/runtime/detail/spinlock.hpp>
+
+#include <cstddef>
+
+namespace troupe::detail {
+
+/// Owned by the engine; any thread.
+class inject_queue {
+ public:
+  inject_queue() noexcept = default;
+  inject_queue(const inject_queue&) = delete;
+  inject_queue& operator=(const inject_queue&) = delete;
+
+  void push(runnable& r) noexcept {
+    runnable* newest = pushed_.load(std::memory_order_relaxed);
+    do {
+      r.next_runnable = newest;
+    } while (
+        !pushed_.compare_exchange_weak(newest, &r, std::memory_order_release, std::memory_order_relaxed));
+  }
+
+  /// The oldest, or null when nothing waits. A worker.
+  [[nodiscard]] runnable* pop() noexcept {
+    if (empty()) return nullptr;
+    const scoped_lock guard(taking_);
+    append_pushed();
+    runnable* const first = oldest_;
+    if (first == nullptr) return nullptr;
+    oldest_ = first->next_runnable;
+    waiting_.store(--count_, std::memory_order_relaxed);
+    return first;
+  }
+
+  [[nodiscard]] bool empty() const noexcept {
+    return pushed_.load(std::memory_order_acquire) == nullptr &&
+           waiting_.load(std::memory_order_relaxed) == 0;
+  }
+
+ private:
+  void append_pushed() noexcept {
+    if (pushed_.load(std::memory_order_relaxed) == nullptr) return;
+    if (count_ == 0) waiting_.store(1, std::memory_order_relaxed);  // before it leaves the stack
+    runnable* newest = pushed_.exchange(nullptr, std::memory_order_acq_rel);
+    runnable* const last = newest;
+    runnable* first = nullptr;
+    while (newest != nullptr) {
+      runnable* const older = newest->next_runnable;
+      newest->next_runnable = first;
+      first = newest;
+      newest = older;
+      ++count_;
+    }
+    (oldest_ == nullptr ? oldest_ : newest_->next_runnable) = first;
+    newest_ = last;
+  }
+
+  // pushed_: the newest push that no worker has seen. The release of a push pairs with the acquire of the
+  // exchange: the runnables of the chain are published. waiting_: the length of the list, or 1 while the
+  // list is made; written under taking_. The release half of the exchange pairs with the acquire in empty():
+  // a thread that finds the stack taken also finds waiting_ set, until all has been taken by a worker that is
+  // awake. Broken by: tests/explore/inject_queue_explore_test, tests/stress/scheduler_stress_test.
+  alignas(cache_line) atomic<runnable*> pushed_{nullptr};
+  alignas(cache_line) atomic<std::size_t> waiting_{0};
+  spinlock taking_;
+  runnable* oldest_ = nullptr;  // of the list, and the next two: under taking_
+  runnable* newest_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+}  // namespace troupe::detail

@@ -1,0 +1,55 @@
+// The strand of a spawned task.
+#pragma once
+
+#include <troupe/runtime/engine.hpp>
+
+#include <cstdint>
+
+namespace troupe::detail {
+
+/// Owned jointly by the runtime, while the task runs, and by a waiter.
+class root_task final : public strand, public root_link {
+ public:
+  root_task(engine& e, task<void> t, std::uint16_t place);
+
+  void stop() noexcept;
+
+ private:
+  friend class root_list;
+  friend struct root_task_ref;
+  friend root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
+  friend result<outcome> wait_root(engine& e, root_task& t);
+
+  // What starts and stops the task; both live as long as the strand.
+  struct control final : mail {
+    explicit control(const mail_kind& k) noexcept : mail(k) {}
+  };
+  static void run_slice(runnable& r, worker& w) noexcept;
+  static void finished(promise_base& p, strand& s) noexcept;
+  static void act_start(mail& m, strand& s) noexcept;
+  static void act_stop(mail& m, strand& s) noexcept;
+  static void ignore(mail&) noexcept {}
+  static std::string describe_it(const strand&) { return "a task of the runtime"; }
+  static void free_it(strand& s) noexcept;
+  static constexpr strand::type type_of{&describe_it, &free_it, nullptr};
+  static constexpr mail_kind start_kind{&act_start, &ignore};
+  static constexpr mail_kind stop_kind{&act_stop, &ignore};
+
+  control start_{start_kind};
+  control stop_{stop_kind};
+  atomic<bool> stop_sent_{false};  // the mail stop_ is posted at most once
+  promise_base* root_;
+  bool over_ = false;          // the frame is gone; on the strand only
+  bool keeps_engine_ = false;  // the runtime has ended without it; under the lock of the list
+  outcome how_ = outcome::running;
+
+  // What a foreign thread waits for. running -> awaited (a waiter, before it
+  // sleeps) -> ended (the strand, once, release: how_ is written before). The
+  // strand wakes only what it found waiting, and lets go of the task after that,
+  // so the word outlives the wake-up.
+  // Broken by: tests/runtime/task_test.
+  enum phase : std::uint32_t { running, awaited, ended };
+  atomic<std::uint32_t> phase_{running};
+};
+
+}  // namespace troupe::detail

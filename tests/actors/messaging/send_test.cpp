@@ -1,0 +1,205 @@
+// co_await send: waits for room, in order, within a deadline.
+#include "actors/common.hpp"
+
+using namespace actors_test;
+
+namespace {
+
+struct go {};
+struct outcome {
+  int number;
+  troupe::errc code;  // errc{}: sent
+};
+
+/// Handles a message a second.
+struct slow {
+  using accepts = troupe::protocol<note>;
+  explicit slow(troupe::ref<note> r) : to(std::move(r)) {}
+  troupe::task<void> handle(note m) {
+    co_await troupe::sleep_for(1s);
+    (void)to.tell(m);
+  }
+  troupe::ref<note> to;
+};
+
+/// Sends so many notes, one after the other, and tells what became of each.
+struct sender {
+  using accepts = troupe::protocol<go>;
+  sender(int n, int c, troupe::duration d, troupe::ref<note> t, troupe::ref<outcome> r)
+      : number(n), count(c), deadline(d), to(std::move(t)), report(std::move(r)) {}
+  troupe::task<void> handle(go) {
+    for (int i = 0; i < count; ++i) {
+      const auto sent = co_await to.send(note{number, i}, deadline);
+      auto code = troupe::errc{};
+      if (!sent) code = static_cast<troupe::errc>(sent.error().code().value());
+      (void)report.tell(outcome{number, code});
+    }
+  }
+  int number;
+  int count;
+  troupe::duration deadline;
+  troupe::ref<note> to;
+  troupe::ref<outcome> report;
+};
+
+}  // namespace
+
+TEST_CASE("send: waits for room, and keeps the order of each sender") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    const std::uint32_t capacity = 1 + static_cast<std::uint32_t>(seed % 4);
+    bench b({.seed = seed});
+    probe<note> p(b.sys);
+    probe<outcome> reports(b.sys);
+    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = capacity}}, p.ref());
+    constexpr int senders = 3;
+    constexpr int each = 10;
+    for (int i = 0; i < senders; ++i) {
+      REQUIRE(
+          b.sys.spawn<sender>({}, i, each, troupe::forever, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+          send_result::ok);
+    }
+    int next[senders] = {};
+    for (int i = 0; i < senders * each; ++i) {
+      const note n = p.expect<note>(2s);
+      REQUIRE(n.number == next[n.sender]++);
+    }
+    for (int i = 0; i < senders * each; ++i) REQUIRE(reports.expect<outcome>().code == troupe::errc{});
+    reports.expect_nothing();
+  });
+}
+
+TEST_CASE("send: a tell does not overtake a sender that waits") {
+  bench b;
+  probe<note> p(b.sys);
+  probe<outcome> reports(b.sys);
+  const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
+  REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+          send_result::ok);
+  b.run();
+  reports.expect<outcome>();
+  CHECK(s.tell(note{9, 9}) == send_result::full);
+  CHECK(p.expect<note>().number == 0);
+  CHECK(p.expect<note>().number == 1);
+  p.expect_nothing_for(10s);
+}
+
+TEST_CASE("send: gives up at its deadline, and the message is not delivered") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<note> p(b.sys);
+    probe<outcome> reports(b.sys);
+    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
+    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
+    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 300ms, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+            send_result::ok);
+    const auto began = b.sys.now();
+    CHECK(reports.expect<outcome>().code == troupe::errc::timeout);
+    CHECK(b.sys.now() - began == 300ms);
+    p.expect<note>();
+    p.expect_nothing_for(10s);
+  });
+}
+
+TEST_CASE("send: a deadline at the very moment of the room leaves one outcome") {
+  for_each_seed(200, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<note> p(b.sys);
+    probe<outcome> reports(b.sys);
+    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
+    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
+    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 1s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+            send_result::ok);
+    const bool sent = reports.expect<outcome>().code == troupe::errc{};
+    p.expect<note>();
+    if (sent) p.expect<note>();
+    p.expect_nothing_for(10s);
+  });
+}
+
+TEST_CASE("send: to an actor that has ended, or ends meanwhile, is closed") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<note> p(b.sys);
+    probe<outcome> reports(b.sys);
+    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
+    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
+    REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
+            send_result::ok);
+    b.run();
+    b.sys.stop(s);
+    CHECK(reports.expect<outcome>().code == troupe::errc::closed);
+    CHECK(reports.expect<outcome>().code == troupe::errc::closed);
+    p.expect_nothing_for(10s);
+  });
+}
+
+TEST_CASE("send: is taken back when the sender is stopped") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed});
+    probe<note> p(b.sys);
+    probe<outcome> reports(b.sys);
+    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
+    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
+    const auto who = b.sys.spawn<sender>({}, 1, 1, 10s, troupe::ref<note>(s), reports.ref());
+    REQUIRE(who.tell(go{}) == send_result::ok);
+    b.run();
+    b.sys.stop(who);
+    b.run();
+    CHECK(who.ended());
+    p.expect<note>();
+    p.expect_nothing_for(10s);
+    reports.expect_nothing();
+  });
+}
+
+TEST_CASE("send: to oneself when the mailbox is full is a deadlock, and refused as one") {
+  struct loop {
+    using accepts = troupe::protocol<go, note>;
+    explicit loop(troupe::ref<outcome> r) : report(std::move(r)) {}
+    troupe::task<void> handle(go, troupe::context& ctx) {
+      auto self = ctx.self<loop>();
+      for (int i = 0; i < 2; ++i) {
+        const auto sent = co_await self.send(note{0, i});
+        (void)report.tell(
+            outcome{i, sent ? troupe::errc{} : static_cast<troupe::errc>(sent.error().code().value())});
+      }
+    }
+    void handle(note) {}
+    troupe::ref<outcome> report;
+  };
+  bench b;
+  probe<outcome> reports(b.sys);
+  REQUIRE(b.sys.spawn<loop>({.mailbox = {.capacity = 2}}, reports.ref()).tell(go{}) == send_result::ok);
+  CHECK(reports.expect<outcome>().code == troupe::errc{});
+  CHECK(reports.expect<outcome>().code == troupe::errc::would_deadlock);
+}
+
+TEST_CASE("send: a fast producer and a slow consumer with hardly any room lose nothing") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    bench b({.seed = seed, .slowest_slice = 1ms});
+    probe<note> p(b.sys, {.mailbox = {.capacity = 60000}});
+    struct consumer {
+      using accepts = troupe::protocol<note>;
+      explicit consumer(troupe::ref<note> r) : to(std::move(r)) {}
+      troupe::task<void> handle(note m) {
+        if (m.number % 7 == 0) co_await troupe::sleep_for(1ms);
+        (void)to.tell(m);
+      }
+      troupe::ref<note> to;
+    };
+    probe<outcome> reports(b.sys, {.mailbox = {.capacity = 60000}});
+    const auto c =
+        b.sys.spawn<consumer>({.mailbox = {.capacity = 1 + static_cast<std::uint32_t>(seed % 3)}}, p.ref());
+    for (int i = 0; i < 3; ++i) {
+      REQUIRE(
+          b.sys.spawn<sender>({}, i, 300, troupe::forever, troupe::ref<note>(c), reports.ref()).tell(go{}) ==
+          send_result::ok);
+    }
+    int next[3] = {};
+    for (int i = 0; i < 900; ++i) {
+      const note n = p.expect<note>();
+      REQUIRE(n.number == next[n.sender]++);
+    }
+    p.expect_nothing();
+  });
+}

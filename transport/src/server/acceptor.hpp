@@ -1,0 +1,53 @@
+// What the actors of one tcp_server or tls_server share: options, figures, the places for connections.
+//
+// Kept by the server's handle, by its part of the tree, and by its connections. The socket is not
+// in here but the listener's own, so that nothing of the runtime outlives it.
+#pragma once
+
+#include "server/admission.hpp"
+#include "server/endpoint_meter.hpp"
+
+#include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/transport/tcp_server.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace troupe::detail {
+
+class server_core {
+ public:
+  server_core(tcp_server_options o, std::shared_ptr<const connection_factory> m, std::optional<tls_context> t)
+      : options(std::move(o)),
+        make(std::move(m)),
+        tls(std::move(t)),
+        monitor(options.monitor.value_or(endpoint_monitor())),
+        places_(options.max_connections.places()) {}
+
+  const tcp_server_options options;
+  const std::shared_ptr<const connection_factory> make;
+  const std::optional<tls_context> tls;  // of a tls_server
+  const endpoint_monitor monitor;
+
+  [[nodiscard]] endpoint_meter& meter() const noexcept { return monitor.meter(); }
+  [[nodiscard]] connection_places& places() const noexcept { return *places_; }
+
+  // -- the listener that runs now: any thread -------------------------------------
+
+  void listening(const ip_endpoint& at) noexcept;
+  void not_listening() noexcept;
+  [[nodiscard]] std::optional<ip_endpoint> local_endpoint() const noexcept;
+  /// Where to listen: the port of the first time, also when the kernel chose it.
+  [[nodiscard]] ip_endpoint wanted() const noexcept;
+
+ private:
+  const std::shared_ptr<connection_places> places_;
+
+  mutable spinlock lock_;
+  ip_endpoint at_;
+  bool bound_ = false;
+  bool open_ = false;
+};
+
+}  // namespace troupe::detail

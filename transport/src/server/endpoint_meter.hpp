@@ -1,0 +1,73 @@
+// Counts what an endpoint does. What is counted for every message is counted per worker: one
+// plain load and store in a cache line that no other worker writes. The rest is counted once or
+// twice in the life of a connection, and shared.
+#pragma once
+
+#include <troupe/runtime/config.hpp>
+#include <troupe/runtime/counters.hpp>
+#include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/worker.hpp>
+#include <troupe/transport/endpoint_metrics.hpp>
+
+#include <array>
+#include <cstddef>
+
+namespace troupe::detail {
+
+/// Any thread may read it, and any add to it; shared by counting.
+class endpoint_meter {
+ public:
+  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+  // Not to be inlined into a coroutine: which worker this is may change at each await.
+  TROUPE_NOINLINE void bytes_in(std::size_t n) noexcept { add(&shard::bytes_in, n); }
+  TROUPE_NOINLINE void bytes_out(std::size_t n) noexcept { add(&shard::bytes_out, n); }
+  TROUPE_NOINLINE void message_in() noexcept { add(&shard::messages_in, 1); }
+  TROUPE_NOINLINE void message_out() noexcept { add(&shard::messages_out, 1); }
+
+  void accepted() noexcept {
+    accepted_.fetch_add(1, std::memory_order_relaxed);
+    active_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void closed(close_reason why) noexcept {
+    active_.fetch_sub(1, std::memory_order_relaxed);
+    closed_[static_cast<std::size_t>(why)].fetch_add(1, std::memory_order_relaxed);
+  }
+  void refused() noexcept { refused_.fetch_add(1, std::memory_order_relaxed); }
+  void failed() noexcept { failures_.fetch_add(1, std::memory_order_relaxed); }
+  void reconnected() noexcept { reconnects_.fetch_add(1, std::memory_order_relaxed); }
+  void dropped(std::uint64_t n = 1) noexcept { dropped_.fetch_add(n, std::memory_order_relaxed); }
+
+  [[nodiscard]] endpoint_metrics read() const noexcept;
+
+ private:
+  struct alignas(cache_line) shard {
+    counter bytes_in, bytes_out, messages_in, messages_out;
+  };
+  using figure = atomic<std::uint64_t>;
+  static constexpr std::size_t shards = 32;
+
+  void add(counter shard::* which, std::uint64_t n) noexcept {
+    const worker* const w = worker_here();
+    if (w != nullptr && w->index() < shards) [[likely]] {
+      (shards_[w->index()].*which).add(n);
+    } else {
+      const scoped_lock guard(others_lock_);
+      (others_.*which).add(n);
+    }
+  }
+
+  // The figures: each for itself, relaxed throughout, for nothing hangs on their order.
+  std::array<shard, shards> shards_;
+  shard others_;  // of threads that are no workers; under the lock
+  spinlock others_lock_;
+  figure accepted_{0}, active_{0}, refused_{0}, failures_{0}, reconnects_{0}, dropped_{0};
+  std::array<figure, 7> closed_{};
+  // shares_: as any count. Broken by: "tcp_server: its figures outlive it" under ASan.
+  atomic<std::uint32_t> shares_{1};
+};
+
+}  // namespace troupe::detail

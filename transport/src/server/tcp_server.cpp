@@ -1,0 +1,214 @@
+#include "server/acceptor.hpp"
+
+#include <troupe/actors/supervisor_spec.hpp>
+#include <troupe/actors/system.hpp>
+#include <troupe/actors/system_core.hpp>
+#include <troupe/runtime/sleep.hpp>
+#include <troupe/transport/stream_ops.hpp>
+#include <troupe/transport/tcp_listener.hpp>
+#include <troupe/transport/tcp_server.hpp>
+
+#include <algorithm>
+
+namespace troupe::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// When the next connection may be accepted, so that there are no more than the rate allows.
+class token_bucket {
+ public:
+  explicit token_bucket(const accept_rate& r) noexcept
+      : step_(r.per_second != 0 ? 1'000'000'000 / std::int64_t{r.per_second} : 0),
+        slack_(step_ * std::max<std::int64_t>(r.burst, 1)) {}
+
+  /// How long to wait before the next one; zero: it may come now.
+  [[nodiscard]] duration pause(std::int64_t now) const noexcept {
+    if (step_ == 0) return duration::zero();
+    return duration(std::max<std::int64_t>(full_after_next(now) - now - slack_, 0));
+  }
+  /// One has come.
+  void take(std::int64_t now) noexcept { full_at_ = full_after_next(now); }
+
+ private:
+  [[nodiscard]] std::int64_t full_after_next(std::int64_t now) const noexcept {
+    return std::max(full_at_, now) + step_;
+  }
+
+  std::int64_t step_;
+  std::int64_t slack_;
+  std::int64_t full_at_ = 0;  // of the generic cell rate algorithm: when the bucket would be full again
+};
+
+/// Makes the actor of one connection, once.
+struct one_connection final : child_factory {
+  explicit one_connection(connection_slot s) noexcept : slot(std::move(s)) {}
+  cell* start(cell& parent, const spawn_options& o) const override {
+    const connection_factory& make = *slot.core().make;
+    return make.start(parent, o, std::move(slot));
+  }
+  mutable connection_slot slot;
+};
+
+class listener_actor {
+ public:
+  using accepts = protocol<go_on>;
+
+  listener_actor(context& ctx, const std::shared_ptr<server_core>& core)
+      : core_(core), bucket_(core->options.rate) {
+    const tcp_server_options& o = core->options;
+    if (o.max_connections.most() == 0) {
+      throw troupe_error(error(make_error_code(errc::invalid_argument),
+                               "max_connections is 0: nobody would ever be served; allow at least one",
+                               ctx.path()));
+    }
+    result<tcp_listener> bound = tcp_listener::bind(core->wanted(), {.backlog = o.backlog,
+                                                                     .reuse_port = o.reuse_port,
+                                                                     .dual_stack = o.dual_stack,
+                                                                     .accepted = o.connection});
+    if (!bound) throw troupe_error(bound.error());
+    listener_ = std::move(*bound);
+    // Here, not in started(): when the tree is up, everybody may ask where it listens.
+    core_->listening(listener_.local_endpoint().value());
+    self_ = ctx.self<listener_actor>();
+  }
+  listener_actor(const listener_actor&) = delete;
+  listener_actor& operator=(const listener_actor&) = delete;
+  ~listener_actor() {
+    core_->places().forget(self_);
+    core_->not_listening();
+  }
+
+  void started(context& ctx) {
+    const std::string path = ctx.path();
+    connections_ = ctx.sys().supervisor_at(path.substr(0, path.rfind('/')) + "/connections").value();
+    (void)self_.tell(go_on{});
+    if (core_->options.on_listening && ctx.epoch() == 0) {
+      core_->options.on_listening(listener_.local_endpoint().value());
+    }
+  }
+
+  task<void> handle(go_on, context& ctx) {
+    const bool waits = core_->options.beyond == over_limit::wait;
+    for (;;) {
+      // With a full house it sleeps until the next go_on.
+      if (waits && core_->places().is_full()) {
+        if (core_->places().wait(self_)) co_return;
+        continue;
+      }
+      if (!peer_.is_open()) {
+        const bool accepted = co_await accept(ctx);
+        if (!accepted) continue;
+      }
+      if (core_->places().try_take()) {
+        co_await welcome(ctx, std::move(peer_));
+      } else if (!waits) {
+        co_await turn_away(std::move(peer_));
+      }  // otherwise a server that shares the limit was faster, and the peer waits in peer_
+    }
+  }
+
+ private:
+  static constexpr duration first_pause = 10ms;
+  static constexpr duration longest_pause = 1s;
+
+  // Takes the next connection into peer_; false when it has waited for something else.
+  task<bool> accept(context& ctx) {
+    const duration pause = bucket_.pause(nanoseconds(ctx));
+    if (pause != duration::zero()) {
+      co_await sleep_for(pause);
+      co_return false;
+    }
+    result<tcp_stream> peer = co_await listener_.accept();
+    if (peer) {
+      bucket_.take(nanoseconds(ctx));  // now: a quiet time before it has filled the bucket
+      peer_ = std::move(*peer);
+    } else {
+      co_await sleep_for(after_failure(ctx, peer.error()));
+    }
+    co_return peer_.is_open();
+  }
+  static std::int64_t nanoseconds(const context& ctx) { return ctx.now().time_since_epoch().count(); }
+  // Out of descriptors, mostly: it fails until somebody leaves. One line, not one for each attempt.
+  TROUPE_NOINLINE duration after_failure(const context& ctx, const error& why) {
+    core_->meter().failed();
+    if (pause_ == duration::zero()) {
+      log(ctx, log_level::error, why.to_string() + "; it goes on as soon as it can");
+      pause_ = first_pause;
+    } else {
+      pause_ = std::min(2 * pause_, longest_pause);
+    }
+    return pause_;
+  }
+  task<void> turn_away(tcp_stream peer) {
+    core_->meter().refused();
+    // What is said before a handshake nobody understands.
+    if (core_->options.refusal.empty() || core_->tls) co_return;
+    // As much as goes without waiting, which may take more than one write.
+    for (auto rest = std::as_bytes(std::span(core_->options.refusal)); !rest.empty();) {
+      const result<std::size_t> sent = peer.try_write(rest);
+      if (!sent || *sent == 0) break;
+      rest = rest.subspan(*sent);
+    }
+    co_await say_farewell(peer, duration::zero());  // nobody waits for who is turned away
+  }
+  task<void> welcome(context& ctx, tcp_stream peer) {
+    if (pause_ != duration::zero()) recovered(ctx);
+    const result<any_ref> child =
+        co_await orders_of(connections_).ask(start_order(std::move(peer)), supervisor_ref::patience);
+    if (!child && child.error() != errc::closed) report(ctx, child.error());
+  }
+  TROUPE_NOINLINE start_child start_order(tcp_stream peer) {
+    child_options o{.restart = restart::temporary, .mailbox = core_->options.mailbox};
+    o.mailbox.when_stopped = on_stop::drain;
+    return {make_child_spec(std::string(), o,
+                            std::make_shared<one_connection>(connection_slot(core_, std::move(peer))))};
+  }
+  TROUPE_NOINLINE void recovered(const context& ctx) {
+    pause_ = duration::zero();
+    log(ctx, log_level::info, "accepts connections again");
+  }
+  TROUPE_NOINLINE void report(const context& ctx, const error& why) const {
+    log(ctx, log_level::error, "a connection was closed: " + why.to_string());
+  }
+  static void log(const context& ctx, log_level level, const std::string& text) {
+    ctx.sys().core().home().log(level, ctx.path() + ": " + text);
+  }
+
+  std::shared_ptr<server_core> core_;
+  ref<go_on> self_;
+  tcp_listener listener_;
+  tcp_stream peer_;  // accepted, and no actor has it yet
+  supervisor_ref connections_;
+  token_bucket bucket_;
+  duration pause_{};  // zero: the last accept went well
+};
+
+// How long the listener and the actors that were closed may take to be gone, after `drain`.
+constexpr duration grace = 1s;
+
+}  // namespace
+
+tcp_server_base::tcp_server_base(std::string name, tcp_server_options options,
+                                 std::shared_ptr<const connection_factory> make,
+                                 std::optional<tls_context> tls)
+    : name_(std::move(name)),
+      core_(std::make_shared<server_core>(std::move(options), std::move(make), std::move(tls))) {}
+
+tcp_server_base::operator supervisor() const {
+  const std::int64_t within = deadline_after(grace.count(), core_->options.drain);
+  return supervisor(name_, {.shutdown = duration(within)})
+      .child(supervisor("connections", {.strategy = dynamic}))
+      .child<listener_actor>("listener", {.mailbox = {.capacity = 4}}, core_);
+}
+
+std::optional<ip_endpoint> tcp_server_base::local_endpoint() const {
+  return core_->local_endpoint();
+}
+
+endpoint_metrics tcp_server_base::metrics() const {
+  return core_->monitor.read();
+}
+
+}  // namespace troupe::detail

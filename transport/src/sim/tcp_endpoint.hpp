@@ -1,0 +1,153 @@
+// One end of a simulated connection: TCP in small.
+//
+//   connecting --syn_ack--> open <--segment-- embryonic      (asked for here; not yet accepted)
+//        \                   |                   /
+//         +------ reset, silence, close --------+--> over
+//
+// Bytes are numbered from 0; the end of the stream has a number too. What was sent
+// stays in out_ until it is acknowledged. When no acknowledgement comes in time,
+// sending goes back to the first byte in doubt ("go back n"), after pauses that
+// double. The receiver takes only what continues what it has.
+//
+// Owned by its machine's table while the network may refer to it, and by its
+// descriptor; close() leaves it to the network, which still delivers what is in it.
+#pragma once
+
+#include "sim/byte_queue.hpp"
+#include "sim/event_queue.hpp"
+#include "sim/packet.hpp"
+#include "sim/pollable.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace troupe::detail::simnet {
+
+struct binding;
+struct machine;
+class listening;
+
+class stream_end final : public watched, public std::enable_shared_from_this<stream_end> {
+ public:
+  struct identity {
+    flow_end self;
+    ip_endpoint local;
+    ip_endpoint remote;
+    std::shared_ptr<binding> port;  // held for as long as the connection
+  };
+
+  stream_end(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer);
+
+  // -- beginnings; the end is in its machine's table by then --------------------
+
+  void connect();
+  /// Answers `syn`, on behalf of `at`.
+  void answer(const packet& syn, const std::shared_ptr<listening>& at);
+
+  // -- the application's side ---------------------------------------------------
+
+  [[nodiscard]] std::uint32_t present() const noexcept override;
+  [[nodiscard]] const ip_endpoint& local() const noexcept { return who_.local; }
+  [[nodiscard]] const ip_endpoint& remote() const noexcept { return who_.remote; }
+  [[nodiscard]] bool is_connected() const noexcept { return phase_ == phase::open; }
+  [[nodiscard]] bool is_connecting() const noexcept { return phase_ == phase::connecting; }
+  /// Why it failed, told once.
+  [[nodiscard]] int take_error() noexcept;
+  [[nodiscard]] transfer read(std::span<std::byte> into, bool peek = false);
+  [[nodiscard]] transfer write(std::span<const std::byte> bytes);
+  /// As shutdown(2).
+  int shut_down(bool reading, bool writing);
+  /// Whether a silent peer is probed, and how patiently; as the socket options of these names.
+  struct keep_alive {
+    bool on = false;
+    std::int64_t idle_s = 7200;
+    std::int64_t interval_s = 75;
+    unsigned count = 9;
+  };
+  void set_keep_alive(const keep_alive& k);
+  /// close() will be a reset.
+  void linger_not() noexcept { abortive_ = true; }
+  void close();
+
+  // -- the network's side -------------------------------------------------------
+
+  void receive(const packet& p);
+  /// Ends it with a reset to the peer, as a broken middlebox or a closed listener does.
+  void abort();
+  /// Its host went down.
+  void vanish() noexcept;
+
+ private:
+  enum class phase : std::uint8_t { connecting, embryonic, open, over };
+
+  [[nodiscard]] packet blank(packet::kind what) const;
+  void emit(packet p);
+  void acknowledge();
+  void send_more(std::size_t most = SIZE_MAX);
+  void take_acknowledgement(const packet& p);
+  void take_bytes(const packet& p);
+  void open();
+  void fail(int error) noexcept;
+  /// Out of the table; nobody on the network refers to it any more.
+  void leave() noexcept;
+  void leave_in_order();
+
+  [[nodiscard]] std::uint64_t end_of_out() const noexcept { return first_ + out_.size(); }
+  [[nodiscard]] bool in_flight() const noexcept { return next_ > first_ + (fin_acknowledged_ ? 1 : 0); }
+  [[nodiscard]] bool has_more() const noexcept {
+    return next_ < end_of_out() || (fin_wanted_ && next_ == end_of_out());
+  }
+  [[nodiscard]] std::size_t room() const noexcept {
+    return out_.size() < send_buffer_ ? send_buffer_ - out_.size() : 0;
+  }
+  [[nodiscard]] std::uint64_t window() const noexcept {
+    return in_.size() < receive_buffer_ ? receive_buffer_ - in_.size() : 0;
+  }
+
+  /// Something is said that the peer has to answer.
+  [[nodiscard]] bool awaits_answer() const noexcept {
+    return phase_ == phase::connecting || phase_ == phase::embryonic ||
+           (phase_ == phase::open && (in_flight() || has_more()));
+  }
+  void probe();
+  void set_timer(bool afresh);
+  void on_timer();
+
+  machine& home_;
+  identity who_;
+  phase phase_ = phase::connecting;
+  std::weak_ptr<listening> at_;  // while embryonic
+  int error_ = 0;
+  bool abortive_ = false;
+  bool orphan_ = false;  // closed by the application
+  bool gone_ = false;    // with its host
+
+  // Sending: out_ is [first_, end), of which [first_, next_) has been sent.
+  byte_queue out_;
+  std::size_t send_buffer_;
+  std::uint64_t first_ = 0;
+  std::uint64_t next_ = 0;
+  std::uint64_t limit_ = 0;  // the peer has room up to here
+  bool fin_wanted_ = false;
+  bool fin_acknowledged_ = false;
+  bool starved_ = false;  // a write found no room
+
+  // Receiving: in_ has arrived and is unread; expected_ comes next.
+  byte_queue in_;
+  std::size_t receive_buffer_;
+  std::uint64_t expected_ = 0;
+  std::uint64_t offered_ = 0;  // how far the peer knows that it may send
+  bool peer_ended_ = false;
+  bool read_shut_ = false;
+
+  keep_alive keep_alive_;
+  agenda::entry timer_;
+  bool timer_awaits_ = false;  // an answer; otherwise it is for keep_alive_
+  unsigned tries_ = 0;         // repetitions since the peer was last heard of
+  instant heard_ = 0;          // when that was, or when waiting for an answer began
+  instant answer_by_ = 0;      // when an answer to the last packet can be here
+  instant last_arrival_ = 0;   // of what this end has sent: a stream's packets do not overtake
+};
+
+}  // namespace troupe::detail::simnet

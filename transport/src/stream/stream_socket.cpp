@@ -1,0 +1,219 @@
+#include "socket/operation.hpp"
+#include "socket/readiness.hpp"
+#include "socket/socket_error.hpp"
+#include "socket/socket_state.hpp"
+#include "socket/sys.hpp"
+
+#include <troupe/runtime/task.hpp>
+#include <troupe/transport/detail/stream_socket.hpp>
+
+#include <cerrno>
+#include <string>
+#include <sys/socket.h>
+
+namespace troupe::detail {
+
+namespace {
+
+constexpr const char* reading = "read from";
+constexpr const char* writing = "write to";
+
+// A frame is made for every operation, and has to fit the slab. So the coroutines
+// below end in one place, and what needs temporaries is kept out of line: what is
+// inlined into a coroutine may find a place in its frame.
+
+TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
+                                                 std::error_code why) {
+  if (why) return std::unexpected(operation_failure(s, reading, why));
+  return *got;
+}
+
+TROUPE_NOINLINE result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
+  if (why) return std::unexpected(operation_failure(s, what, why));
+  return {};
+}
+
+TROUPE_NOINLINE result<void> write_outcome(const socket_ref& s, std::size_t left, std::size_t total,
+                                           std::error_code why) {
+  if (why != errc::timeout) return outcome(s, writing, why);
+  return std::unexpected(error(why, "write to " + s->name() + ": the peer does not read; " +
+                                        std::to_string(left) + " of " + std::to_string(total) +
+                                        " bytes were left when write_deadline passed, and it was cut"));
+}
+
+// One attempt, if it can find anything; true when the read is over.
+TROUPE_NOINLINE bool try_read_once(socket_state& s, std::span<std::byte> into,
+                                   std::optional<std::size_t>& got, std::error_code& why) noexcept {
+  if (!s.worth_trying(direction::read)) return false;
+  why = s.receive(into, got);
+  return why || got;
+}
+
+// What is left to write: bytes in one place, or in several.
+struct one_piece {
+  const_buffer rest;
+  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return rest.size(); }
+  std::error_code send_on(socket_state& s) noexcept {
+    std::size_t sent = 0;
+    const std::error_code why = s.send(rest, sent);
+    rest = rest.subspan(sent);
+    return why;
+  }
+};
+
+struct many_pieces {
+  std::span<const const_buffer> rest;
+  std::size_t skip = 0;  // bytes of the first piece that are gone
+  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::size_t n = 0;
+    for (const const_buffer& piece : rest) n += piece.size();
+    return n - skip;
+  }
+  std::error_code send_on(socket_state& s) noexcept {
+    std::size_t sent = 0;
+    const std::error_code why = s.send(rest, skip, sent);
+    skip += sent;
+    drop_sent();
+    return why;
+  }
+  /// Leaves a piece with something to send in front, or none.
+  void drop_sent() noexcept {
+    for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1)) skip -= rest.front().size();
+  }
+};
+
+// One attempt; true when the write is over.
+template <class Bytes>
+TROUPE_NOINLINE bool try_write_once(socket_state& s, Bytes& bytes, std::error_code& why) noexcept {
+  why = bytes.send_on(s);
+  return why || bytes.done();
+}
+
+task<result<std::size_t>> read_on(socket_ref s, std::span<std::byte> into) {
+  const operation mine(s.get(), direction::read);
+  std::optional<std::size_t> got;
+  std::error_code why = refusal(s, mine);
+  std::int64_t deadline = 0;
+  while (!why && !try_read_once(*s, into, got, why)) {
+    if (deadline == 0) deadline = deadline_in(s->options.read_deadline);
+    why = co_await readiness(*s, direction::read, deadline);
+  }
+  co_return read_outcome(s, got, why);
+}
+
+template <class Bytes>
+task<result<void>> write_on(socket_ref s, Bytes bytes) {
+  const operation mine(s.get(), direction::write);
+  const std::size_t total = bytes.size();
+  std::error_code why = refusal(s, mine);
+  std::int64_t deadline = 0;
+  while (!why && !bytes.done() && !try_write_once(*s, bytes, why)) {
+    if (deadline == 0) deadline = deadline_in(s->options.write_deadline);
+    // A peer that reads as fast as we write must not keep the worker.
+    if (!spend_hop()) co_await yield();
+    why = co_await readiness(*s, direction::write, deadline);
+    if (why == errc::timeout) s->cut();
+  }
+  co_return write_outcome(s, bytes.size(), total, why);
+}
+
+task<result<std::size_t>> refuse_empty() {
+  co_return std::unexpected(error(make_error_code(errc::invalid_argument),
+                                  "read_some: the buffer is empty, so 0 bytes would look like the end"));
+}
+
+}  // namespace
+
+// -- the stream -------------------------------------------------------------------
+
+stream_socket& stream_socket::operator=(stream_socket&& other) noexcept {
+  if (this != &other) {
+    close();
+    socket_ = std::move(other.socket_);
+  }
+  return *this;
+}
+
+task<result<std::size_t>> stream_socket::read_some(std::span<std::byte> into) {
+  return into.empty() && is_open() ? refuse_empty() : read_on(socket_, into);
+}
+task<result<void>> stream_socket::write_all(std::span<const std::byte> bytes) {
+  return write_on(socket_, one_piece{bytes});
+}
+task<result<void>> stream_socket::write_pieces(std::span<const const_buffer> pieces) {
+  many_pieces bytes{pieces};
+  bytes.drop_sent();
+  return write_on(socket_, bytes);
+}
+
+// Neither suspends, so the direction need not be marked as in use, only be free.
+result<std::optional<std::size_t>> stream_socket::try_read(std::span<std::byte> into) {
+  std::optional<std::size_t> got;
+  std::error_code why = no_failure;
+  if (!may_begin(socket_, direction::read)) {
+    why = refusal(socket_);
+  } else if (!into.empty() && socket_->worth_trying(direction::read)) {
+    why = socket_->receive(into, got);
+  }
+  if (why) [[unlikely]]
+    return std::unexpected(operation_failure(socket_, reading, why));
+  return got;
+}
+
+result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
+  std::size_t sent = 0;
+  std::error_code why = no_failure;
+  if (!may_begin(socket_, direction::write)) {
+    why = refusal(socket_);
+  } else if (!bytes.empty()) {
+    why = socket_->send(bytes, sent);
+  }
+  if (why) [[unlikely]]
+    return std::unexpected(operation_failure(socket_, writing, why));
+  return sent;
+}
+
+bool stream_socket::is_quiet() const noexcept {
+  if (!is_open()) return false;
+  // Takes nothing, and so says nothing about readiness.
+  std::byte next{};
+  const ssize_t n = sys::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+result<void> stream_socket::shutdown_write() {
+  if (!is_open()) return std::unexpected(closed_error("shutdown_write"));
+  if (sys::shutdown(socket_->fd(), SHUT_WR) == 0) return {};
+  return std::unexpected(
+      socket_error({errno, std::generic_category()}, "shut down the connection to", socket_->name()));
+}
+
+void stream_socket::reset() noexcept {
+  if (is_open()) socket_->reset_at_close();
+  close();
+}
+
+void stream_socket::close() noexcept {
+  if (!socket_) return;
+  socket_->close();
+  socket_ = {};
+}
+
+bool stream_socket::is_open() const noexcept {
+  return socket_ && socket_->is_open();
+}
+
+int stream_socket::native_handle() const noexcept {
+  return socket_ ? socket_->fd() : -1;
+}
+
+void stream_socket::set_read_deadline(duration d) noexcept {
+  if (socket_) socket_->options.read_deadline = d;
+}
+void stream_socket::set_write_deadline(duration d) noexcept {
+  if (socket_) socket_->options.write_deadline = d;
+}
+
+}  // namespace troupe::detail

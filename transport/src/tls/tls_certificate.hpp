@@ -1,0 +1,12 @@
+// What a certificate says, as text.
+#pragma once
+
+#include "tls/openssl.hpp"
+
+#include <troupe/transport/tls_stream.hpp>
+
+namespace troupe::detail {
+
+[[nodiscard]] tls_certificate describe_certificate(const X509& certificate);
+
+}  // namespace troupe::detail

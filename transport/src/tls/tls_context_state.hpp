@@ -1,0 +1,31 @@
+// What a tls_context shares. Immutable once it is built.
+#pragma once
+
+#include "tls/openssl.hpp"
+
+#include <troupe/transport/tls_context.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::detail {
+
+class tls_context_state {
+ public:
+  ssl_ctx_ptr context;
+  bool server = false;
+  bool verify_peer = false;
+  /// As it travels: each name behind a byte with its length.
+  std::string alpn;
+  struct named {
+    std::string name;  // lower case; "*.x" for any one label before x
+    tls_context context;
+  };
+  std::vector<named> names;
+
+  /// The context for a client that asks for `name`; null: this one.
+  [[nodiscard]] const tls_context_state* find(std::string_view name) const noexcept;
+};
+
+}  // namespace troupe::detail
