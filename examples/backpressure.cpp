@@ -30,7 +30,7 @@ struct consumer {
 struct producer {
   using accepts = troupe::protocol<produce>;
   void started(troupe::context& ctx) {
-    to = ctx.sys().at<parcel>("/app/consumer").value();
+    to = ctx.system().at<parcel>("/app/consumer").value();
     (void)ctx.self<producer>().tell(produce{});
   }
   // As fast as it can, a hundred at a time, so that other messages get their turn in between.
@@ -64,7 +64,7 @@ struct reporter {
     std::printf("%3d s  sent %8d  taken %8d  memory %6ld KiB\n", ++now, sent.load(std::memory_order_relaxed),
                 taken.load(std::memory_order_relaxed), memory());
     std::fflush(stdout);
-    if (now == seconds) ctx.sys().stop(*ctx.sys().at<>("/app"));
+    if (now == seconds) ctx.system().stop(*ctx.system().at<>("/app"));
   }
   int seconds;
   int now = 0;

@@ -100,7 +100,7 @@ class session {
           head ? reply_to(**head, more) : refuse("431 Request Header Fields Too Large", more);
       if (!co_await requests.bytes().write_all(std::as_bytes(std::span(text)))) co_return;
     }
-    co_await troupe::say_farewell(requests.bytes(), 1s);
+    co_await troupe::close_gracefully(requests.bytes(), 1s);
   }
 
  private:

@@ -115,7 +115,7 @@ int main(int argc, char** argv) {
                                         {.listen = troupe::ip_endpoint::loopback(port),
                                          .connection = {.keep_alive = true, .keep_alive_idle = 60s},
                                          .max_connections = max_connections,
-                                         .beyond = troupe::over_limit::refuse,
+                                         .on_limit = troupe::over_limit::refuse,
                                          .handshake_deadline = 5s,
                                          .on_listening = [](const troupe::ip_endpoint& at) {
                                            std::printf("READY port=%u\n", unsigned{at.port()});

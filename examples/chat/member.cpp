@@ -24,12 +24,12 @@ std::pair<std::string, std::string> split(const std::string& text) {
 }  // namespace
 
 task<void> member::run(troupe::context& ctx, tcp_stream peer, inbox in) {
-  const auto rooms = ctx.sys().at<lobby::enter>("/app/rooms");
+  const auto rooms = ctx.system().at<lobby::enter>("/app/rooms");
   if (!rooms) co_return;
   say("welcome: /nick NAME, /join ROOM, /who, /quit, and everything else is said", in);
   co_await troupe::either(read_and_linger(peer, in, *rooms), write(peer, in));
   co_await leave(in);
-  co_await troupe::say_farewell(peer, 1s);
+  co_await troupe::close_gracefully(peer, 1s);
 }
 
 // Until the client has said its last, or the server stops: then what was told before is written, and no more.

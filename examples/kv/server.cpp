@@ -28,7 +28,7 @@ troupe::supervisor shards_of(const std::shared_ptr<server_state>& server) {
       .capacity = static_cast<std::uint32_t>(std::min<std::size_t>(room, 65534)),
       .when_stopped = troupe::on_stop::drain};
   // Several crashes in a row: the disk, or the journal, is in trouble, and needs a pause more than a restart.
-  const troupe::backoff backoff{.first = 1ms, .most = 100ms};
+  const troupe::backoff backoff{.initial = 1ms, .max = 100ms};
   troupe::supervisor shards("shards", {.restarts = {.max = 1000, .within = 10s}});
   for (std::size_t shard = 0; shard < server->options.shards.count; ++shard) {
     shards = std::move(shards).child<shard_actor>(std::to_string(shard),
@@ -60,7 +60,7 @@ troupe::supervisor server_tree(const std::shared_ptr<server_state>& server) {
                      .read_deadline = time_or_forever(o.idle_timeout),
                      .write_deadline = o.write_deadline},
       .max_connections = troupe::connection_limit::shared(static_cast<std::uint32_t>(o.max_clients)),
-      .beyond = troupe::over_limit::refuse,
+      .on_limit = troupe::over_limit::refuse,
       .refusal = refusal,
       .drain = drain,
       .monitor = server->clients};

@@ -40,7 +40,7 @@ server_info server_state::facts() const {
       .handshakes_failed = count(connections.closed.handshake),
       .shards = static_cast<std::int64_t>(options.shards.count),
   };
-  for (const shard_figures& f : figures) {
+  for (const shard_stats& f : figures) {
     info.keys += now(f.keys);
     info.journal_bytes += now(f.journal_bytes);
     info.restarts += now(f.restarts);

@@ -44,7 +44,7 @@ inline troupe::duration time_or_forever(std::chrono::seconds option) {
 
 /// The figures of one shard, written by its actor only. Relaxed throughout: each is a snapshot of its own,
 /// and orders nothing.
-struct alignas(64) shard_figures {
+struct alignas(64) shard_stats {
   std::atomic<std::uint64_t> keys{0};
   std::atomic<std::uint64_t> journal_bytes{0};
   std::atomic<std::uint32_t> restarts{0};
@@ -66,7 +66,7 @@ struct server_state {
   std::atomic<std::uint16_t> tls_port{0};
   std::atomic<std::int64_t> next_client_id{1};
   std::atomic<std::uint64_t> commands{0};
-  std::vector<shard_figures> figures;
+  std::vector<shard_stats> figures;
 
   /// What main has read from the journals before the tree starts; the first incarnation of a shard takes its
   /// own, later ones read their journals themselves. Touched by main, then by that shard only.

@@ -99,12 +99,12 @@ error error::from_exception(const std::exception_ptr& e, std::string path) {
   try {
     std::rethrow_exception(e);
   } catch (const troupe_error& x) {
-    if (path.empty() || !x.why().path().empty()) return x.why();
-    std::string text(x.why().text());
-    if (const error* const cause = x.why().cause()) {
-      return {x.why().code(), std::move(text), std::move(path), *cause};
+    if (path.empty() || !x.error().path().empty()) return x.error();
+    std::string text(x.error().text());
+    if (const error* const cause = x.error().cause()) {
+      return {x.error().code(), std::move(text), std::move(path), *cause};
     }
-    return {x.why().code(), std::move(text), std::move(path)};
+    return {x.error().code(), std::move(text), std::move(path)};
   } catch (const std::system_error& x) {
     return {x.code(), text_of(x), std::move(path)};
   } catch (const std::exception& x) {
@@ -140,7 +140,8 @@ std::string error::to_string() const {
   return out;
 }
 
-troupe_error::troupe_error(error e) : error_(std::move(e)), what_(error_.code(), error_.to_string()) {}
+troupe_error::troupe_error(troupe::error e)
+    : error_(std::move(e)), what_(error_.code(), error_.to_string()) {}
 
 const char* troupe_error::what() const noexcept {
   return what_.text().data();  // of a std::string, and so terminated

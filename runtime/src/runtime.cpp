@@ -34,7 +34,7 @@ runtime::runtime(runtime_options options) : engine_(new detail::engine(std::move
 
 runtime::runtime(runtime_options options, simulated how)
     : engine_(new detail::engine(std::move(options),
-                                 std::make_unique<detail::simulation>(how.seed, how.slowest_slice))) {}
+                                 std::make_unique<detail::simulation>(how.seed, how.max_slice_time))) {}
 
 runtime::runtime(const runtime& whole, std::uint16_t place)
     : engine_(whole.engine_), place_(place), whole_(false) {}

@@ -16,9 +16,9 @@ namespace actors_test {
 
 using namespace std::chrono_literals;
 using troupe::send_result;
-using troupe::testkit::bench;
 using troupe::testkit::for_each_seed;
 using troupe::testkit::probe;
+using troupe::testkit::test_system;
 
 constexpr unsigned seeds = 50;
 

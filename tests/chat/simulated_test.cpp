@@ -62,7 +62,7 @@ class server_machine {
   void boot() {
     host_.restart();
     system_.emplace(host_, troupe::system_options{.name = "chat", .log = &troupe::silent_log()});
-    tree_ = must(system_->start(chat::server({.listen = host_.at(7010), .backlog = backlog_})));
+    tree_ = must(system_->start(chat::server({.listen = host_.endpoint(7010), .backlog = backlog_})));
     chronicle* const c = &chronicles_.emplace_back();
     scribe_ = system_->spawn<scribe>({.mailbox = {.capacity = 16000}}, c);
     const auto rooms = must(system_->at<chat::lobby::enter>("/app/rooms"));
@@ -205,7 +205,7 @@ task<void> lurk(troupe::ip_endpoint server) {
 
 struct world {
   explicit world(std::uint64_t seed)
-      : rt({.seed = seed, .slowest_slice = seed % 2 == 0 ? duration(100us) : duration()}),
+      : rt({.seed = seed, .max_slice_time = seed % 2 == 0 ? duration(100us) : duration()}),
         roomy(rt.random() % 3 != 0),
         net(rt, links()),
         server(net, roomy ? 8000 : 4 + static_cast<std::uint32_t>(rt.random() % 8)) {
@@ -228,7 +228,7 @@ struct world {
             .give_up = 60s};
   }
 
-  void enter(person& p) { p.host.spawn(chat_along(server.host().at(7010), p, rt)); }
+  void enter(person& p) { p.host.spawn(chat_along(server.host().endpoint(7010), p, rt)); }
   [[nodiscard]] bool all_done() const {
     return std::ranges::all_of(all, [](const person& p) { return p.done; });
   }
@@ -344,7 +344,7 @@ void run(std::uint64_t seed) {
   for (person& p : w.all) w.net.set_link(w.server.host(), p.host, {});  // from here on the network is well
 
   // Who goes without a word is missed, too, though nobody says anything to them.
-  w.all[2].host.spawn(lurk(w.server.host().at(7010)));
+  w.all[2].host.spawn(lurk(w.server.host().endpoint(7010)));
   w.advance_until([&] { return w.net.open_sockets() == 3; });
   w.rt.advance(1min);
   w.all[2].host.crash();

@@ -4,7 +4,7 @@
 #include <ctime>
 
 using namespace conformance;
-using child_state = troupe::child_info::state;
+using child_state = troupe::child_state;
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <atomic>
 
 using namespace conformance;
-using child_state = troupe::child_info::state;
+using child_state = troupe::child_state;
 
 TEST_CASE("07 one_for_all: replaces every incarnation, and costs one unit") {
   everywhere([](world& w) {

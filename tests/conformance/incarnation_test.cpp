@@ -205,7 +205,7 @@ TEST_CASE("25 a stop that meets a crash is not lost, and ends the actor once") {
     w.sys.stop(a);
     p.expect<troupe::down>();
     REQUIRE(a.ended());
-    REQUIRE(w.eventually([&] { return w.state(top, "a") == troupe::child_info::state::not_running; }));
+    REQUIRE(w.eventually([&] { return w.state(top, "a") == troupe::child_state::not_running; }));
     REQUIRE(w.history.count("+a") == w.history.count("-a"));
   });
 }

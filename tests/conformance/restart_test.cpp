@@ -2,7 +2,7 @@
 #include "cast.hpp"
 
 using namespace conformance;
-using child_state = troupe::child_info::state;
+using child_state = troupe::child_state;
 
 namespace {
 
@@ -72,8 +72,8 @@ TEST_CASE("01 restart types x ends: the detail of a shutdown is told to whoever 
     w.tell(a, leave{{exit_kind::shutdown, troupe::error(make_error_code(errc::closed), "moved away")}});
     const auto notice = p.expect<troupe::down>();
     REQUIRE(notice.reason.kind() == exit_kind::shutdown);
-    REQUIRE(notice.reason.why() != nullptr);
-    REQUIRE(notice.reason.why()->text() == "moved away");
+    REQUIRE(notice.reason.cause() != nullptr);
+    REQUIRE(notice.reason.cause()->text() == "moved away");
   });
 }
 

@@ -3,7 +3,7 @@
 
 using namespace conformance;
 using troupe::auto_shutdown;
-using child_state = troupe::child_info::state;
+using child_state = troupe::child_state;
 
 namespace {
 

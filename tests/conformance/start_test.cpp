@@ -2,7 +2,7 @@
 #include "cast.hpp"
 
 using namespace conformance;
-using child_state = troupe::child_info::state;
+using child_state = troupe::child_state;
 
 namespace {
 
@@ -12,7 +12,7 @@ struct hopeless {
   hopeless(troupe::context& ctx, record* h, unsigned first, unsigned last) {
     ctx.spawn<member>({.name = "below"}, h);
     ctx.after(1h, boom{});
-    (void)ctx.sys().register_name("the hopeless", ctx.self<hopeless>());
+    (void)ctx.system().register_name("the hopeless", ctx.self<hopeless>());
     if (ctx.epoch() >= first && ctx.epoch() <= last) throw std::runtime_error("no hope");
   }
   void handle(const boom& m) { throw std::runtime_error(m.why); }

@@ -79,7 +79,7 @@ class world {
   };
   // The history outlives the actors that write to it.
   std::unique_ptr<record> history_ = std::make_unique<record>();
-  std::unique_ptr<troupe::testkit::bench> bench_;
+  std::unique_ptr<troupe::testkit::test_system> bench_;
   std::unique_ptr<live> live_;
   std::unique_ptr<troupe_test::foreigners> foreigners_;
 
@@ -87,9 +87,10 @@ class world {
 
  public:
   world(place where, std::uint64_t seed)
-      : bench_(!is_simulated(where) ? nullptr
-                                    : std::make_unique<troupe::testkit::bench>(troupe::testkit::bench_options{
-                                          .seed = seed, .capacity_one = where == place::crowded})),
+      : bench_(!is_simulated(where)
+                   ? nullptr
+                   : std::make_unique<troupe::testkit::test_system>(troupe::testkit::bench_options{
+                         .seed = seed, .capacity_one = where == place::crowded})),
         live_(!is_simulated(where) ? std::make_unique<live>() : nullptr),
         foreigners_(where == place::foreigners ? std::make_unique<troupe_test::foreigners>(live_->sys, seed)
                                                : nullptr),
@@ -198,12 +199,12 @@ class world {
     return all;
   }
   /// The state of a supervisor's child, when it is known.
-  [[nodiscard]] std::optional<troupe::child_info::state> state(const troupe::supervisor_ref& s,
-                                                               std::string_view id) {
+  [[nodiscard]] std::optional<troupe::child_state> state(const troupe::supervisor_ref& s,
+                                                         std::string_view id) {
     const auto all = await(s.children());
     if (!all) return std::nullopt;
     const auto at = std::ranges::find(*all, id, &troupe::child_info::id);
-    return at == all->end() ? std::nullopt : std::optional(at->now);
+    return at == all->end() ? std::nullopt : std::optional(at->state);
   }
 
  private:

@@ -105,7 +105,7 @@ class world {
  public:
   explicit world(kv::server_options o = {}) : net_(rt), host_(net_, "server"), client_(net_, "client") {
     o.quiet = true;
-    o.bind = host_.at(0);
+    o.bind = host_.endpoint(0);
     o.tls = server_side();
     o.tls_port = 6380;
     o.shards = {.directory = "data", .count = 2, .fsync = kv::fsync_policy::always, .files = &disk_};
@@ -148,7 +148,7 @@ class world {
  private:
   task<void> run(over how, script what, std::shared_ptr<std::optional<outcome>> into) {
     const std::uint16_t port = how == over::tls ? 6380 : 6379;
-    auto plain = co_await troupe::tcp_stream::connect(host_.at(port), 5s);
+    auto plain = co_await troupe::tcp_stream::connect(host_.endpoint(port), 5s);
     if (!plain) co_return;
     if (how == over::tcp) {
       *into = co_await ::play(std::move(*plain), std::move(what), rt);

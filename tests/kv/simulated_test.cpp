@@ -50,7 +50,7 @@ class server_machine {
     host_.restart();
     kv::server_options o;
     o.quiet = true;
-    o.bind = host_.at(6379);
+    o.bind = host_.endpoint(6379);
     o.idle_timeout = 5min;
     o.shards = {.directory = "data", .count = 2, .fsync = kv::fsync_policy::always, .files = disk_.get()};
     server_ = std::make_shared<kv::server_state>(o);
@@ -192,7 +192,7 @@ void run(std::uint64_t seed) {
   world w(seed);
   w.server.boot();
   for (int i = 0; i < clients; ++i) {
-    w.client.spawn(write_and_check(w.server.host().at(6379), i, w.notes[static_cast<std::size_t>(i)]));
+    w.client.spawn(write_and_check(w.server.host().endpoint(6379), i, w.notes[static_cast<std::size_t>(i)]));
   }
   for (int i = 0; i < 8; ++i) {
     w.rt.advance(duration(w.rt.random() % 300'000'000));

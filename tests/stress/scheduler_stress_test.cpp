@@ -58,10 +58,10 @@ TEST_CASE("scheduler stress: workers stand back and come again while foreign thr
     std::atomic<bool> over{false};
     std::thread conductor([&] {
       for (unsigned i = 0; !over; ++i) {
-        on.engine().spread_over(1 + (i * 7) % workers);
+        on.engine().set_active_workers(1 + (i * 7) % workers);
         std::this_thread::sleep_for(50us);
       }
-      on.engine().spread_over(workers);
+      on.engine().set_active_workers(workers);
     });
     std::vector<std::thread> clients;
     std::atomic<int> wrong{0};
@@ -86,12 +86,12 @@ TEST_CASE("scheduler stress: workers stand back and come again while foreign thr
 TEST_CASE("scheduler stress: a worker that was woken for work and stands back passes the call on") {
   troupe::runtime on({.workers = 2});
   for (int i = 0; i < 300; ++i) {
-    on.engine().spread_over(2);
+    on.engine().set_active_workers(2);
     std::this_thread::sleep_for(200us);  // so that both park
-    on.engine().spread_over(1);
+    on.engine().set_active_workers(1);
     REQUIRE(on.block_on(hop(i)).value_or(-1) == i);
   }
-  on.engine().spread_over(2);
+  on.engine().set_active_workers(2);
 }
 
 TEST_CASE("scheduler stress: spawned tasks all run, more of them than a ring holds") {

@@ -98,7 +98,7 @@ class foreigners {
       try {
         stay(sys_.spawn<visitor>({.name = name, .restart = troupe::restart::temporary}), name, random);
       } catch (const troupe::troupe_error& e) {
-        if (e.why() != troupe::errc::closed) complain(e.why().to_string());
+        if (e.error() != troupe::errc::closed) complain(e.error().to_string());
         pause(random);
       }
     }

@@ -6,7 +6,7 @@
 
 namespace troupe::detail {
 
-std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m,
+std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t period, missed_tick how, mail& m,
                                  copier copy) {
   actor_timer* t = nullptr;
   try {
@@ -90,8 +90,8 @@ mail* actor_timer::take_it(notice& n, cell& c) {
 
 void actor_timer::arm_again(cell& c) noexcept {
   const std::int64_t now = c.home().now();
-  if (how_ == missed::delay) due_ = now;
-  if (how_ == missed::skip && now > due_) due_ += (now - due_) / period_ * period_;
+  if (how_ == missed_tick::delay) due_ = now;
+  if (how_ == missed_tick::skip && now > due_) due_ += (now - due_) / period_ * period_;
   due_ = deadline_after(due_, duration(period_));
   state_ = state::armed;
   this_worker()->timers.arm(*this, due_);

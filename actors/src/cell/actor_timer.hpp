@@ -22,7 +22,8 @@ class actor_timer final : public timer, public mail, public notice {
  public:
   using copier = mail* (*)(const mail&);
 
-  actor_timer(cell& c, std::uint64_t number, std::int64_t period, missed how, mail& m, copier copy) noexcept
+  actor_timer(cell& c, std::uint64_t number, std::int64_t period, missed_tick how, mail& m,
+              copier copy) noexcept
       : timer(&fire_it),
         mail(kind_of),
         notice(&take_it),
@@ -34,7 +35,7 @@ class actor_timer final : public timer, public mail, public notice {
         how_(how) {}
 
   /// Takes `m` over, also when it throws for want of memory.
-  static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed how, mail& m,
+  static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed_tick how, mail& m,
                              copier copy);
   /// False when there is no such timer (any more). O(1).
   static bool cancel(cell& c, std::uint64_t number) noexcept;
@@ -61,7 +62,7 @@ class actor_timer final : public timer, public mail, public notice {
   std::int64_t due_ = 0;
   mail* message_;  // what is sent, or copied
   const copier copy_;
-  const missed how_;
+  const missed_tick how_;
   state state_ = state::armed;
 };
 

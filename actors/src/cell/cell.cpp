@@ -83,18 +83,18 @@ error failure_of(const cell& c, const std::exception_ptr& e) noexcept {
 namespace {
 
 // Whoever asked for it does not want it any more.
-bool asked_in_vain(const mail& m) noexcept {
+bool abandoned(const mail& m) noexcept {
   return kind_of(m).is_request && static_cast<const ask_envelope_base&>(m).state.load(
-                                      std::memory_order_relaxed) == request_state::in_vain;
+                                      std::memory_order_relaxed) == request_state::abandoned;
 }
 
 }  // namespace
 
 [[gnu::always_inline]] inline void cell::receive(mail& m, worker& w) noexcept {
   const message_kind& k = kind_of(m);
-  w.running_what.store(k.name, std::memory_order_relaxed);
+  w.running_message.store(k.name, std::memory_order_relaxed);
   handling_ = &m;
-  if (k.is_request && asked_in_vain(m)) [[unlikely]]
+  if (k.is_request && abandoned(m)) [[unlikely]]
     return;  // retired as it is
   try {
     behaviour_->receive(*this, m);
@@ -121,7 +121,7 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
         const message_kind& k = kind_of(*m);
         // Going idle unhooks the mail and gives its credit back in one step;
         // afterwards the cell may be running elsewhere.
-        w.let_go();
+        w.clear_running();
         if (c.box_.try_idle(1, m)) [[likely]] {
           k.retire(*m);
           return;
@@ -143,7 +143,7 @@ bool cell::resume_awaiting(worker& w) noexcept {
   const wait_id before = waits_.own();
   mail* const m = box_.take_single_system();
   if (m == nullptr) return false;
-  w.running_what.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  w.running_message.store(nullptr, std::memory_order_relaxed);  // no message of a user's
   m->kind->act(*m, *this);
   return await_again(w, before);
 }
@@ -153,13 +153,13 @@ bool cell::await_again(worker& w, wait_id before) noexcept {
   if (!awaits_only()) return false;
   if (waits_.to_be_looked_at(before)) [[unlikely]]
     return await_unless_refused(w);
-  w.let_go();
+  w.clear_running();
   return box_.try_suspend();
 }
 
 bool cell::await_unless_refused(worker& w) noexcept {
   if (refuse_wait()) return false;
-  w.let_go();
+  w.clear_running();
   return box_.try_suspend();
 }
 
@@ -201,7 +201,7 @@ void cell::visit(worker& w) noexcept {
       // The mail that was handled where it hung. Going idle is tried first: it
       // unhooks the mail and gives its credit back in one step.
       mail& done = *std::exchange(c.in_place_, nullptr);
-      w.let_go();
+      w.clear_running();
       if (!c.stop_asked_ && !c.leaving_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
         kind_of(done).retire(done);  // the cell may be running elsewhere by now
         return;
@@ -219,27 +219,27 @@ void cell::visit(worker& w) noexcept {
       continue;
     }
     if (c.has_deferred()) {
-      w.let_go();
+      w.clear_running();
       w.push_yielded(c);
       return;
     }
     const bool receiving = c.receiver_ != nullptr && c.receiver_->waiting != nullptr;
     if ((c.handler_ != nullptr && !receiving) || c.life_ != life::running) {
       if (c.life_ == life::dead) {
-        if (c.try_to_die()) return;
+        if (c.try_terminate()) return;
         continue;
       }
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
       if (c.waits_.to_be_looked_at(waited) && c.refuse_wait()) continue;
-      w.let_go();
+      w.clear_running();
       if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
       continue;
     }
     if (left == 0) {
       if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
       if (c.box_.has_waiters() && c.box_.depth() <= c.capacity_ / 2) c.serve_waiters();
-      w.let_go();
+      w.clear_running();
       w.push_yielded(c);
       return;
     }
@@ -272,7 +272,7 @@ void cell::visit(worker& w) noexcept {
       continue;
     }
     const std::uint32_t handled = std::exchange(c.handled_, 0);  // not to be touched once idle
-    w.let_go();
+    w.clear_running();
     if (c.box_.try_idle(handled, nullptr)) return;
     c.absorb(handled, nullptr);
   }
@@ -315,7 +315,7 @@ void cell::absorb(std::uint32_t handled, mail* done) noexcept {
   box_.detach(handled, done != nullptr ? done : std::exchange(in_place_, nullptr), pending_, system);
   if (done != nullptr) kind_of(*done).retire(*done);
   if (system.empty()) return;
-  worker_here()->running_what.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  worker_here()->running_message.store(nullptr, std::memory_order_relaxed);  // no message of a user's
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
 }
 
@@ -332,10 +332,10 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
   counted_ = counted;
   if (receiver_ != nullptr) {
     // A coroutine takes the mail over.
-    w.running_what.store(kind_of(m).name, std::memory_order_relaxed);
+    w.running_message.store(kind_of(m).name, std::memory_order_relaxed);
     if (counted) ++handled_;
     w.counters.handled.add();
-    if (asked_in_vain(m)) [[unlikely]] {
+    if (abandoned(m)) [[unlikely]] {
       kind_of(m).retire(m);
       return;
     }

@@ -50,7 +50,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   errc refused{};
   {
     const scoped_lock guard(lock_);
-    if (barren_) {
+    if (closed_to_children_) {
       refused = errc::closed;
     } else if (named && child_named(o.name) != nullptr) {
       refused = errc::name_taken;
@@ -250,7 +250,7 @@ void cell::child_exited(cell& child) noexcept {
     if (child.behaviour_->fails_with_owner && child.exit_reason_is_abnormal()) {
       const exit_reason why = child.reason();
       crash(error(make_error_code(errc::actor_failed), "a task of it failed", path(),
-                  why.why() != nullptr ? *why.why() : error(errc::actor_failed)));
+                  why.cause() != nullptr ? *why.cause() : error(errc::actor_failed)));
       child.release();
       return;
     }
@@ -305,8 +305,8 @@ void cell::give_up_on(cell& child, const restart_budget& budget) noexcept {
   if (is_root()) return;  // it never fails itself
   fail(exit_kind::restart_limit,
        error(make_error_code(errc::restart_limit), std::move(text), path(),
-             why.why() != nullptr
-                 ? *why.why()
+             why.cause() != nullptr
+                 ? *why.cause()
                  : error(make_error_code(errc::actor_failed), "ended as " + why.to_string(), child.path())));
 }
 

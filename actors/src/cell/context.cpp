@@ -25,7 +25,7 @@ time_point context::deadline() const noexcept {
   return time_point(duration(static_cast<const detail::cell&>(*this).due_of_handling()));
 }
 
-system& context::sys() const noexcept {
+system& context::system() const noexcept {
   return static_cast<const detail::cell&>(*this).core().owner();
 }
 
@@ -51,7 +51,7 @@ void context::unwatch(const any_ref& who) {
   detail::unwatch(self_cell(*this), *who.cell());
 }
 
-timer_id context::start_timer(duration first, duration period, missed how, detail::mail& m,
+timer_id context::start_timer(duration first, duration period, missed_tick how, detail::mail& m,
                               detail::mail* (*copy)(const detail::mail&)) {
   return {detail::actor_timer::start(self_cell(*this), first.count(), period.count(), how, m, copy)};
 }

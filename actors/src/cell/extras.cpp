@@ -21,7 +21,7 @@ std::int64_t cell_extras::end_no_later_than(std::int64_t due) noexcept {
 
 bool options_are_usual(const spawn_options& o) noexcept {
   constexpr restart_budget budget;
-  return o.name.empty() && o.shutdown == default_shutdown && o.backoff.first.count() == 0 &&
+  return o.name.empty() && o.shutdown == default_shutdown && o.backoff.initial.count() == 0 &&
          o.restarts.max == budget.max && o.restarts.within == budget.within && o.mailbox.policy == reject &&
          o.mailbox.capacity <= mailbox::max_capacity && o.mailbox.when_restarted == on_restart::keep;
 }
@@ -35,9 +35,9 @@ std::string wrong_options(const spawn_options& o) {
     return "shutdown must be a positive duration, or troupe::brutal";
   }
   if (o.restarts.within.count() <= 0) return "restarts.within must be a positive duration";
-  if (o.backoff.first.count() < 0 || o.backoff.most.count() < 0) return "backoff must not be negative";
-  if (o.backoff.first > o.backoff.most) {
-    return "backoff.first must not exceed backoff.most: set most as well, or leave both out";
+  if (o.backoff.initial.count() < 0 || o.backoff.max.count() < 0) return "backoff must not be negative";
+  if (o.backoff.initial > o.backoff.max) {
+    return "backoff.initial must not exceed backoff.max: set max as well, or leave both out";
   }
   if (!(o.backoff.jitter >= 0 && o.backoff.jitter <= 1)) return "backoff.jitter must be between 0 and 1";
   if (o.name.starts_with('~')) return "a name must not begin with '~', which stands for actors without one";

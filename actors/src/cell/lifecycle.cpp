@@ -69,9 +69,9 @@ void cell::begin_end(exit_reason why) noexcept {
   if (life_ != life::running) return;
   life_ = life::ending;
   exit_kind_ = why.kind();
-  if (why.why() != nullptr) extras().why = *why.why();
+  if (why.cause() != nullptr) extras().why = *why.cause();
   if (cell_extras* const x = extras_if_any()) {
-    if (why.why() == nullptr) x->why.reset();
+    if (why.cause() == nullptr) x->why.reset();
     x->leaving.reset();  // a stop of its own that did not come to it
     answer_dropped();
   }
@@ -88,9 +88,9 @@ void cell::begin_end(exit_reason why) noexcept {
   keeping_ = keep_children_ && may_restart();
   if (is_root()) {  // the only one whose children are added by other threads
     const scoped_lock guard(lock_);
-    barren_ = true;
+    closed_to_children_ = true;
   } else {
-    barren_ = true;
+    closed_to_children_ = true;
   }
   stop_next_child();
 }
@@ -147,7 +147,7 @@ void cell::children_gone() noexcept {
     exit_out_ = true;
     parent_->post(exit_);
   } else {
-    bury();
+    terminate();
   }
 }
 
@@ -155,11 +155,11 @@ void cell::children_gone() noexcept {
 void cell::end_while_crashed() noexcept {
   stop_asked_ = true;
   if (youngest_child_ == nullptr) {
-    bury();
+    terminate();
     return;
   }
   life_ = life::ending;
-  barren_ = true;
+  closed_to_children_ = true;
   end_by(deadline_after(core_->home().now(), extras().shutdown));
   stop_next_child();
 }
@@ -178,7 +178,7 @@ void cell::report_hook(const char* hook, const std::exception_ptr& e) noexcept {
 
 void cell::restart_when_due() noexcept {
   cell_extras& x = extras();
-  if (x.backoff.first.count() > 0 && !x.waited) {
+  if (x.backoff.initial.count() > 0 && !x.waited) {
     const std::int64_t now = core_->home().now();
     const duration pause = x.pauses.next(x.backoff, x.up_since, now, this_worker()->random());
     x.waited = true;
@@ -204,7 +204,7 @@ void cell::start_anew() noexcept {
   x.why.reset();
   {
     const scoped_lock guard(lock_);
-    barren_ = false;
+    closed_to_children_ = false;
     x.window = {};  // the new incarnation's children are on their own account
   }
   if (x.failed_meanwhile) {  // by a child that was kept
@@ -250,7 +250,7 @@ void cell::call_started() noexcept {
 
 // For good: nothing is accepted any more, and what is queued bounces. The cell
 // dies, and all who watch are told, once no mail is under way to it.
-void cell::bury() noexcept {
+void cell::terminate() noexcept {
   life_ = life::dead;
   if (cell_extras* const x = extras_if_any()) {
     order_timer::disarm(x->kill_timer);
@@ -270,7 +270,7 @@ void cell::bounce_for_restart() noexcept {
     core_->lose(*this, *m, dead_letter_cause::crashed);
     kind_of(*m).refuse(
         *m, error(make_error_code(errc::actor_failed), "the actor crashed before it came to the request",
-                  path(), reason().why() != nullptr ? *reason().why() : error(errc::actor_failed)));
+                  path(), reason().cause() != nullptr ? *reason().cause() : error(errc::actor_failed)));
     ++bounced;
   }
   if (capacity_ != 0 && bounced != 0) box_.credit(bounced);
@@ -291,14 +291,14 @@ void cell::bounce_pending() noexcept {
   }
 }
 
-bool cell::try_to_die() noexcept {
+bool cell::try_terminate() noexcept {
   mail_queue system;
   if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
   box_.close_and_detach(std::exchange(handled_, 0), std::exchange(in_place_, nullptr), pending_, system);
   if (box_.has_waiters()) fail_waiters();  // closed by now, so no other comes
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
   bounce_pending();
-  worker_here()->let_go();
+  worker_here()->clear_running();
   if (!box_.try_die()) return false;
   // From here nobody else runs this cell; whoever hears of its end finds it ended, and its names free.
   core_->unregister(*this);

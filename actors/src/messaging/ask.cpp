@@ -10,9 +10,9 @@ namespace troupe::detail {
 
 void ask_envelope_base::take_back() noexcept {
   request_state expected = request_state::wanted;
-  while (!state.compare_exchange_weak(expected, request_state::in_vain, std::memory_order_acq_rel,
+  while (!state.compare_exchange_weak(expected, request_state::abandoned, std::memory_order_acq_rel,
                                       std::memory_order_relaxed) &&
-         expected != request_state::in_vain) {
+         expected != request_state::abandoned) {
     expected = request_state::wanted;
     spin_pause();
   }

@@ -1,5 +1,5 @@
 // The notice to a receiver that a request was given up, made along with the request
-// when it was asked with `cancels`.
+// when it was asked with `cancel_on_timeout`.
 //
 //   asker:     makes it; frees it when the reply comes, or sends it when it gives up
 //   receiver:  acts on it, on its strand, and frees it there, or when it is dead; before it forwards the

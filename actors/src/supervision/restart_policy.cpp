@@ -25,8 +25,8 @@ std::size_t restart_window::recent(const restart_budget& budget, std::int64_t no
 // -- how soon -------------------------------------------------------------------
 
 duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t random) noexcept {
-  const std::int64_t most = b.most.count();
-  std::int64_t d = std::min(b.first.count(), most);
+  const std::int64_t most = b.max.count();
+  std::int64_t d = std::min(b.initial.count(), most);
   for (std::uint32_t i = 0; i < step && d < most && d != 0; ++i) d = d > most / 2 ? most : d * 2;
   const double share = static_cast<double>(random >> 11) * 0x1.0p-53;  // in [0, 1)
   d -= static_cast<std::int64_t>(static_cast<double>(d) * b.jitter * share);
@@ -35,7 +35,7 @@ duration backoff_delay(const backoff& b, std::uint32_t step, std::uint64_t rando
 
 duration restart_pauses::next(const backoff& b, std::int64_t up_since, std::int64_t now,
                               std::uint64_t random) noexcept {
-  const std::int64_t quiet = b.first.count() / 2 + b.most.count() / 2;  // either may be `forever`
+  const std::int64_t quiet = b.initial.count() / 2 + b.max.count() / 2;  // either may be `forever`
   if (now - up_since >= quiet) step_ = 0;
   return backoff_delay(b, step_++, random);
 }

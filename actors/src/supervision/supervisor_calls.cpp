@@ -118,10 +118,10 @@ std::vector<child_info> supervisor_state::handle(list_children) const {
   std::vector<child_info> all;
   all.reserve(members_.size());
   for (const member& m : members_) {
-    using state = child_info::state;
+    using state = child_state;
     state now = state::not_running;
     if (m.child != nullptr) {
-      const life l = m.child->state_of_life();
+      const life l = m.child->state_of_cell();
       now = m.at == progress::stopping                        ? state::stopping
             : l == life::crashed || m.at == progress::waiting ? state::restarting
             : l == life::ending                               ? state::stopping

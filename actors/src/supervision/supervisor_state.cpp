@@ -103,7 +103,7 @@ void supervisor_state::become_steady() noexcept {
         report_->up = true;
         report_->changed.notify_all();
       }
-      me_.home().tell_drivers();
+      me_.home().notify_drivers();
     } else {
       me_.parent()->request(cell::order_child_up);
     }
@@ -199,7 +199,7 @@ void supervisor_state::child_crashed(cell& child) noexcept {
   if (phase_ == phase::coming_up && it == cursor_) {
     child.request(cell::order_bury);
     const exit_reason why = child.reason();
-    fail_start(m.spec.id, why.why() != nullptr ? *why.why() : error(errc::actor_failed));
+    fail_start(m.spec.id, why.cause() != nullptr ? *why.cause() : error(errc::actor_failed));
     return;
   }
   if (phase_ == phase::ending_group && !precedes(it, group_)) {
@@ -316,7 +316,7 @@ void supervisor_state::child_ended(cell& child) noexcept {
   } else if (wedged && was != progress::stopping && phase_ == phase::steady) {
     replace(it);
   }
-  if (!wedged) heed_significance(child, significant);
+  if (!wedged) apply_auto_shutdown(child, significant);
   go_on();
 }
 
@@ -350,7 +350,7 @@ void supervisor_state::give_up(std::string text, error why) noexcept {
            error(make_error_code(errc::restart_limit), std::move(text), me_.path(), std::move(why)));
 }
 
-void supervisor_state::heed_significance(const cell& child, bool significant) noexcept {
+void supervisor_state::apply_auto_shutdown(const cell& child, bool significant) noexcept {
   if (!significant || child.stop_asked() || options().auto_shutdown == auto_shutdown::never) return;
   const bool others =
       std::ranges::any_of(members_, [](const member& m) { return m.spec.significant && m.child != nullptr; });

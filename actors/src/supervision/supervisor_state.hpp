@@ -101,7 +101,7 @@ class supervisor_state {
   void replace_dynamic(child_spec c) noexcept;
   [[nodiscard]] bool may_replace(const std::string& id) noexcept;
   void give_up(std::string text, error why) noexcept;
-  void heed_significance(const cell& child, bool significant) noexcept;
+  void apply_auto_shutdown(const cell& child, bool significant) noexcept;
 
   cell& me_;
   std::shared_ptr<const supervisor_spec> spec_;

@@ -31,7 +31,7 @@ struct starting_tree {
   [[nodiscard]] bool is_over() const noexcept { return root.cell()->is_gone(); }
   [[nodiscard]] error reason() const {
     const exit_reason why = root.cell()->reason();
-    return why.why() != nullptr ? *why.why() : error(errc::start_failed);
+    return why.cause() != nullptr ? *why.cause() : error(errc::start_failed);
   }
 };
 
@@ -57,7 +57,7 @@ result<starting_tree> begin(const supervisor& tree, detail::cell& parent,
     detail::listen_for_end(*begun.root.cell(), report);
     return begun;
   } catch (const troupe_error& e) {
-    return std::unexpected(e.why());
+    return std::unexpected(e.error());
   }
 }
 

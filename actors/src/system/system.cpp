@@ -36,9 +36,9 @@ runtime_options runtime_part(const system_options& o) {
 }  // namespace
 
 struct system::impl {
-  struct own_runtime : runtime {
-    using runtime::end_by;
-    using runtime::runtime;
+  struct own_runtime : troupe::runtime {
+    using troupe::runtime::end_by;
+    using troupe::runtime::runtime;
   };
   struct end_core {
     void operator()(detail::system_core* c) const noexcept {
@@ -46,7 +46,7 @@ struct system::impl {
       c->release();
     }
   };
-  impl(system& self, system_options o, runtime* shared)
+  impl(system& self, system_options o, troupe::runtime* shared)
       : options(valid(std::move(o))),
         own(shared == nullptr ? std::make_unique<own_runtime>(runtime_part(options)) : nullptr),
         on(shared == nullptr ? *own : *shared) {
@@ -57,12 +57,13 @@ struct system::impl {
 
   system_options options;
   std::unique_ptr<own_runtime> own;
-  runtime& on;
+  troupe::runtime& on;
   std::unique_ptr<detail::system_core, end_core> core;
 };
 
 system::system(system_options options) : impl_(new impl(*this, std::move(options), nullptr)) {}
-system::system(runtime& on, system_options options) : impl_(new impl(*this, std::move(options), &on)) {}
+system::system(troupe::runtime& on, system_options options)
+    : impl_(new impl(*this, std::move(options), &on)) {}
 
 system::~system() {
   const detail::worker* const here = detail::this_worker();
@@ -108,7 +109,7 @@ void system::request_shutdown() noexcept {
 detail::cell& system::root() const noexcept {
   return impl_->core->root();
 }
-runtime& system::on() const noexcept {
+troupe::runtime& system::runtime() const noexcept {
   return impl_->on;
 }
 detail::system_core& system::core() const noexcept {

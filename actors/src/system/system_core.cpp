@@ -162,7 +162,7 @@ void system_core::root_ended() noexcept {
     ended_ = true;
     changed_.notify_all();
   }
-  e.tell_drivers();
+  e.notify_drivers();
 }
 
 bool system_core::root_has_ended() {

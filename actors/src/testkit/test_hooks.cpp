@@ -14,7 +14,7 @@ struct hooked_behaviour : behaviour {
   const behaviour* original;
 };
 
-// Never freed: a ref may keep an actor's memory, and so its behaviour, for longer than any bench lives.
+// Never freed: a ref may keep an actor's memory, and so its behaviour, for longer than any test_system lives.
 const hooked_behaviour& hooked(const behaviour& b,
                                void (*receive)(troupe::detail::cell&, troupe::detail::mail&)) {
   static std::mutex lock;

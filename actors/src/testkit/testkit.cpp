@@ -118,7 +118,7 @@ std::size_t dead_letter_probe::count() {
   return letters_.size();
 }
 
-// -- the bench ----------------------------------------------------------------
+// -- the test_system ----------------------------------------------------------------
 
 namespace detail {
 
@@ -150,26 +150,26 @@ sim::options simulated(const bench_options& o, log_sink& log) {
   sim::options s;
   s.seed = seed_or(o.seed);
   s.log = &log;
-  s.slowest_slice = o.slowest_slice;
+  s.max_slice_time = o.max_slice_time;
   return s;
 }
 
 }  // namespace
 
-bench::bench(bench_options o)
+test_system::test_system(bench_options o)
     : faults_(std::make_unique<detail::faults>(o.capacity_one)),
       time(simulated(o, log)),
       sys(time, std::move(o.system)) {
   sys.core().set_hooks(faults_.get());
 }
 
-bench::~bench() = default;
+test_system::~test_system() = default;
 
-void bench::crash(const any_ref& who) noexcept {
+void test_system::crash(const any_ref& who) noexcept {
   who.cell()->request(troupe::detail::cell::order_crash);
 }
 
-void bench::crash_on(const any_ref& who, unsigned nth) {
+void test_system::crash_on(const any_ref& who, unsigned nth) {
   faults_->crash_on(*who.cell(), nth);
 }
 

@@ -77,7 +77,7 @@ troupe::task<void> connection::serve(troupe::context& ctx, Stream peer) {
     const bool goes_on = co_await answer(ctx, client, *commands);
     if (!goes_on) break;
   }
-  co_await troupe::say_farewell(client.stream(), troupe::duration::zero());
+  co_await troupe::close_gracefully(client.stream(), troupe::duration::zero());
 }
 
 /// Answers all of `commands`, round by round; false when the connection ends.
@@ -159,7 +159,7 @@ bool connection::do_step(troupe::context& ctx, session_step step, arguments comm
       append_config(server_->settings(), command, out);
       break;
     case session_step::tree:
-      reply::bulk(out, troupe::to_text(ctx.sys().inspect()));
+      reply::bulk(out, troupe::to_text(ctx.system().inspect()));
       break;
     case session_step::crash: {
       const std::size_t shard = shard_to_crash(command);
@@ -171,7 +171,7 @@ bool connection::do_step(troupe::context& ctx, session_step step, arguments comm
       break;
     }
     case session_step::shutdown:
-      if (const auto tree = ctx.sys().at<>("/kv")) ctx.sys().stop(*tree);
+      if (const auto tree = ctx.system().at<>("/kv")) ctx.system().stop(*tree);
       return false;
     case session_step::close:
     case session_step::answered:

@@ -49,7 +49,7 @@ void shard_actor::started(troupe::context& ctx) {
   self_ = ctx.self<shard_actor>();
   syncer_ = ctx.spawn(&sync_for, {.name = "syncer"}, troupe::ref<sync_done>(self_));
   ctx.every(tick_period, tick{});
-  shard_figures& f = server_->figures[index_];
+  shard_stats& f = server_->figures[index_];
   f.restarts.store(epoch_, std::memory_order_relaxed);
   f.loading.store(!log_, std::memory_order_relaxed);
   if (!log_ && self_.tell(load{}) != troupe::send_result::ok) ctx.after(1ms, load{});
@@ -206,7 +206,7 @@ void shard_actor::handle(tick) {
 }
 
 void shard_actor::publish() {
-  shard_figures& f = server_->figures[index_];
+  shard_stats& f = server_->figures[index_];
   f.keys.store(data_->size(), std::memory_order_relaxed);
   f.journal_bytes.store(log_->size(), std::memory_order_relaxed);
   if (!refuses_writes()) f.failing.store(false, std::memory_order_relaxed);

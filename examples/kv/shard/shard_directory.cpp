@@ -10,7 +10,7 @@ shard_refs shard_directory::find(troupe::context& ctx) {
   if (shard_refs known = known_.lock()) return known;
   std::vector<shard_ref> all;
   for (std::size_t shard = 0; shard < shard_count_; ++shard) {
-    all.push_back(ctx.sys().at<execute_batch, crash_shard>("/kv/shards/" + std::to_string(shard)).value());
+    all.push_back(ctx.system().at<execute_batch, crash_shard>("/kv/shards/" + std::to_string(shard)).value());
   }
   auto found = std::make_shared<const std::vector<shard_ref>>(std::move(all));
   known_ = found;

@@ -32,7 +32,7 @@ bool engine::drive_until(predicate done, std::int64_t deadline) {
   return over;
 }
 
-void engine::tell_drivers() noexcept {
+void engine::notify_drivers() noexcept {
   if (has_threads() || sim_) return;
   const std::scoped_lock turn(turn_lock_);
   turn_changed_.notify_all();

@@ -218,7 +218,7 @@ void engine::hand_over(worker& w) noexcept {
   }
 }
 
-void engine::spread_over(unsigned n) noexcept {
+void engine::set_active_workers(unsigned n) noexcept {
   const unsigned before = active_.exchange(n, std::memory_order_seq_cst);
   for (std::size_t i = before; i < n && i < workers_.size(); ++i) workers_[i]->io.wake();
 }
@@ -273,8 +273,8 @@ void engine::wake(parking::place& p) noexcept {
   count([](counter_block& c) { c.wakeups.add(); });
 }
 
-void engine::rouse_watchdog() noexcept {
-  if (watchdog_) watchdog_->rouse();
+void engine::wake_watchdog() noexcept {
+  if (watchdog_) watchdog_->wake_up();
 }
 
 // -- simulation ---------------------------------------------------------------
@@ -288,8 +288,8 @@ bool engine::sim_step() noexcept {
   ready.pop_back();
   ++sim_->steps;
   first_worker().run_simulated(*r);
-  if (sim_->slowest_slice > 0) {
-    const std::uint64_t took = sim_->next() % (static_cast<std::uint64_t>(sim_->slowest_slice) + 1);
+  if (sim_->max_slice_time > 0) {
+    const std::uint64_t took = sim_->next() % (static_cast<std::uint64_t>(sim_->max_slice_time) + 1);
     sim_->now = deadline_after(sim_->now, duration(static_cast<std::int64_t>(took)));
     sim_happen();  // what is always busy is not spared its timeouts
   }
@@ -308,7 +308,7 @@ void engine::sim_happen() noexcept {
   while (first_worker().timers.fire_due(sim_->now, UINT_MAX)) {
   }
   const auto event = sim_->surroundings ? sim_->surroundings->next() : std::nullopt;
-  if (event && *event <= sim_->now) sim_->surroundings->happen(sim_->now);
+  if (event && *event <= sim_->now) sim_->surroundings->run_due(sim_->now);
 }
 
 bool engine::sim_advance(std::int64_t limit) noexcept {

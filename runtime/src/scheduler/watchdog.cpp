@@ -62,7 +62,7 @@ void watchdog::stop() noexcept {
   if (thread_.joinable()) thread_.join();
 }
 
-void watchdog::rouse() noexcept {
+void watchdog::wake_up() noexcept {
   seq_cst_fence();
   if (!asleep_.load(std::memory_order_relaxed)) return;
   const std::scoped_lock guard(lock_);
@@ -124,7 +124,7 @@ void watchdog::spread_work(std::int64_t now, bool stuck) noexcept {
       {.now = now, .done = std::max(handled, slices), .awake = all - std::min(idle, all), .stuck = stuck});
   if (active == active_) return;
   active_ = active;
-  engine_.spread_over(active);
+  engine_.set_active_workers(active);
 }
 
 // Whether the worker is overdue.
@@ -173,7 +173,7 @@ std::string watchdog::describe(const worker& w, std::uint64_t slice) {
   // does without the path.
   if (process_barrier() && w.slice_number.load(std::memory_order_acquire) == slice) {
     if (const strand* const s = w.running.load(std::memory_order_acquire)) what = s->describe();
-    if (const char* const message = w.running_what.load(std::memory_order_relaxed)) {
+    if (const char* const message = w.running_message.load(std::memory_order_relaxed)) {
       what.append(", handling ").append(message);
     }
   }

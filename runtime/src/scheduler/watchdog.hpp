@@ -35,7 +35,7 @@ class watchdog {
 
   /// Work is about to run: sees that the watchdog is awake. Any thread; a load
   /// when it is awake already.
-  void rouse() noexcept;
+  void wake_up() noexcept;
   void stop() noexcept;
 
  private:

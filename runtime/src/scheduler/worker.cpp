@@ -90,7 +90,7 @@ runnable* worker::next() noexcept {
   ticks_left_.store(left, std::memory_order_relaxed);
   if (left == 0) {
     if (runnable* const r = look_around()) return r;
-    if (standing_back_) [[unlikely]]
+    if (deactivated_) [[unlikely]]
       return nullptr;
   }
   if (runnable* const r = next_local()) return r;
@@ -111,7 +111,7 @@ runnable* worker::look_around() noexcept {
   injected_turns_ = 0;
   maintain();
   if (index_ >= home_->active_.load(std::memory_order_relaxed)) [[unlikely]] {
-    stand_back();
+    deactivate();
     return nullptr;
   }
   runnable* const r = next_shared();
@@ -180,7 +180,7 @@ void worker::run_one(runnable& r) noexcept {
   slice_number.store(slice_number.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   r.run(r, *this);
   slice_number.store(slice_number.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  let_go();
+  clear_running();
   current = nullptr;
   counters.slices.add();
 }
@@ -219,7 +219,7 @@ bool worker::drive(predicate done, std::int64_t deadline) {
       if (searching_) stop_searching();
       run_one(*r);
     } else {
-      home_->tell_drivers();        // whatever they wait for: a signal, too, only wakes this thread
+      home_->notify_drivers();      // whatever they wait for: a signal, too, only wakes this thread
       if (!done()) park(deadline);  // a look at the sockets may have brought it
     }
     over = done();
@@ -248,7 +248,7 @@ void worker::stop_searching() noexcept {
 runnable* worker::search() noexcept {
   if (home_->workers_.size() == 1) return nullptr;
   filled_.clear();
-  if (standing_back_) return nullptr;
+  if (deactivated_) return nullptr;
   if (!searching_) {
     refused_ = !home_->parking_.start_searching();
     if (refused_) return nullptr;
@@ -286,16 +286,16 @@ runnable* worker::steal() noexcept {
 }
 
 // Small work runs better on fewer workers (spread.hpp): the others get what waits here.
-void worker::stand_back() noexcept {
+void worker::deactivate() noexcept {
   home_->hand_over(*this);
-  standing_back_ = true;
+  deactivated_ = true;
 }
 
 // As park(), but not for work: until the watchdog calls, or for this worker's own timers and sockets. What
 // these bring goes to the others, too.
 void worker::rest() noexcept {
   engine& e = *home_;
-  standing_back_ = false;
+  deactivated_ = false;
   e.resting_.fetch_add(1, std::memory_order_relaxed);
   if (searching_) {
     searching_ = false;
@@ -309,7 +309,7 @@ void worker::rest() noexcept {
 }
 
 void worker::park(std::int64_t deadline) noexcept {
-  if (standing_back_) [[unlikely]]
+  if (deactivated_) [[unlikely]]
     return rest();
   engine& e = *home_;
   // What others have in their rings is left to the searchers when there are enough: the last of them sees
@@ -336,7 +336,7 @@ void worker::wait_for_events(std::int64_t deadline) noexcept {
 }
 
 void worker::wake_up() noexcept {
-  home_->rouse_watchdog();
+  home_->wake_watchdog();
   refresh_clock();
   note_look_at_sockets();
   maintained_at_ = 0;

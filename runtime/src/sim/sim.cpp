@@ -14,7 +14,7 @@ runtime_options simulated_options(const options& o) {
 }  // namespace
 
 runtime::runtime(options o)
-    : troupe::runtime(simulated_options(o), simulated{o.seed, o.slowest_slice}), seed_(o.seed) {}
+    : troupe::runtime(simulated_options(o), simulated{o.seed, o.max_slice_time}), seed_(o.seed) {}
 
 bool runtime::step() {
   return engine().sim_step();

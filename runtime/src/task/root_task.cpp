@@ -62,12 +62,12 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
     self.box_.detach(0, nullptr, user, system);
     while (mail* const m = system.pop_front()) m->kind->act(*m, self);
     if (self.has_deferred()) {
-      w.let_go();
+      w.clear_running();
       w.push_yielded(self);
       return;
     }
     if (self.over_) {
-      w.let_go();
+      w.clear_running();
       if (!self.box_.try_die()) continue;
       // Nobody can schedule this strand any more; say so, and let go.
       engine& e = self.home();
@@ -75,12 +75,12 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
       if (self.phase_.exchange(root_task::ended, std::memory_order_acq_rel) == root_task::awaited) {
         self.phase_.notify_all();
       }
-      e.tell_drivers();
+      e.notify_drivers();
       self.release();
       if (keeps_engine) e.release();  // not the last one: this thread has another
       return;
     }
-    w.let_go();
+    w.clear_running();
     if (self.box_.try_suspend()) return;
     w.running.store(&self, std::memory_order_relaxed);
   }

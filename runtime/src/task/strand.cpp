@@ -10,7 +10,7 @@ strand* current_strand() noexcept {
   return w != nullptr ? w->current : nullptr;
 }
 
-bool spend_hop() noexcept {
+bool consume_budget() noexcept {
   worker& w = *worker_here();
   if (w.hops == 0) return false;
   --w.hops;

@@ -35,7 +35,7 @@ TEST_CASE("deep trees: 100 000 levels are spawned, told, inspected, stopped and 
   {
     troupe::any_ref deepest;
     {
-      bench b;
+      test_system b;
       b.sys.spawn<link_of_chain>({.shutdown = 1h}, levels - 1, &deepest);
       b.run();
       REQUIRE(deepest);
@@ -59,7 +59,7 @@ TEST_CASE("deep trees: 100 000 levels are spawned, told, inspected, stopped and 
 }
 
 TEST_CASE("deep trees: inspect tells whole paths, and the end of those that are too long to tell") {
-  bench b;
+  test_system b;
   troupe::any_ref deepest;
   b.sys.spawn<link_of_chain>({.name = "top"}, 999, &deepest);
   b.run();

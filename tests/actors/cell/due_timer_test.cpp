@@ -44,7 +44,7 @@ void with_ticks_waiting(End end) {
   for_each_seed(seeds, [&](std::uint64_t seed) {
     const auto token = std::make_shared<int>(1);
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto s = b.sys.spawn<sleeper>({.restarts = {100, 1s}}, token);
       REQUIRE(s.tell(nap{1s}) == send_result::ok);
       b.advance(500ms);
@@ -61,25 +61,25 @@ void with_ticks_waiting(End end) {
 }  // namespace
 
 TEST_CASE("due timers: nothing is left when the actor is stopped while their messages wait") {
-  with_ticks_waiting([](bench& b, const auto& s) { b.sys.stop(s); });
+  with_ticks_waiting([](test_system& b, const auto& s) { b.sys.stop(s); });
 }
 
 TEST_CASE("due timers: nothing is left when the actor is killed while their messages wait") {
-  with_ticks_waiting([](bench& b, const auto& s) { b.sys.kill(s); });
+  with_ticks_waiting([](test_system& b, const auto& s) { b.sys.kill(s); });
 }
 
 TEST_CASE("due timers: nothing is left when the actor crashes while their messages wait") {
-  with_ticks_waiting([](bench& b, const auto& s) { b.crash(s); });
+  with_ticks_waiting([](test_system& b, const auto& s) { b.crash(s); });
 }
 
 TEST_CASE("due timers: nothing is left when the system ends while their messages wait") {
-  with_ticks_waiting([](bench& b, const auto&) { CHECK(b.sys.shutdown()); });
+  with_ticks_waiting([](test_system& b, const auto&) { CHECK(b.sys.shutdown()); });
 }
 
 TEST_CASE("due timers: cancelled while their messages wait, they do not come, and nothing is left") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     const auto token = std::make_shared<int>(1);
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto s = b.sys.spawn<sleeper>({}, token);
     REQUIRE(s.tell(give_up{}) == send_result::ok);
     b.advance(5s);
@@ -98,7 +98,7 @@ TEST_CASE("due timers: on threads, actors that end at any moment leave no timer 
       struct busy {
         using accepts = troupe::protocol<tick, nap, fail_now>;
         busy(troupe::context& ctx, const std::shared_ptr<int>& t) {
-          for (int i = 0; i < 10; ++i) ctx.every(100us, tick{t}, troupe::missed::burst);
+          for (int i = 0; i < 10; ++i) ctx.every(100us, tick{t}, troupe::missed_tick::burst);
         }
         void handle(const tick&) {}
         troupe::task<void> handle(nap m) { co_await troupe::sleep_for(m.length); }

@@ -39,7 +39,7 @@ struct owner {
 TEST_CASE("life: a task that fails before its first frame exists fails its owner") {
   for (const int which : {0, 1}) {
     for_each_seed(seeds, [which](std::uint64_t seed) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<> watcher(b.sys);
       const auto o = b.sys.spawn<owner>({.name = "o", .restart = troupe::restart::temporary});
       watcher.watch(o);
@@ -57,7 +57,7 @@ TEST_CASE("life: a task that fails before its first frame exists fails its owner
 
 TEST_CASE("life: a coroutine actor that fails before its first frame exists has crashed") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> watcher(b.sys);
     const auto thrower = b.sys.spawn([](troupe::context&, troupe::inbox<add>) { return throws_at_once(); },
                                      {.name = "t", .restarts = {2, 1h}});
@@ -84,7 +84,7 @@ TEST_CASE("life: a stop for a reason, overtaken by a crash, is forgotten with th
     void handle(leave, troupe::context& ctx) { ctx.stop(); }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> watcher(b.sys);
     const auto f = b.sys.spawn<fickle>({.restarts = {10, 1h}});
     watcher.watch(f);
@@ -123,7 +123,7 @@ TEST_CASE("life: with keep_children the children live on, but the tasks end with
     int* ticks;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     int ticks = 0;
     int kept = 0;
     const auto k =
@@ -153,7 +153,7 @@ TEST_CASE("life: with keep_children, a budget that runs out between two incarnat
     void handle(const fail_now& m) { throw std::runtime_error(m.why); }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> watcher(b.sys);
     const auto k = b.sys.spawn<keeper>(
         {.name = "k", .backoff = {10s, 10s, 0}, .restarts = {1, 1h}, .keep_children = true});
@@ -180,7 +180,7 @@ TEST_CASE("life: 70 000 children of one actor leave nothing behind") {
   };
   const troupe::testkit::leak_guard memory;
   {
-    bench b;
+    test_system b;
     const auto c = b.sys.spawn<crowd>({.stop_children = troupe::stop_order::parallel});
     b.run();
     REQUIRE(c.tell(leave{}) == send_result::ok);
@@ -191,8 +191,8 @@ TEST_CASE("life: 70 000 children of one actor leave nothing behind") {
 }
 
 TEST_CASE("life: a pause without an upper bound doubles each time, and one above its bound is refused") {
-  bench b;
-  CHECK_THROWS_AS(b.sys.spawn<counter>({.backoff = {.first = 100ms}}), troupe::troupe_error);
+  test_system b;
+  CHECK_THROWS_AS(b.sys.spawn<counter>({.backoff = {.initial = 100ms}}), troupe::troupe_error);
   const auto c =
       b.sys.spawn<counter>({.name = "c", .backoff = {1s, troupe::forever, 0}, .restarts = {100, 1000h}});
   std::vector<int> pauses;

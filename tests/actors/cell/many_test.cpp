@@ -30,7 +30,7 @@ struct doer {
 };
 
 /// The time that an actor needs for `what`, and for all that follows from it at once.
-double time_of(bench& b, const troupe::ref_of<doer>& d, std::function<void(troupe::context&)> what) {
+double time_of(test_system& b, const troupe::ref_of<doer>& d, std::function<void(troupe::context&)> what) {
   const double began = processor_time();
   REQUIRE(d.tell(act{std::move(what)}) == send_result::ok);
   b.run();
@@ -40,7 +40,7 @@ double time_of(bench& b, const troupe::ref_of<doer>& d, std::function<void(troup
 enum class order { oldest_first, newest_first, random };
 
 double cancel_timers(unsigned n, order o) {
-  bench b;
+  test_system b;
   const auto d = b.sys.spawn<doer>();
   std::vector<troupe::timer_id> all;
   time_of(b, d, [&](troupe::context& ctx) {
@@ -55,7 +55,7 @@ double cancel_timers(unsigned n, order o) {
   });
 }
 
-/// A bench with an actor that watches n others.
+/// A test_system with an actor that watches n others.
 struct watched {
   explicit watched(unsigned n) : d(b.sys.spawn<doer>()) {
     for (unsigned i = 0; i < n; ++i) all.push_back(b.sys.spawn<counter>());
@@ -66,7 +66,7 @@ struct watched {
       for (const auto& a : all) ctx.watch(a);
     });
   }
-  bench b;
+  test_system b;
   troupe::ref_of<doer> d;
   std::vector<troupe::any_ref> all;
 };
@@ -100,7 +100,7 @@ TEST_CASE("many timers: a stop takes linear time, armed or due") {
   for (const bool due : {false, true}) {
     INFO((due ? "due" : "armed"));
     grows_linearly(some, [due](unsigned n) {
-      bench b;
+      test_system b;
       const auto d = b.sys.spawn<doer>();
       time_of(b, d, [n](troupe::context& ctx) {
         for (unsigned i = 0; i < n; ++i) ctx.every(1s, tick{});
@@ -137,7 +137,7 @@ TEST_CASE("many timers: cancelling what is due takes linear time, oldest and new
   };
   for (const bool reversed : {false, true}) {
     grows_linearly(some, [reversed](unsigned n) {
-      bench b;
+      test_system b;
       double took = 0;
       REQUIRE(b.sys.spawn<canceller>({}, n, reversed, &took).tell(nap{}) == send_result::ok);
       b.advance(3s);
@@ -191,7 +191,7 @@ TEST_CASE("many watches: unwatching those that have ended, and a stop, take line
 
 TEST_CASE("many watchers of one actor: its end takes linear time") {
   grows_linearly(some, [](unsigned n) {
-    bench b;
+    test_system b;
     const auto target = b.sys.spawn<counter>();
     std::vector<troupe::ref_of<doer>> watchers;
     for (unsigned i = 0; i < n; ++i) {
@@ -208,7 +208,7 @@ TEST_CASE("many watchers of one actor: its end takes linear time") {
 
 TEST_CASE("many names: the end of those who have them takes n log n, of one or of many actors") {
   grows_linearly(some, [](unsigned n) {
-    bench b;
+    test_system b;
     for (unsigned i = 0; i < n; ++i) {
       REQUIRE(b.sys.register_name("name " + std::to_string(i), b.sys.spawn<counter>()));
     }
@@ -218,7 +218,7 @@ TEST_CASE("many names: the end of those who have them takes n log n, of one or o
     return processor_time() - began;
   });
   grows_linearly(some, [](unsigned n) {
-    bench b;
+    test_system b;
     const auto c = b.sys.spawn<counter>();
     for (unsigned i = 0; i < n; ++i) REQUIRE(b.sys.register_name("name " + std::to_string(i), c));
     const double began = processor_time();
@@ -231,7 +231,7 @@ TEST_CASE("many names: the end of those who have them takes n log n, of one or o
 TEST_CASE("many levels: spawning with options, path() and inspect() take linear time") {
   const auto with_levels = [](auto what) {
     grows_linearly(some / 2, [what](unsigned n) {
-      bench b;
+      test_system b;
       troupe::any_ref deepest;
       const double began = processor_time();
       b.sys.spawn<level>({}, n, &deepest);
@@ -241,20 +241,20 @@ TEST_CASE("many levels: spawning with options, path() and inspect() take linear 
       return what(b, deepest, spawned);
     });
   };
-  with_levels([](bench&, const troupe::any_ref&, double spawned) { return spawned; });
-  with_levels([](bench&, const troupe::any_ref& deepest, double) {
+  with_levels([](test_system&, const troupe::any_ref&, double spawned) { return spawned; });
+  with_levels([](test_system&, const troupe::any_ref& deepest, double) {
     const double began = processor_time();
     std::size_t length = 0;
     for (int i = 0; i < 20; ++i) length += deepest.path().size();
     REQUIRE(length > 0);
     return processor_time() - began;
   });
-  with_levels([](bench& b, const troupe::any_ref&, double) {
+  with_levels([](test_system& b, const troupe::any_ref&, double) {
     const double began = processor_time();
     REQUIRE(b.sys.inspect().count() > 100);
     return processor_time() - began;
   });
-  with_levels([](bench& b, const troupe::any_ref&, double) {
+  with_levels([](test_system& b, const troupe::any_ref&, double) {
     const double began = processor_time();
     REQUIRE(b.sys.shutdown());
     return processor_time() - began;
@@ -263,7 +263,7 @@ TEST_CASE("many levels: spawning with options, path() and inspect() take linear 
 
 TEST_CASE("many children of one supervisor: starting, finding and stopping them takes linear time") {
   grows_linearly(some, [](unsigned n) {
-    bench b;
+    test_system b;
     troupe::supervisor tree("app");
     for (unsigned i = 0; i < n; ++i) std::move(tree).child<counter>(std::to_string(i));
     const double began = processor_time();
@@ -278,7 +278,7 @@ TEST_CASE("many children of one supervisor: starting, finding and stopping them 
 TEST_CASE("many children of one group: a restart of all takes linear time") {
   for (const auto how : {troupe::one_for_all, troupe::rest_for_one}) {
     grows_linearly(some, [how](unsigned n) {
-      bench b;
+      test_system b;
       troupe::supervisor tree("app", {.strategy = how});
       for (unsigned i = 0; i < n; ++i) std::move(tree).child<counter>(std::to_string(i));
       REQUIRE(b.sys.start(tree));

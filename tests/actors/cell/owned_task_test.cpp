@@ -59,7 +59,7 @@ struct owner {
 TEST_CASE("an owned task runs beside its actor, owns its arguments, and ends by itself") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto o = b.sys.spawn<owner>({}, &log);
     REQUIRE(o.tell(begin{0}) == send_result::ok);
     CHECK(b.await(o.ask(get{})).value() == 1);  // the actor answers meanwhile
@@ -74,7 +74,7 @@ TEST_CASE("an owned task runs beside its actor, owns its arguments, and ends by 
 TEST_CASE("an owned task is cancelled with its actor, which waits for it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto o = b.sys.spawn<owner>({}, &log);
     REQUIRE(o.tell(begin{2}) == send_result::ok);
     b.run();
@@ -88,7 +88,7 @@ TEST_CASE("an owned task is cancelled with its actor, which waits for it") {
 TEST_CASE("an owned task that fails is its actor's failure, with the cause") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto o = b.sys.spawn<owner>({.restart = troupe::restart::temporary}, &log);
     probe<> p(b.sys);
     p.watch(o);
@@ -103,7 +103,7 @@ TEST_CASE("an owned task that fails is its actor's failure, with the cause") {
 TEST_CASE("an owned task ends with its incarnation: the next one has none of it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto o = b.sys.spawn<owner>({}, &log);
     REQUIRE(o.tell(begin{2}) == send_result::ok);
     REQUIRE(o.tell(begin{1}) == send_result::ok);

@@ -6,13 +6,13 @@ using troupe::errc;
 
 namespace {
 
-errc refused(bench& b, const troupe::spawn_options& o, std::string_view text) {
+errc refused(test_system& b, const troupe::spawn_options& o, std::string_view text) {
   try {
     b.sys.spawn<counter>(o);
   } catch (const troupe::troupe_error& e) {
     INFO(e.what());
-    CHECK(e.why().to_string().find(text) != std::string::npos);
-    return static_cast<errc>(e.why().code().value());
+    CHECK(e.error().to_string().find(text) != std::string::npos);
+    return static_cast<errc>(e.error().code().value());
   }
   return errc{};
 }
@@ -35,13 +35,13 @@ struct hopeless {
 }  // namespace
 
 TEST_CASE("spawn: bad options are refused with a sentence that names option and place") {
-  bench b;
+  test_system b;
   CHECK(refused(b, {.mailbox = {.capacity = 0}}, "mailbox.capacity must be 1 to") == errc::invalid_argument);
   CHECK(refused(b, {.mailbox = {.capacity = 0x8000'0000}}, "2147483648") == errc::invalid_argument);
   CHECK(refused(b, {.name = "a/b"}, "must not contain '/'") == errc::invalid_argument);
   CHECK(refused(b, {.name = "~1"}, "must not begin with '~'") == errc::invalid_argument);
   CHECK(refused(b, {.name = "slow", .shutdown = 0s}, "/slow: shutdown must be") == errc::invalid_argument);
-  CHECK(refused(b, {.backoff = {2s, 1s}}, "backoff.first") == errc::invalid_argument);
+  CHECK(refused(b, {.backoff = {2s, 1s}}, "backoff.initial") == errc::invalid_argument);
   CHECK(refused(b, {.backoff = {1s, 2s, 1.5}}, "jitter") == errc::invalid_argument);
   CHECK(refused(b, {.restarts = {3, 0s}}, "restarts.within") == errc::invalid_argument);
   CHECK(b.sys.inspect().children.empty());
@@ -49,7 +49,7 @@ TEST_CASE("spawn: bad options are refused with a sentence that names option and 
 
 TEST_CASE("spawn: a name is unique among siblings, and free again after the end") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>({.name = "c"});
     CHECK(refused(b, {.name = "c"}, "'c'") == errc::name_taken);
     b.sys.stop(c);
@@ -66,7 +66,7 @@ TEST_CASE("spawn: a constructor that throws leaves nothing behind") {
     void handle(tick) {}
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     CHECK_THROWS_WITH(b.sys.spawn<thrower>({.name = "x"}, std::string("the disk is gone")),
                       "the disk is gone");
     CHECK(b.sys.inspect().children.empty());
@@ -76,7 +76,7 @@ TEST_CASE("spawn: a constructor that throws leaves nothing behind") {
 
 TEST_CASE("spawn: a constructor that throws late takes its children, timers and watches along") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto watched = b.sys.spawn<counter>({.name = "watched"});
     CHECK_THROWS_WITH(b.sys.spawn<hopeless>({.name = "x"}, watched), "no hope");
     b.run();
@@ -97,7 +97,7 @@ TEST_CASE("spawn: a constructor that throws on a restart takes its children alon
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     int attempts = 0;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto s = b.sys.spawn<sometimes>({.name = "s"}, &attempts);
     REQUIRE(s.tell(tick{}) == send_result::ok);
     b.run();
@@ -118,7 +118,7 @@ TEST_CASE("spawn: a child ends with its parent") {
     void handle(tick) {}
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto p = b.sys.spawn<parent>({.name = "p"});
     b.run();
     const auto child = b.sys.at<add, get>("/p/child");
@@ -131,7 +131,7 @@ TEST_CASE("spawn: a child ends with its parent") {
 }
 
 TEST_CASE("spawn: after the shutdown is refused") {
-  bench b;
+  test_system b;
   CHECK(b.sys.shutdown());
   CHECK(refused(b, {}, "ending") == errc::closed);
 }

@@ -58,7 +58,7 @@ TEST_CASE("stop: children first, in reverse; then the hook, the state, the watch
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto f = b.sys.spawn<family>({.name = "f"}, &log);
       b.sys.spawn<last>({}, f, &log);
       b.run();
@@ -75,7 +75,7 @@ TEST_CASE("stop: overtakes what is queued, which bounces") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       troupe::testkit::dead_letter_probe lost(b.sys);
       const auto s = b.sys.spawn<slow>({}, &log);
       for (int i = 0; i < 5; ++i) REQUIRE(s.tell(work{i}) == send_result::ok);
@@ -92,7 +92,7 @@ TEST_CASE("stop: with drain, what is queued is handled and what is new is refuse
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<> p(b.sys);
       const auto s =
           b.sys.spawn<slow>({.mailbox = {.when_stopped = troupe::on_stop::drain}, .shutdown = 1min}, &log);
@@ -111,7 +111,7 @@ TEST_CASE("stop: draining ends at the deadline, with a kill that waits for no ho
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<> p(b.sys);
       const auto s =
           b.sys.spawn<slow>({.mailbox = {.when_stopped = troupe::on_stop::drain}, .shutdown = 2500ms}, &log);
@@ -144,7 +144,7 @@ TEST_CASE("stop: deadlines nest: nobody takes longer than what is above allows")
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<> p(b.sys);
       const auto top = b.sys.spawn<level>({.name = "top", .shutdown = 3s}, 10, &log);
       p.watch(top);
@@ -166,7 +166,7 @@ TEST_CASE("hooks: what they throw is reported and stops nothing") {
     void stopping(troupe::context&, const troupe::exit_reason&) { throw std::runtime_error("rude stop"); }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto r = b.sys.spawn<rude>({.name = "rude"});
     b.run();
     CHECK_FALSE(r.ended());
@@ -182,7 +182,7 @@ TEST_CASE("shutdown: stops everything, and the destructor does too") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto f = b.sys.spawn<family>({.name = "f"}, &log);
       const auto s = b.sys.spawn<slow>({}, &log);
       REQUIRE(s.tell(work{1}) == send_result::ok);
@@ -210,7 +210,7 @@ TEST_CASE("shutdown: ten thousand children of one parent stop in parallel") {
   };
   history log;
   {
-    bench b;
+    test_system b;
     const auto c = b.sys.spawn<crowd>({.shutdown = 4s, .stop_children = troupe::stop_order::parallel}, &log);
     b.run();
     const auto began = b.sys.now();

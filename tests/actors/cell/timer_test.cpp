@@ -10,7 +10,7 @@ struct tick {
 };
 struct start {
   troupe::duration period;
-  troupe::missed how;
+  troupe::missed_tick how;
   troupe::duration busy;
 };
 struct arm {
@@ -55,7 +55,7 @@ struct clockwork {
 
 TEST_CASE("after: one message, at its time") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<at> p(b.sys);
     const auto c = b.sys.spawn<clockwork>({}, p.ref());
     REQUIRE(c.tell(arm{250ms, 1}) == send_result::ok);
@@ -69,7 +69,7 @@ TEST_CASE("after: one message, at its time") {
 
 TEST_CASE("after: cancelled before its time, it never comes") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<at> p(b.sys);
     const auto c = b.sys.spawn<clockwork>({}, p.ref());
     REQUIRE(c.tell(arm{250ms, 1}) == send_result::ok);
@@ -80,7 +80,7 @@ TEST_CASE("after: cancelled before its time, it never comes") {
 }
 
 TEST_CASE("after: many one after the other leave nothing behind") {
-  bench b;
+  test_system b;
   probe<at> p(b.sys);
   const auto c = b.sys.spawn<clockwork>({}, p.ref());
   const auto once = [&] {
@@ -95,9 +95,9 @@ TEST_CASE("after: many one after the other leave nothing behind") {
 
 TEST_CASE("every: late ticks are skipped, delayed, or delivered in a burst") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<at> p(b.sys);
-    const auto expect = [&](troupe::missed how, std::vector<std::int64_t> times) {
+    const auto expect = [&](troupe::missed_tick how, std::vector<std::int64_t> times) {
       const auto c = b.sys.spawn<clockwork>({}, p.ref());
       REQUIRE(c.tell(start{100ms, how, 250ms}) == send_result::ok);
       for (const auto t : times) CHECK(p.expect<at>() == at{0, t});
@@ -105,17 +105,17 @@ TEST_CASE("every: late ticks are skipped, delayed, or delivered in a burst") {
       p.expect_nothing_for(1s);
     };
     // The first is handled from 100 to 350 ms. The one due at 200 waits, at most one does.
-    expect(troupe::missed::skip, {100, 350, 400, 500});
-    expect(troupe::missed::delay, {100, 350, 450, 550});
-    expect(troupe::missed::burst, {100, 350, 350, 400, 500});
+    expect(troupe::missed_tick::skip, {100, 350, 400, 500});
+    expect(troupe::missed_tick::delay, {100, 350, 450, 550});
+    expect(troupe::missed_tick::burst, {100, 350, 350, 400, 500});
   });
 }
 
 TEST_CASE("every: a timer that is cancelled ticks no more") {
-  bench b;
+  test_system b;
   probe<at> p(b.sys);
   const auto c = b.sys.spawn<clockwork>({}, p.ref());
-  REQUIRE(c.tell(start{100ms, troupe::missed::skip, {}}) == send_result::ok);
+  REQUIRE(c.tell(start{100ms, troupe::missed_tick::skip, {}}) == send_result::ok);
   CHECK(p.expect<at>() == at{0, 100});
   CHECK(p.expect<at>() == at{0, 200});
   REQUIRE(c.tell(cancel{}) == send_result::ok);
@@ -135,7 +135,7 @@ TEST_CASE("every: timers of one message type do not take each other's ticks") {
     };
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       b.sys.spawn<many>({}, 5, &log);
       b.advance(100ms);
       CHECK(log.size() == 50);
@@ -151,17 +151,17 @@ TEST_CASE("every: refuses a period that is not positive") {
     explicit bad(troupe::context& ctx) { ctx.every(0s, tick{}); }
     void handle(tick) {}
   };
-  bench b;
+  test_system b;
   CHECK_THROWS_WITH(b.sys.spawn<bad>({.name = "bad"}), Catch::Contains("period") && Catch::Contains("/bad"));
 }
 
 TEST_CASE("timers: die with their incarnation") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<at> p(b.sys);
     const auto c = b.sys.spawn<clockwork>({}, p.ref());
     REQUIRE(c.tell(arm{250ms, 1}) == send_result::ok);
-    REQUIRE(c.tell(start{100ms, troupe::missed::burst, {}}) == send_result::ok);
+    REQUIRE(c.tell(start{100ms, troupe::missed_tick::burst, {}}) == send_result::ok);
     REQUIRE(c.tell(crash{}) == send_result::ok);
     p.expect_nothing_for(10s);
     REQUIRE(c.tell(arm{250ms, 2}) == send_result::ok);
@@ -176,7 +176,7 @@ TEST_CASE("timers: those armed by the stopping hook die too") {
     void stopping(troupe::context& ctx, const troupe::exit_reason&) { ctx.after(1s, tick{}); }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto s = b.sys.spawn<stubborn>();
     b.run();
     b.sys.stop(s);

@@ -32,7 +32,7 @@ constexpr troupe::mailbox_options draining{.when_stopped = troupe::on_stop::drai
 
 TEST_CASE("until_stopped: a stop ends the wait, and what follows is finished") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<said> p(b.sys);
     const auto w = b.sys.spawn<worker>({.mailbox = draining}, p.ref());
     REQUIRE(w.tell(go{}) == send_result::ok);
@@ -48,7 +48,7 @@ TEST_CASE("until_stopped: a stop ends the wait, and what follows is finished") {
 
 TEST_CASE("until_stopped: what is done first is a value, and the stop that follows finds no wait") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<said> p(b.sys);
     const auto w = b.sys.spawn<worker>({.mailbox = draining}, p.ref());
     REQUIRE(w.tell(go{}) == send_result::ok);
@@ -61,7 +61,7 @@ TEST_CASE("until_stopped: what is done first is a value, and the stop that follo
 
 TEST_CASE("until_stopped: after the stop a wait is not begun") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<said> p(b.sys);
     const auto w = b.sys.spawn<worker>({.mailbox = draining}, p.ref());
     REQUIRE(w.tell(go{}) == send_result::ok);
@@ -76,7 +76,7 @@ TEST_CASE("until_stopped: after the stop a wait is not begun") {
 
 TEST_CASE("until_stopped: an actor that does not drain is cancelled as a whole") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<said> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, p.ref());
     REQUIRE(w.tell(go{}) == send_result::ok);

@@ -11,7 +11,7 @@ using troupe::exit_kind;
 
 TEST_CASE("watch: the notice comes once, with the reason") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     const auto c = b.sys.spawn<counter>();
     p.watch(c);
@@ -27,7 +27,7 @@ TEST_CASE("watch: the notice comes once, with the reason") {
 
 TEST_CASE("watch: of an actor that has ended already notifies at once") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     const auto c = b.sys.spawn<counter>({.restart = troupe::restart::temporary});
     REQUIRE(c.tell(fail_now{"for good"}) == send_result::ok);
@@ -36,8 +36,8 @@ TEST_CASE("watch: of an actor that has ended already notifies at once") {
     p.watch(c);
     const auto d = p.expect<troupe::down>();
     CHECK(d.reason.kind() == exit_kind::error);
-    REQUIRE(d.reason.why() != nullptr);
-    CHECK(d.reason.why()->text() == "for good");
+    REQUIRE(d.reason.cause() != nullptr);
+    CHECK(d.reason.cause()->text() == "for good");
     p.expect_nothing();
   });
 }
@@ -75,7 +75,7 @@ TEST_CASE("watch: on threads, of an actor that was cut off as wedged notifies at
 
 TEST_CASE("watch: a restart is no end") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     const auto c = b.sys.spawn<counter>();
     p.watch(c);
@@ -113,7 +113,7 @@ TEST_CASE("unwatch: suppresses a notice that is already queued") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto x = b.sys.spawn<counter>();
       const auto y = b.sys.spawn<counter>();
       const auto z = b.sys.spawn<counter>();
@@ -138,7 +138,7 @@ TEST_CASE("unwatch: of a notice that is under way, and a watch after it") {
     again(troupe::any_ref x, troupe::any_ref y, history* h) : a(std::move(x)), b(std::move(y)), log(h) {}
     void started(troupe::context& ctx) { ctx.watch(a); }
     void handle(drop_both, troupe::context& ctx) {
-      ctx.sys().stop(a);
+      ctx.system().stop(a);
       ctx.watch(a);  // still alive: the same watch
       ctx.unwatch(a);
       ctx.watch(b);
@@ -151,7 +151,7 @@ TEST_CASE("unwatch: of a notice that is under way, and a watch after it") {
   for_each_seed(200, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto x = b.sys.spawn<counter>();
       const auto y = b.sys.spawn<counter>();
       const auto g = b.sys.spawn<again>({}, x, y, &log);
@@ -174,7 +174,7 @@ TEST_CASE("watch: two that watch each other may end in any order") {
     void handle(const troupe::down&, troupe::context& ctx) { ctx.stop(); }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     probe<> q(b.sys);
     const auto c = b.sys.spawn<mutual>();
@@ -188,7 +188,7 @@ TEST_CASE("watch: two that watch each other may end in any order") {
 
 TEST_CASE("dead letters: what is queued when an actor is stopped, and what it crashed on") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
     const auto c = b.sys.spawn<counter>({.name = "c"});
     REQUIRE(c.tell(fail_now{"x"}) == send_result::ok);
@@ -210,7 +210,7 @@ TEST_CASE("dead letters: what is queued when an actor is stopped, and what it cr
 }
 
 TEST_CASE("dead letters: a request whose asker waits is none, for the asker is told") {
-  bench b;
+  test_system b;
   troupe::testkit::dead_letter_probe lost(b.sys);
   struct stuck {
     using accepts = troupe::protocol<add, get>;
@@ -237,7 +237,7 @@ TEST_CASE("dead letters: a request whose asker waits is none, for the asker is t
 }
 
 TEST_CASE("names: an actor is found by name and by path, with the right protocol only") {
-  bench b;
+  test_system b;
   const auto c = b.sys.spawn<counter>({.name = "c"});
   CHECK(b.sys.register_name("the counter", c));
   CHECK(b.sys.register_name("the counter", c));
@@ -253,7 +253,7 @@ TEST_CASE("names: an actor is found by name and by path, with the right protocol
 
 TEST_CASE("names: outlast a restart, and end with the actor") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>();
     CHECK(b.sys.register_name("x", c));
     REQUIRE(c.tell(fail_now{"x"}) == send_result::ok);

@@ -17,7 +17,7 @@ struct parent {
   parent(troupe::context& ctx, gate* g) : child(ctx.spawn<hanging>({.name = "stuck", .shutdown = 20ms}, g)) {}
   void handle(end_child m, troupe::context& ctx) {
     if (m.by_kill) {
-      ctx.sys().kill(child);
+      ctx.system().kill(child);
     } else {
       ctx.stop(child);
     }

@@ -41,7 +41,7 @@ std::vector<int> up_to(int n) {
 
 TEST_CASE("large mailbox: takes a million messages, refuses the next, and handles each in order") {
   std::vector<int> seen;
-  bench b;
+  test_system b;
   const auto r = b.sys.spawn<recorder>({.name = "r", .mailbox = {.capacity = million}}, &seen);
   REQUIRE(r.tell(nap{1h}) == send_result::ok);
   b.run();
@@ -61,7 +61,7 @@ TEST_CASE("large mailbox: takes a million messages, refuses the next, and handle
 TEST_CASE("large mailbox: a request, a handler that waits, a crash and a restart keep the order") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     std::vector<int> seen;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto r = b.sys.spawn<recorder>({.mailbox = {.capacity = large}}, &seen);
     (void)r.tell(note{0, 0});
     (void)r.tell(nap{1s});
@@ -79,7 +79,7 @@ TEST_CASE("large mailbox: what is queued at a stop bounces, or is drained") {
   for (const auto when : {troupe::on_stop::bounce, troupe::on_stop::drain}) {
     for_each_seed(seeds, [when](std::uint64_t seed) {
       std::vector<int> seen;
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto r = b.sys.spawn<recorder>({.mailbox = {.capacity = large, .when_stopped = when}}, &seen);
       (void)r.tell(nap{1s});
       for (int i = 0; i < 100; ++i) (void)r.tell(note{0, i});
@@ -96,7 +96,7 @@ TEST_CASE("large mailbox: what is queued at a stop bounces, or is drained") {
 TEST_CASE("large mailbox: a sender waits for room, and is not overtaken") {
   std::vector<int> seen;
   bool sent = false;
-  bench b;
+  test_system b;
   const auto r = b.sys.spawn<recorder>({.mailbox = {.capacity = large}}, &seen);
   (void)r.tell(nap{1s});
   b.run();

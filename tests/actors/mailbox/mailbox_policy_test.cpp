@@ -28,7 +28,7 @@ struct slow {
   history* log;
 };
 
-troupe::ref<price, hold, total> busy(bench& b, history* log, troupe::mailbox_options m) {
+troupe::ref<price, hold, total> busy(test_system& b, history* log, troupe::mailbox_options m) {
   const auto r = b.sys.spawn<slow>({.name = "slow", .mailbox = m}, log);
   REQUIRE(r.tell(hold{}) == send_result::ok);
   b.run();
@@ -44,7 +44,7 @@ send_result quote(const troupe::ref<price, hold, total>& r, int symbol, int valu
 TEST_CASE("drop_newest: tell says ok, and what finds no room is a dead letter; ask hears of it, send waits") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     dead_letter_probe lost(b.sys);
     // One of the three is the message in work.
     const auto r = busy(b, &log, {.capacity = 3, .policy = troupe::drop_newest});
@@ -65,7 +65,7 @@ TEST_CASE("drop_newest: tell says ok, and what finds no room is a dead letter; a
 TEST_CASE("drop_oldest: the newest are kept, in order, and no sender waits") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     dead_letter_probe lost(b.sys);
     const auto r = busy(b, &log, {.capacity = 3, .policy = troupe::drop_oldest});
     for (int i = 0; i < 10; ++i) CHECK(quote(r, i, i) == send_result::ok);
@@ -84,7 +84,7 @@ TEST_CASE("drop_oldest: the newest are kept, in order, and no sender waits") {
 
 TEST_CASE("drop_oldest: a request that is lost is answered with full, and is no dead letter") {
   history log;
-  bench b;
+  test_system b;
   dead_letter_probe lost(b.sys);
   const auto r = busy(b, &log, {.capacity = 1, .policy = troupe::drop_oldest});
   const auto answer = b.await([](troupe::ref<price, hold, total> to) -> troupe::task<troupe::result<int>> {
@@ -100,7 +100,7 @@ TEST_CASE("drop_oldest: a request that is lost is answered with full, and is no 
 TEST_CASE("coalesce: the last value of each key, in the place of the first; other messages are left alone") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     dead_letter_probe lost(b.sys);
     const auto r = busy(b, &log, {.capacity = 8, .policy = troupe::coalesce<&price::symbol>});
     for (int round = 0; round < 5; ++round) {
@@ -129,7 +129,7 @@ TEST_CASE("coalesce: with more keys than room the oldest goes; the key may be a 
     history* log;
   };
   history log;
-  bench b;
+  test_system b;
   dead_letter_probe lost(b.sys);
   const auto policy = GENERATE(0, 1) == 0
                           ? troupe::coalesce<&named::name>
@@ -147,7 +147,7 @@ TEST_CASE(
     "drop_oldest: what is queued survives a restart, bounces at a stop, and is drained when asked for") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     dead_letter_probe lost(b.sys);
     const auto drain = seed % 2 == 0 ? troupe::on_stop::drain : troupe::on_stop::bounce;
     const auto r = busy(b, &log, {.capacity = 3, .when_stopped = drain, .policy = troupe::drop_oldest});

@@ -66,7 +66,7 @@ struct above {
 TEST_CASE("ask above: a descendant that drains gets closed at once from an actor that restarts") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     record r;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto a = b.sys.spawn<above>({.name = "a"}, &r);
     const auto other = b.sys.spawn<below>({}, a, &r);  // what others ask waits for the next incarnation
     REQUIRE(b.sys.at<begin>("/a/m/b")->tell(begin{.nap = 1s}) == send_result::ok);
@@ -85,7 +85,7 @@ TEST_CASE("ask above: a descendant that drains gets closed at once from an actor
 TEST_CASE("ask above: also what it asked before it was told to stop") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     record r;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto a = b.sys.spawn<above>({.name = "a"}, &r);
     REQUIRE(a.tell(doze{1h}) == send_result::ok);
     b.run();
@@ -105,7 +105,7 @@ TEST_CASE("ask above: also what it asked before it was told to stop") {
 TEST_CASE("ask above: a descendant that is stopped by hand still has its answer") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     record r;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     (void)b.sys.spawn<above>({.name = "a"}, &r);
     const auto low = b.sys.at<begin>("/a/m/b").value();
     REQUIRE(low.tell(begin{.nap = 1s}) == send_result::ok);

@@ -58,25 +58,25 @@ struct outcome {
   troupe::time_point when;
 };
 
-/// Asks with `cancels`, and reports.
+/// Asks with `cancel_on_timeout`, and reports.
 struct asker {
   using accepts = troupe::protocol<go>;
   asker(troupe::ref<work> t, troupe::ref<outcome> r) : to(std::move(t)), report(std::move(r)) {}
   troupe::task<void> handle(go m, troupe::context& ctx) {
-    const auto r = co_await to.ask(work{m.takes}, m.deadline, troupe::cancels);
+    const auto r = co_await to.ask(work{m.takes}, m.deadline, troupe::cancel_on_timeout);
     (void)report.tell(outcome{code_of(r), ctx.now()});
   }
   troupe::ref<work> to;
   troupe::ref<outcome> report;
 };
 
-/// Hands each request on to the next one, with `cancels`.
+/// Hands each request on to the next one, with `cancel_on_timeout`.
 struct between {
   using accepts = troupe::protocol<work>;
   between(troupe::ref<work> t, ledger* l) : to(std::move(t)), book(l) {}
   troupe::task<int> handle(work m) {
     entry e(*book);
-    const auto r = co_await to.ask(m, 1h, troupe::cancels);
+    const auto r = co_await to.ask(m, 1h, troupe::cancel_on_timeout);
     e.finish();
     co_return r.value_or(-1);
   }
@@ -97,7 +97,7 @@ TEST_CASE("deadline: a handler sees when its asker gives up") {
     int handle(get, troupe::context& ctx) { return ctx.deadline() == troupe::time_point::max() ? 1 : 0; }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<clock>();
     CHECK(b.await(c.ask(work{100ms}, 400ms)).value() == 1);
     CHECK(b.await(c.ask(get{}, troupe::forever)).value() == 1);
@@ -126,7 +126,7 @@ TEST_CASE("deadline: what a handler asks ends with the request that it works on"
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto last = b.sys.spawn<worker>({}, &book);
     const auto middle = b.sys.spawn<nested>({}, last, p.ref());
@@ -145,10 +145,10 @@ TEST_CASE("deadline: what a handler asks ends with the request that it works on"
   });
 }
 
-TEST_CASE("cancels: at the deadline the work for the request is unwound, and the actor lives on") {
+TEST_CASE("cancel_on_timeout: at the deadline the work for the request is unwound, and the actor lives on") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     const auto a = b.sys.spawn<asker>({}, w, p.ref());
@@ -161,7 +161,7 @@ TEST_CASE("cancels: at the deadline the work for the request is unwound, and the
     CHECK(b.sys.now() - now == 1ms);
     CHECK(b.sys.counters().restarts == 0);
     // From a task as well.
-    CHECK(code_of(b.await(w.ask(work{1h}, 10ms, troupe::cancels))) == errc::timeout);
+    CHECK(code_of(b.await(w.ask(work{1h}, 10ms, troupe::cancel_on_timeout))) == errc::timeout);
     b.run();
     CHECK(book.undone == 2);
     // And not unless it was asked for.
@@ -172,12 +172,12 @@ TEST_CASE("cancels: at the deadline the work for the request is unwound, and the
   });
 }
 
-TEST_CASE("cancels: an asker that is stopped, crashes, or is cancelled takes its request along") {
+TEST_CASE("cancel_on_timeout: an asker that is stopped, crashes, or is cancelled takes its request along") {
   struct scoped {
     using accepts = troupe::protocol<go>;
     scoped(troupe::ref<work> t, troupe::ref<outcome> r) : to(std::move(t)), report(std::move(r)) {}
     static troupe::task<int> inner(troupe::ref<work> to, troupe::duration takes) {
-      co_return (co_await to.ask(work{takes}, 1h, troupe::cancels)).value();
+      co_return (co_await to.ask(work{takes}, 1h, troupe::cancel_on_timeout)).value();
     }
     troupe::task<void> handle(go m, troupe::context& ctx) {
       const auto r = co_await troupe::with_timeout(inner(to, m.takes), m.deadline);
@@ -188,7 +188,7 @@ TEST_CASE("cancels: an asker that is stopped, crashes, or is cancelled takes its
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     const auto a = b.sys.spawn<asker>({}, w, p.ref());
@@ -211,10 +211,10 @@ TEST_CASE("cancels: an asker that is stopped, crashes, or is cancelled takes its
   });
 }
 
-TEST_CASE("cancels: a request that is still queued is dropped unhandled") {
+TEST_CASE("cancel_on_timeout: a request that is still queued is dropped unhandled") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     const auto a = b.sys.spawn<asker>({}, w, p.ref());
@@ -239,18 +239,18 @@ TEST_CASE("cancels: a request that is still queued is dropped unhandled") {
     const auto c = b.sys.spawn(session, {}, &book);
     REQUIRE(c.tell(work{1s}) == send_result::ok);
     b.run();
-    CHECK(code_of(b.await(c.ask(work{1s}, 100ms, troupe::cancels))) == errc::timeout);
+    CHECK(code_of(b.await(c.ask(work{1s}, 100ms, troupe::cancel_on_timeout))) == errc::timeout);
     b.advance(10s);
     CHECK(book.begun == 3);
     CHECK(b.await(c.ask(work{1ms})).value() == 1);
   });
 }
 
-TEST_CASE("cancels: travels down a chain of asks") {
+TEST_CASE("cancel_on_timeout: travels down a chain of asks") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger bottom;
     ledger middle;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::ref<work> to = b.sys.spawn<worker>({}, &bottom);
     const auto last = to;
     for (int i = 0; i < 5; ++i) to = b.sys.spawn<between>({}, to, &middle);
@@ -268,7 +268,7 @@ TEST_CASE("cancels: travels down a chain of asks") {
   });
 }
 
-TEST_CASE("cancels: a handler that goes on after it was cancelled answers nobody") {
+TEST_CASE("cancel_on_timeout: a handler that goes on after it was cancelled answers nobody") {
   struct stubborn {
     using accepts = troupe::protocol<work, get>;
     troupe::task<int> handle(work m) {
@@ -280,16 +280,16 @@ TEST_CASE("cancels: a handler that goes on after it was cancelled answers nobody
     int cancelled = 0;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto s = b.sys.spawn<stubborn>();
     for (int i = 1; i <= 3; ++i) {
-      CHECK(code_of(b.await(s.ask(work{1h}, 10ms, troupe::cancels))) == errc::timeout);
+      CHECK(code_of(b.await(s.ask(work{1h}, 10ms, troupe::cancel_on_timeout))) == errc::timeout);
       CHECK(b.await(s.ask(get{})).value() == i);
     }
   });
 }
 
-TEST_CASE("cancels: has no effect on who took the obligation") {
+TEST_CASE("cancel_on_timeout: has no effect on who took the obligation") {
   struct later {
     using accepts = troupe::protocol<work, get>;
     explicit later(ledger* l) : book(l) {}
@@ -304,18 +304,19 @@ TEST_CASE("cancels: has no effect on who took the obligation") {
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto l = b.sys.spawn<later>({}, &book);
-    CHECK(code_of(b.await(l.ask(work{1s}, 10ms, troupe::cancels))) == errc::timeout);
+    CHECK(code_of(b.await(l.ask(work{1s}, 10ms, troupe::cancel_on_timeout))) == errc::timeout);
     CHECK(b.await(l.ask(get{})).value() == 1);
     CHECK(book.done == 1);
   });
 }
 
-TEST_CASE("cancels: at the very moment of the reply, of a crash, or of a stop there is one outcome") {
+TEST_CASE(
+    "cancel_on_timeout: at the very moment of the reply, of a crash, or of a stop there is one outcome") {
   for_each_seed(200, [](std::uint64_t seed) {
     ledger book;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, &book);
     for (int how = 0; how < 3; ++how) {
@@ -352,7 +353,8 @@ TEST_CASE("cancels: at the very moment of the reply, of a crash, or of a stop th
   });
 }
 
-TEST_CASE("cancels: on threads, deadlines, stops, crashes and replies at once leave nothing behind") {
+TEST_CASE(
+    "cancel_on_timeout: on threads, deadlines, stops, crashes and replies at once leave nothing behind") {
   const troupe::testkit::leak_guard memory;
   ledger bottom;
   ledger middle;

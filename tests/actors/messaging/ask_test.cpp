@@ -78,7 +78,7 @@ struct asker {
 
 TEST_CASE("ask: a handler answers with a value, a task, or an error") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     CHECK(b.await(b.sys.spawn<at_once>().ask(twice{4})).value() == 8);
     CHECK(b.await(b.sys.spawn<as_task>().ask(twice{4})).value() == 8);
     CHECK(code_of(b.await(b.sys.spawn<as_error>().ask(twice{4}))) == errc::not_found);
@@ -92,7 +92,7 @@ TEST_CASE("ask: a handler answers with a value, a task, or an error") {
 
 TEST_CASE("ask: a handler may answer later") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<result_of> p(b.sys);
     const auto l = b.sys.spawn<later>();
     REQUIRE(b.sys.spawn<asker>({}, l, p.ref()).tell(go{}) == send_result::ok);
@@ -104,7 +104,7 @@ TEST_CASE("ask: a handler may answer later") {
 
 TEST_CASE("ask: an obligation that is dropped closes the ask") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<result_of> p(b.sys);
     const auto l = b.sys.spawn<later>({}, true);
     REQUIRE(b.sys.spawn<asker>({}, l, p.ref()).tell(go{}) == send_result::ok);
@@ -132,7 +132,7 @@ TEST_CASE("ask: an obligation may be met from another thread") {
 
 TEST_CASE("ask: a full mailbox says full at once, an ended actor closed") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<result_of> p(b.sys);
     const auto t = b.sys.spawn<as_task>({.mailbox = {.capacity = 1}});
     REQUIRE(b.sys.spawn<asker>({}, t, p.ref()).tell(go{}) == send_result::ok);
@@ -146,7 +146,7 @@ TEST_CASE("ask: a full mailbox says full at once, an ended actor closed") {
 
 TEST_CASE("ask: times out exactly, and the late reply is dropped without a trace") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<result_of> p(b.sys);
     const auto t = b.sys.spawn<as_task>();
     const auto began = b.sys.now();
@@ -160,7 +160,7 @@ TEST_CASE("ask: times out exactly, and the late reply is dropped without a trace
 
 TEST_CASE("ask: a deadline at the very moment of the reply leaves one outcome") {
   for_each_seed(200, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<result_of> p(b.sys);
     const auto t = b.sys.spawn<as_task>();
     REQUIRE(b.sys.spawn<asker>({}, t, p.ref(), 1s).tell(go{}) == send_result::ok);
@@ -183,7 +183,7 @@ TEST_CASE("ask: a crash fails the ask with the cause") {
     }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     for (const troupe::ref<twice>& r : {troupe::ref<twice>(b.sys.spawn<crasher>({.name = "printer"})),
                                         troupe::ref<twice>(b.sys.spawn<late_crasher>())}) {
       const auto got = b.await(r.ask(twice{1}));
@@ -206,7 +206,7 @@ TEST_CASE("ask: an actor that asks itself is refused at once") {
     }
     troupe::ref<result_of> report;
   };
-  bench b;
+  test_system b;
   probe<result_of> p(b.sys);
   REQUIRE(b.sys.spawn<selfish>({}, p.ref()).tell(go{}) == send_result::ok);
   CHECK(p.expect<result_of>().code == errc::would_deadlock);
@@ -214,7 +214,7 @@ TEST_CASE("ask: an actor that asks itself is refused at once") {
 
 TEST_CASE("ask: the asker may be stopped while it waits") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<result_of> p(b.sys);
     const auto t = b.sys.spawn<as_task>();
     const auto a = b.sys.spawn<asker>({}, t, p.ref());
@@ -230,7 +230,7 @@ TEST_CASE("ask: the asker may be stopped while it waits") {
 }
 
 TEST_CASE("ask: a probe answers, or drops, what it is asked") {
-  bench b;
+  test_system b;
   probe<twice> asked(b.sys);
   probe<result_of> p(b.sys);
   REQUIRE(b.sys.spawn<asker>({}, asked.ref(), p.ref()).tell(go{}) == send_result::ok);
@@ -247,7 +247,7 @@ TEST_CASE("ask: a probe answers, or drops, what it is asked") {
 
 TEST_CASE("ask: a request may also be told, and its answer goes nowhere") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto t = b.sys.spawn<at_once>();
     CHECK(t.tell(twice{1}) == send_result::ok);
     CHECK(b.await(t.ask(twice{1})).value() == 2);
@@ -259,12 +259,12 @@ TEST_CASE("block_on: is refused on a worker") {
     using accepts = troupe::protocol<go>;
     blocker(troupe::ref<twice> t, troupe::ref<result_of> r) : to(std::move(t)), report(std::move(r)) {}
     void handle(go, troupe::context& ctx) {
-      (void)report.tell(result_of{code_of(ctx.sys().block_on(to.ask(twice{1}))), 0});
+      (void)report.tell(result_of{code_of(ctx.system().block_on(to.ask(twice{1}))), 0});
     }
     troupe::ref<twice> to;
     troupe::ref<result_of> report;
   };
-  bench b;
+  test_system b;
   probe<result_of> p(b.sys);
   REQUIRE(b.sys.spawn<blocker>({}, b.sys.spawn<at_once>(), p.ref()).tell(go{}) == send_result::ok);
   CHECK(p.expect<result_of>().code == errc::on_worker);

@@ -71,7 +71,7 @@ play sends_beside_a_timer(stage to, troupe::duration before, troupe::duration ti
 }
 
 // Of two that wait for each other one is refused, and so the other one is answered.
-void one_is_refused(bench& b, probe<outcome>& p) {
+void one_is_refused(test_system& b, probe<outcome>& p) {
   const auto first = p.expect<outcome>(1s);
   const auto second = p.expect<outcome>(1s);
   CHECK(first.code == errc::would_deadlock);
@@ -85,7 +85,7 @@ void one_is_refused(bench& b, probe<outcome>& p) {
 TEST_CASE("deadlock: an actor that receives while it waits for an answer is asked back") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     for (const bool asks_first : {true, false}) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<outcome> p(b.sys);
       b.sys.spawn(two_at_once, {}, asks_first, p.ref());
       const auto o = p.expect<outcome>(1s);
@@ -98,7 +98,7 @@ TEST_CASE("deadlock: an actor that receives while it waits for an answer is aske
 
 TEST_CASE("deadlock: a wait that another one beside it may end is no edge") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>(named("one"));
     const stage two = b.sys.spawn<player>(named("two"));
@@ -123,7 +123,7 @@ TEST_CASE("deadlock: a cycle is found although one of it had something else to d
   for_each_seed(2 * seeds, [](std::uint64_t seed) {
     // The mail of the second kind waits outside of the mailbox's word.
     for (const auto& policy : {troupe::reject, troupe::drop_oldest}) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<outcome> p(b.sys);
       const stage one = b.sys.spawn<player>({.name = "one", .mailbox = {.policy = policy}});
       const stage two = b.sys.spawn<player>(named("two"));
@@ -137,7 +137,7 @@ TEST_CASE("deadlock: a cycle is found although one of it had something else to d
 
 TEST_CASE("deadlock: two that wait for room in each other are told so, whatever timers are due") {
   for_each_seed(2 * seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>(named("one", 1));
     const stage two = b.sys.spawn<player>(named("two", 1));

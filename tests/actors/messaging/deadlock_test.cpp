@@ -6,7 +6,7 @@ using namespace actors_test;
 TEST_CASE("deadlock: a cycle of asks is refused at once, with its path") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     for (const std::size_t n : {2U, 3U, 10U}) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<outcome> p(b.sys);
       std::vector<asked> all;
       std::string path;
@@ -48,7 +48,7 @@ TEST_CASE("deadlock: the refused request is not handled later") {
       int handle(turn) { return ++*handled; }
       int* handled;
     };
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     int turns = 0;
     const auto one = b.sys.spawn<counting>({}, &turns);
@@ -74,7 +74,7 @@ TEST_CASE("deadlock: the refused request is not handled later") {
 TEST_CASE("deadlock: full sends, and sends and asks mixed") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<outcome> p(b.sys);
       const stage one = b.sys.spawn<player>(named("one", 1));
       const stage two = b.sys.spawn<player>(named("two", 1));
@@ -88,7 +88,7 @@ TEST_CASE("deadlock: full sends, and sends and asks mixed") {
       p.expect_nothing_for(10s);
     }
     for (const bool ask_first : {true, false}) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<outcome> p(b.sys);
       const stage one = b.sys.spawn<player>(named("one", 1));
       const stage two = b.sys.spawn<player>(named("two", 2));
@@ -110,7 +110,7 @@ TEST_CASE("deadlock: full sends, and sends and asks mixed") {
 }
 
 TEST_CASE("deadlock: an actor that waits for itself is told so") {
-  bench b;
+  test_system b;
   probe<outcome> p(b.sys);
   const stage one = b.sys.spawn<player>(named("one", 1));
   REQUIRE(one.tell(asks(one, 1ms, p.ref())) == send_result::ok);
@@ -122,7 +122,7 @@ TEST_CASE("deadlock: an actor that waits for itself is told so") {
 
 TEST_CASE("deadlock: a request that was sent before counts from when it is awaited") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>(named("one"));
     const stage two = b.sys.spawn<player>(named("two"));
@@ -155,7 +155,7 @@ TEST_CASE("deadlock: a request that was sent before counts from when it is await
 
 TEST_CASE("deadlock: a coroutine actor blocks its mailbox too, but not in receive()") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>(named("one"));
     const auto session = [](troupe::context& ctx, troupe::inbox<ping> in, stage to,
@@ -181,7 +181,7 @@ TEST_CASE("deadlock: a coroutine actor blocks its mailbox too, but not in receiv
 
 TEST_CASE("deadlock: shapes that are no cycles are not refused") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const asked top = b.sys.spawn<relay>({}, p.ref());
     const asked left = b.sys.spawn<relay>({}, p.ref());
@@ -202,7 +202,7 @@ TEST_CASE("deadlock: shapes that are no cycles are not refused") {
 
 TEST_CASE("deadlock: who sleeps waits for nobody, and is asked again") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>();
     const stage two = b.sys.spawn<player>();
@@ -244,7 +244,7 @@ TEST_CASE("deadlock: a request that was handed on waits for somebody else") {
     troupe::ref<outcome> report;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>();
     const auto d = b.sys.spawn<desk>({}, b.sys.spawn<clerk>(), one, p.ref());
@@ -266,7 +266,7 @@ TEST_CASE("deadlock: a request that was handed on waits for somebody else") {
 
 TEST_CASE("deadlock: an edge goes with a timeout, a stop, a crash and a restart") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>(named("one"));
     const stage two = b.sys.spawn<player>(named("two"));
@@ -311,7 +311,7 @@ TEST_CASE("deadlock: an edge goes with a timeout, a stop, a crash and a restart"
 
 TEST_CASE("deadlock: random waits end, by an answer or by a refusal") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed, .slowest_slice = 100us});
+    test_system b({.seed = seed, .max_slice_time = 100us});
     probe<outcome> p(b.sys, {.mailbox = {.capacity = 10'000}});
     std::vector<asked> all;
     for (int i = 0; i < 6; ++i) all.push_back(b.sys.spawn<relay>({}, p.ref()));

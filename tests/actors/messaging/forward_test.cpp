@@ -70,7 +70,7 @@ struct seen {
 
 /// An actor that works, one before it that hands on after a while, and one that hands on to that at once.
 struct chain {
-  explicit chain(bench& b, seen& s)
+  explicit chain(test_system& b, seen& s)
       : last(b.sys.spawn<back>({}, &s.deadlines, &s.cancelled)),
         middle(b.sys.spawn(slow_front, {}, jobs(last))),
         first(b.sys.spawn<front>({}, middle)) {}
@@ -90,7 +90,7 @@ task<void> asks_job(jobs to, std::string text, troupe::ref<outcome> report, std:
 TEST_CASE("forward: the asker is answered by the last one, by the deadline it gave") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const chain line(b, s);
     const auto began = b.sys.now();
     CHECK(b.await(line.first.ask(job{"x"}, 1s)).value() == "x+!");
@@ -104,16 +104,16 @@ TEST_CASE("forward: the asker is answered by the last one, by the deadline it ga
 TEST_CASE("forward: a request that is given up is not worked on any more, wherever it is") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const chain line(b, s);
     // In work; then behind the next one in the last one's mailbox; then in the middle.
-    CHECK(b.await(line.first.ask(job{"slow"}, 10ms, troupe::cancels)).error() == errc::timeout);
+    CHECK(b.await(line.first.ask(job{"slow"}, 10ms, troupe::cancel_on_timeout)).error() == errc::timeout);
     b.run();
     CHECK(s.cancelled == 1);
     const auto sleeps = play{[](context&) -> task<void> { co_await troupe::sleep_for(50ms); }};
     REQUIRE(line.last.tell(sleeps) == send_result::ok);
-    CHECK(b.await(line.first.ask(job{"slow"}, 10ms, troupe::cancels)).error() == errc::timeout);
-    CHECK(b.await(line.first.ask(job{"slow"}, 500us, troupe::cancels)).error() == errc::timeout);
+    CHECK(b.await(line.first.ask(job{"slow"}, 10ms, troupe::cancel_on_timeout)).error() == errc::timeout);
+    CHECK(b.await(line.first.ask(job{"slow"}, 500us, troupe::cancel_on_timeout)).error() == errc::timeout);
     b.advance(1s);
     CHECK(s.cancelled == 1);
     CHECK(s.deadlines.size() == 1);
@@ -124,7 +124,7 @@ TEST_CASE("forward: a request that is given up is not worked on any more, wherev
 TEST_CASE("forward: the wait goes along: a cycle that it closes, or that is closed later, is refused") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto last = b.sys.spawn<back>({.name = "last"}, &s.deadlines, &s.cancelled);
     const auto middle = b.sys.spawn(slow_front, {.name = "middle"}, jobs(last));
@@ -165,7 +165,7 @@ TEST_CASE("forward: the wait goes along: a cycle that it closes, or that is clos
 TEST_CASE("forward: back to the asker, to the full and to the dead") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto last = b.sys.spawn<back>({.mailbox = {.capacity = 1}}, &s.deadlines, &s.cancelled);
     const auto first = b.sys.spawn<front>({}, jobs(last));
@@ -198,7 +198,7 @@ TEST_CASE("forward: what is no request of that type, or answered, is refused wit
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     seen s;
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto last = b.sys.spawn<back>({}, &s.deadlines, &s.cancelled);
     const auto m = b.sys.spawn<mixes_up>({}, jobs(last));
     const auto wrong = b.await(m.ask(other_job{}));
@@ -232,8 +232,8 @@ TEST_CASE("forward: on threads, askers give up while their requests are handed o
         for (int i = 0; i < 500; ++i) {
           const auto limit = troupe::duration(1 + i % 50 * 1000);
           job asked{"x"};
-          const auto r =
-              co_await first.ask(std::move(asked), i % 3 == 0 ? troupe::forever : limit, troupe::cancels);
+          const auto r = co_await first.ask(std::move(asked), i % 3 == 0 ? troupe::forever : limit,
+                                            troupe::cancel_on_timeout);
           if (r ? *r != "x++" : r.error() != errc::timeout) ++bad;
         }
         (void)report.tell(outcome{"", errc{}, std::to_string(bad)});

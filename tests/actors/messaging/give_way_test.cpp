@@ -46,7 +46,7 @@ void gives_way(How how, bool stopped) {
   for_each_seed(5, [&](std::uint64_t seed) {
     std::atomic<bool> enough{false};
     std::atomic<int> turns{0};
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto gone = b.sys.spawn<counter>();
     b.sys.stop(gone);
     b.run();

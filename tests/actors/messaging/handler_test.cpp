@@ -54,7 +54,7 @@ troupe::task<void> collector(troupe::context&, troupe::inbox<work, size, bye> in
 
 TEST_CASE("coroutine handler: the next message waits until it is done") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, p.ref());
     const auto began = b.sys.now();
@@ -69,7 +69,7 @@ TEST_CASE("coroutine handler: the next message waits until it is done") {
 
 TEST_CASE("coroutine handler: a timer that is due waits for it too") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, p.ref());
     REQUIRE(w.tell(work{0}) == send_result::ok);
@@ -81,7 +81,7 @@ TEST_CASE("coroutine handler: a timer that is due waits for it too") {
 
 TEST_CASE("coroutine handler: a stop does not wait for it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto w = b.sys.spawn<worker>({}, p.ref());
     REQUIRE(w.tell(work{1}) == send_result::ok);
@@ -121,7 +121,7 @@ TEST_CASE("coroutine handler: a stop unwinds it, innermost first, and runs nothi
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto n = b.sys.spawn<nested>({}, &log);
       REQUIRE(n.tell(work{1}) == send_result::ok);
       b.run();
@@ -144,7 +144,7 @@ TEST_CASE("coroutine handler: stopping oneself takes effect after it") {
     troupe::ref<done> to;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     probe<> ends(b.sys);
     const auto q = b.sys.spawn<quitter>({}, p.ref());
@@ -169,7 +169,7 @@ TEST_CASE("coroutine handler: one that awaits without suspending gives way to ot
     }
     troupe::ref<done> to;
   };
-  bench b;
+  test_system b;
   probe<done> p(b.sys);
   const auto x = b.sys.spawn<busy>({}, p.ref());
   REQUIRE(x.tell(work{1}) == send_result::ok);
@@ -210,7 +210,7 @@ TEST_CASE("coroutine handler: what yields goes on when others have had their tur
 
 TEST_CASE("inbox: a coroutine receives what it is sent, and ends the actor by returning") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     probe<> ends(b.sys);
     const auto c = b.sys.spawn(&collector, {.name = "collector"}, p.ref());
@@ -227,7 +227,7 @@ TEST_CASE("inbox: a coroutine receives what it is sent, and ends the actor by re
 
 TEST_CASE("inbox: receive_for gives up after its time, and receives again") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto patient = [](troupe::context&, troupe::inbox<work> in,
                             troupe::ref<done> to) -> troupe::task<void> {
@@ -249,7 +249,7 @@ TEST_CASE("inbox: receive_for gives up after its time, and receives again") {
 
 TEST_CASE("inbox: a message at the very moment receive_for gives up is not lost") {
   for_each_seed(200, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     struct prompt {
       using accepts = troupe::protocol<tick>;
@@ -271,7 +271,7 @@ TEST_CASE("inbox: a message at the very moment receive_for gives up is not lost"
 
 TEST_CASE("inbox: a crash restarts the coroutine from its beginning, with what is queued") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto fragile = [](troupe::context& ctx, troupe::inbox<work> in,
                             troupe::ref<done> to) -> troupe::task<void> {
@@ -308,7 +308,7 @@ constexpr troupe::mailbox_options draining{.when_stopped = troupe::on_stop::drai
 
 TEST_CASE("inbox: next() yields nothing once a stopped actor has drained, and the coroutine goes on") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     probe<> end(b.sys);
     const auto idle = seed % 2 == 0;  // it waits in next() when it is stopped, or works
@@ -327,7 +327,7 @@ TEST_CASE("inbox: next() yields nothing once a stopped actor has drained, and th
 
 TEST_CASE("inbox: what follows the last message has the shutdown time, and no more") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto c = b.sys.spawn(&polite, {.mailbox = draining, .shutdown = 500ms}, p.ref());
     p.watch(c);
@@ -340,7 +340,7 @@ TEST_CASE("inbox: what follows the last message has the shutdown time, and no mo
 
 TEST_CASE("inbox: an actor that does not drain is stopped in next() as in any other wait") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     const auto c = b.sys.spawn(&polite, {}, p.ref());
     b.run();
@@ -352,7 +352,7 @@ TEST_CASE("inbox: an actor that does not drain is stopped in next() as in any ot
 }
 
 TEST_CASE("inbox: owns the callable and its arguments") {
-  bench b;
+  test_system b;
   probe<done> p(b.sys);
   const auto name = std::make_shared<int>(7);
   {
@@ -379,7 +379,7 @@ TEST_CASE("context in a constructor: what it sends to itself is handled after it
     bool ready = false;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<done> p(b.sys);
     b.sys.spawn<eager>({}, p.ref());
     CHECK(p.expect<done>() == done{1});
@@ -393,7 +393,7 @@ TEST_CASE("context in a constructor: an actor may stop there") {
     explicit brief(troupe::context& ctx) { ctx.stop(); }
     void handle(work) {}
   };
-  bench b;
+  test_system b;
   const auto x = b.sys.spawn<brief>();
   b.run();
   CHECK(x.ended());

@@ -41,7 +41,7 @@ struct fragile_request : fragile<> {
 
 TEST_CASE("inbox: a notice that a coroutine actor does not name is dropped, and ends no wait") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto watched = b.sys.spawn<counter>();
     probe<note> p(b.sys);
     const auto one = b.sys.spawn(
@@ -69,7 +69,7 @@ TEST_CASE("inbox: a notice that a coroutine actor does not name is dropped, and 
 
 TEST_CASE("inbox: a coroutine actor that names the notice receives it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto watched = b.sys.spawn<counter>();
     bool same = false;
     b.sys.spawn(
@@ -88,7 +88,7 @@ TEST_CASE("inbox: a coroutine actor that names the notice receives it") {
 
 TEST_CASE("inbox: a timer's message that a coroutine actor does not name is a crash with a reason") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
     probe<> p(b.sys);
     const auto one = b.sys.spawn(
@@ -99,8 +99,8 @@ TEST_CASE("inbox: a timer's message that a coroutine actor does not name is a cr
         {.restart = troupe::restart::temporary});
     p.watch(one);
     const auto d = p.expect<troupe::down>();
-    REQUIRE(d.reason.why() != nullptr);
-    CHECK(d.reason.why()->text().find("no handler for") != std::string::npos);
+    REQUIRE(d.reason.cause() != nullptr);
+    CHECK(d.reason.cause()->text().find("no handler for") != std::string::npos);
     REQUIRE(lost.count() == 1);
     CHECK(lost.take()->cause == troupe::dead_letter_cause::crashed);
   });
@@ -108,7 +108,7 @@ TEST_CASE("inbox: a timer's message that a coroutine actor does not name is a cr
 
 TEST_CASE("inbox: what a coroutine actor crashed on is a dead letter, told or asked") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
     const auto one = b.sys.spawn([](troupe::context&, troupe::inbox<word, quote> in) -> troupe::task<void> {
       for (;;) {
@@ -137,7 +137,7 @@ TEST_CASE("inbox: what a coroutine actor crashed on is a dead letter, told or as
 TEST_CASE("inbox: a message whose move throws is a crash of the coroutine actor, and not of the process") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     for (int moves = 0; moves < 8; ++moves) {  // wherever on the way it breaks
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto one = b.sys.spawn(
           [](troupe::context&, troupe::inbox<fragile_tell, fragile_request> in) -> troupe::task<void> {
             for (;;) {
@@ -208,7 +208,7 @@ TEST_CASE("inbox: on threads, notices and failing moves leave the actor at work"
 
 TEST_CASE("inbox: the second to receive from an inbox at the same time is told so") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     std::string said;
     int received = 0;
     const auto one = b.sys.spawn(

@@ -68,7 +68,7 @@ struct awaited {
 template <class A>
 void message_lives_as_long_as_its_handler() {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     int after = 0;
     const auto a = b.sys.spawn<A>({}, &after);
     CHECK(b.await(a.ask(ask_length{long_text})).value() == 100);
@@ -145,7 +145,7 @@ void check_failed(const troupe::result<int>& r, const char* cause) {
 
 /// Asks, lets it fail, and yields what the asker heard.
 template <class To>
-troupe::result<int> ask_and_fail(bench& b, const To& to, way how) {
+troupe::result<int> ask_and_fail(test_system& b, const To& to, way how) {
   return b.await([](To d, way w) -> task<troupe::result<int>> {
     auto pending = d.request(owe{w}, 1h);
     co_await troupe::sleep_for(1s);
@@ -203,13 +203,13 @@ TEST_CASE("owed: a message that a handler takes by reference lives until the han
 TEST_CASE("owed: a crash answers what the incarnation had taken with actor_failed and the cause") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     for (const auto how : {way::coroutine, way::local, way::first_frame, way::state, way::owned_task}) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto d = b.sys.spawn<debtor>({.name = "debtor"});
       check_failed(ask_and_fail(b, d, how), "in debt");
       b.run();
       check_failed(ask_and_fail(b, d, how), "in debt");  // the next incarnation as well
     }
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto plain = b.sys.spawn<plain_debtor>({.name = "debtor"});
     check_failed(b.await(plain.ask(owe{way::plain})), "in debt");
     const auto c = b.sys.spawn(debtor_coroutine, {.name = "debtors"});
@@ -220,7 +220,7 @@ TEST_CASE("owed: a crash answers what the incarnation had taken with actor_faile
 
 TEST_CASE("owed: of an actor that is not restarted the askers hear the cause, too") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     for (const auto how : {way::coroutine, way::local, way::state}) {
       const auto d = b.sys.spawn<debtor>({.name = "debtor", .restart = troupe::restart::temporary});
       check_failed(ask_and_fail(b, d, how), "in debt");
@@ -232,7 +232,7 @@ TEST_CASE("owed: of an actor that is not restarted the askers hear the cause, to
 
 TEST_CASE("owed: what a handler crashed on after it took the request is a dead letter, once") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
     const auto d = b.sys.spawn<debtor>({.name = "debtor"});
     const auto plain = b.sys.spawn<plain_debtor>();
@@ -269,7 +269,7 @@ TEST_CASE("owed: a reply_to that is dropped by an actor that lives on, or is sto
     std::vector<reply_to<int>> kept;
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<careless>();
     CHECK(b.await(c.ask(owe{way::plain})).error() == errc::closed);
     const auto kept = b.await([](auto to, troupe::system* sys) -> task<troupe::result<int>> {
@@ -285,7 +285,7 @@ TEST_CASE("owed: a reply_to that is dropped by an actor that lives on, or is sto
 
 TEST_CASE("owed: a reply that cannot be moved or converted is a crash of the actor that gives it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto p = b.sys.spawn<payer>({.restarts = {.max = 100, .within = 1s}});
     unsigned stuck = 0;
     const auto count = [&](const auto& r) {

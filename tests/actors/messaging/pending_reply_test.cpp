@@ -47,7 +47,7 @@ struct script {
   troupe::ref<outcome> report;
 };
 
-void run_script(bench& b, script::body body, const troupe::ref<twice>& to, probe<outcome>& p) {
+void run_script(test_system& b, script::body body, const troupe::ref<twice>& to, probe<outcome>& p) {
   REQUIRE(b.sys.spawn<script>({}, body, to, p.ref()).tell(go{}) == send_result::ok);
 }
 
@@ -55,7 +55,7 @@ void run_script(bench& b, script::body body, const troupe::ref<twice>& to, probe
 
 TEST_CASE("request: several are out at a time, and come in any order") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const troupe::time_point start = b.sys.now();
     const auto sum = [](std::vector<troupe::ref<twice>> actors) -> troupe::task<int> {
       std::vector<troupe::pending_reply<twice>> asked;
@@ -73,7 +73,7 @@ TEST_CASE("request: several are out at a time, and come in any order") {
 
 TEST_CASE("request: a reply that is there already is not waited for") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     run_script(
         b,
@@ -92,7 +92,7 @@ TEST_CASE("request: a reply that is there already is not waited for") {
 
 TEST_CASE("request: the deadline counts from the request") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const troupe::time_point start = b.sys.now();
     run_script(
@@ -113,7 +113,7 @@ TEST_CASE("request: the deadline counts from the request") {
 
 TEST_CASE("request: full, closed, a crash, and oneself, are answers too") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto ask = [](troupe::ref<twice> to, int of) -> troupe::task<int> {
       auto pending = to.request(twice{of});
       const auto r = co_await pending;
@@ -147,7 +147,7 @@ TEST_CASE("request: full, closed, a crash, and oneself, are answers too") {
 
 TEST_CASE("request: one whose reply nobody awaits is handled all the same") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     int handled = 0;
     const auto to = b.sys.spawn<slow>({}, &handled);
     const auto drop = [](troupe::ref<twice> r) -> troupe::task<int> {
@@ -163,7 +163,7 @@ TEST_CASE("request: one whose reply nobody awaits is handled all the same") {
 
 TEST_CASE("request: an asker that is stopped gives up what it waits for and what it does not yet") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const auto asker =
         b.sys.spawn<script>({},
@@ -187,7 +187,7 @@ TEST_CASE("request: an asker that is stopped gives up what it waits for and what
 }
 
 TEST_CASE("request: outside of an actor or a task there is nobody to answer") {
-  bench b;
+  test_system b;
   const auto to = b.sys.spawn<slow>();
   CHECK_THROWS_AS((void)to.request(twice{1}), troupe::troupe_error);
 }

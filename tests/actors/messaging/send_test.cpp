@@ -47,7 +47,7 @@ struct sender {
 TEST_CASE("send: waits for room, and keeps the order of each sender") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     const std::uint32_t capacity = 1 + static_cast<std::uint32_t>(seed % 4);
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<note> p(b.sys);
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = capacity}}, p.ref());
@@ -69,7 +69,7 @@ TEST_CASE("send: waits for room, and keeps the order of each sender") {
 }
 
 TEST_CASE("send: a tell does not overtake a sender that waits") {
-  bench b;
+  test_system b;
   probe<note> p(b.sys);
   probe<outcome> reports(b.sys);
   const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
@@ -85,7 +85,7 @@ TEST_CASE("send: a tell does not overtake a sender that waits") {
 
 TEST_CASE("send: gives up at its deadline, and the message is not delivered") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<note> p(b.sys);
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
@@ -102,7 +102,7 @@ TEST_CASE("send: gives up at its deadline, and the message is not delivered") {
 
 TEST_CASE("send: a deadline at the very moment of the room leaves one outcome") {
   for_each_seed(200, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<note> p(b.sys);
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
@@ -118,7 +118,7 @@ TEST_CASE("send: a deadline at the very moment of the room leaves one outcome") 
 
 TEST_CASE("send: to an actor that has ended, or ends meanwhile, is closed") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<note> p(b.sys);
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
@@ -135,7 +135,7 @@ TEST_CASE("send: to an actor that has ended, or ends meanwhile, is closed") {
 
 TEST_CASE("send: is taken back when the sender is stopped") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<note> p(b.sys);
     probe<outcome> reports(b.sys);
     const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
@@ -167,7 +167,7 @@ TEST_CASE("send: to oneself when the mailbox is full is a deadlock, and refused 
     void handle(note) {}
     troupe::ref<outcome> report;
   };
-  bench b;
+  test_system b;
   probe<outcome> reports(b.sys);
   REQUIRE(b.sys.spawn<loop>({.mailbox = {.capacity = 2}}, reports.ref()).tell(go{}) == send_result::ok);
   CHECK(reports.expect<outcome>().code == troupe::errc{});
@@ -176,7 +176,7 @@ TEST_CASE("send: to oneself when the mailbox is full is a deadlock, and refused 
 
 TEST_CASE("send: a fast producer and a slow consumer with hardly any room lose nothing") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed, .slowest_slice = 1ms});
+    test_system b({.seed = seed, .max_slice_time = 1ms});
     probe<note> p(b.sys, {.mailbox = {.capacity = 60000}});
     struct consumer {
       using accepts = troupe::protocol<note>;

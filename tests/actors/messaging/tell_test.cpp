@@ -40,7 +40,7 @@ struct sleeper {
 
 TEST_CASE("tell: an accepted message is handled") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>({.name = "c"});
     CHECK(c.tell(add{2}) == send_result::ok);
     CHECK(c.tell(add{3}) == send_result::ok);
@@ -50,7 +50,7 @@ TEST_CASE("tell: an accepted message is handled") {
 
 TEST_CASE("tell: messages of one sender arrive in order") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<note> p(b.sys);
     const auto r = b.sys.spawn<relay>({}, p.ref());
     constexpr int senders = 4;
@@ -71,7 +71,7 @@ TEST_CASE("tell: messages of one sender arrive in order") {
 TEST_CASE("tell: exactly as many messages fit as the capacity says") {
   for_each_seed(10, [](std::uint64_t seed) {
     const auto capacity = GENERATE(1U, 2U, 3U, 64U, 65U, 1000U);
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<sleeper>({.mailbox = {.capacity = capacity}});
     for (std::uint32_t i = 0; i < capacity; ++i) REQUIRE(c.tell(add{1}) == send_result::ok);
     CHECK(c.tell(add{1}) == send_result::full);
@@ -86,7 +86,7 @@ TEST_CASE("tell: exactly as many messages fit as the capacity says") {
 
 TEST_CASE("tell: an ended actor is closed") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>();
     b.run();
     b.sys.stop(c);
@@ -104,7 +104,7 @@ TEST_CASE("tell: a ref outlives its system") {
     parent(troupe::context& ctx, troupe::any_ref* out) { *out = ctx.spawn<counter>({.name = "grandchild"}); }
   };
   {
-    bench b;
+    test_system b;
     c = b.sys.spawn<counter>({.name = "c"});
     b.sys.spawn<parent>({.name = "parent"}, &grandchild);
     b.run();
@@ -117,7 +117,7 @@ TEST_CASE("tell: a ref outlives its system") {
 
 TEST_CASE("tell: with one place in every mailbox, talking actors lose nothing that was accepted") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed, .capacity_one = true});
+    test_system b({.seed = seed, .capacity_one = true});
     const auto c = b.sys.spawn<counter>({.mailbox = {.capacity = 100}});
     int accepted = 0;
     for (int i = 0; i < 200; ++i) {
@@ -132,7 +132,7 @@ TEST_CASE("tell: with one place in every mailbox, talking actors lose nothing th
 }
 
 TEST_CASE("ref: narrows to fewer messages, compares and hashes by actor") {
-  bench b;
+  test_system b;
   const auto c = b.sys.spawn<counter>();
   const auto d = b.sys.spawn<counter>();
   const troupe::ref<add> narrow = c;

@@ -56,15 +56,15 @@ const troupe::mailbox_options latest{.capacity = 8, .policy = troupe::coalesce<&
 TEST_CASE("throwing messages: a copy for a tick that throws is a crash of the actor, with the cause") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     std::atomic<int> handled{0};
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     const auto t = b.sys.spawn<ticker>({.restart = troupe::restart::temporary}, &handled);
     p.watch(t);
     b.advance(1s);
     const auto d = p.expect<troupe::down>();
     CHECK(d.reason.kind() == troupe::exit_kind::error);
-    REQUIRE(d.reason.why() != nullptr);
-    CHECK(d.reason.why()->text() == "no copy left");
+    REQUIRE(d.reason.cause() != nullptr);
+    CHECK(d.reason.cause()->text() == "no copy left");
     CHECK(handled == 3);
   });
 }
@@ -72,7 +72,7 @@ TEST_CASE("throwing messages: a copy for a tick that throws is a crash of the ac
 TEST_CASE("throwing messages: an actor that is restarted after a tick could not be copied ticks again") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     std::atomic<int> handled{0};
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto t = b.sys.spawn<ticker>({.restarts = {.max = 10, .within = 1ms}}, &handled);
     b.advance(100ms);
     CHECK_FALSE(t.ended());
@@ -83,7 +83,7 @@ TEST_CASE("throwing messages: an actor that is restarted after a tick could not 
 
 TEST_CASE("throwing messages: a key that throws is a crash of the receiver when it comes to the message") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
     const auto q = b.sys.spawn<quotes>({.mailbox = latest});
     REQUIRE(q.tell(add{1}) == send_result::ok);
@@ -130,7 +130,7 @@ TEST_CASE("throwing messages: an exception whose what() says nothing is a crash 
     using accepts = troupe::protocol<get>;
     int handle(get) { throw speechless(); }
   };
-  bench b;
+  test_system b;
   const auto answer = b.await(b.sys.spawn<mute>().ask(get{}));
   REQUIRE_FALSE(answer);
   CHECK(answer.error() == troupe::errc::actor_failed);

@@ -31,7 +31,7 @@ TEST_CASE("restart: each restart type after each kind of end") {
   for_each_seed(20, [](std::uint64_t seed) {
     for (const auto type : {restart::permanent, restart::transient, restart::temporary}) {
       for (const auto how : {way::normal, way::shutdown, way::crash, way::kill}) {
-        bench b({.seed = seed});
+        test_system b({.seed = seed});
         probe<> p(b.sys);
         const auto m = b.sys.spawn<mortal>({.restart = type});
         p.watch(m);
@@ -82,7 +82,7 @@ TEST_CASE("restart: the ref stays, the state is new, the queue survives in order
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       troupe::testkit::dead_letter_probe lost(b.sys);
       const auto r = b.sys.spawn<recorder>({.name = "r"}, &log);
       REQUIRE(r.tell(note{1, 1}) == send_result::ok);
@@ -117,7 +117,7 @@ TEST_CASE("restart: asks that wait in the queue are answered by the next incarna
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto p = b.sys.spawn<prone>();
       REQUIRE(p.tell(add{1}) == send_result::ok);
       const auto a = b.sys.spawn<asker>({}, troupe::ref<get>(p), &log);
@@ -131,7 +131,7 @@ TEST_CASE("restart: asks that wait in the queue are answered by the next incarna
 TEST_CASE("budget: exactly max restarts within the time are survived, one more is not") {
   for_each_seed(20, [](std::uint64_t seed) {
     for (const std::uint32_t max : {0U, 1U, 3U}) {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<> p(b.sys);
       const auto m = b.sys.spawn<mortal>({.name = "m", .restarts = {max, 5s}});
       p.watch(m);
@@ -151,7 +151,7 @@ TEST_CASE("budget: exactly max restarts within the time are survived, one more i
 }
 
 TEST_CASE("budget: crashes that are spaced never add up") {
-  bench b;
+  test_system b;
   const auto m = b.sys.spawn<mortal>({.restarts = {2, 1s}});
   for (int i = 0; i < 100; ++i) {
     REQUIRE(m.tell(fail_now{"x"}) == send_result::ok);
@@ -169,7 +169,7 @@ TEST_CASE("budget: a parent answers for all its children, and fails with the cau
     }
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     const auto r = b.sys.spawn<parent>({.name = "p", .restart = restart::temporary, .restarts = {1, 5s}});
     p.watch(r);
@@ -179,8 +179,8 @@ TEST_CASE("budget: a parent answers for all its children, and fails with the cau
     REQUIRE(b.sys.at<fail_now>("/p/b").value().tell(fail_now{"second"}) == send_result::ok);
     const auto d = p.expect<troupe::down>();
     CHECK(d.reason.kind() == exit_kind::restart_limit);
-    REQUIRE(d.reason.why() != nullptr);
-    CHECK(d.reason.why()->to_string().find("second") != std::string::npos);
+    REQUIRE(d.reason.cause() != nullptr);
+    CHECK(d.reason.cause()->to_string().find("second") != std::string::npos);
     CHECK(b.sys.inspect().count() == 2);
   });
 }
@@ -192,7 +192,7 @@ TEST_CASE("restart: a stop that comes while the parent decides ends the actor on
     troupe::task<void> handle(leave) { co_await troupe::sleep_for(1ms); }
   };
   for_each_seed(500, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     probe<> p(b.sys);
     const auto r = b.sys.spawn<parent>({.name = "p", .restarts = {1000, 5s}});
     b.run();
@@ -220,7 +220,7 @@ TEST_CASE("backoff: grows, is capped, stays within its jitter, and starts over a
     };
     std::vector<troupe::time_point> starts;
     starts.reserve(64);
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto t = b.sys.spawn<timed>({.backoff = {100ms, 500ms, 0.5}, .restarts = {1000, 1h}}, &starts);
     const auto crash = [&] {
       const auto began = b.sys.now();
@@ -246,7 +246,7 @@ TEST_CASE("backoff: grows, is capped, stays within its jitter, and starts over a
 
 TEST_CASE("backoff: a stop during the pause takes effect at once") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto m = b.sys.spawn<mortal>({.backoff = {10s, 10s, 0}});
     REQUIRE(m.tell(fail_now{"x"}) == send_result::ok);
     b.advance(1s);
@@ -279,7 +279,7 @@ TEST_CASE("restart: children are stopped, and waited for, before the next incarn
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto p = b.sys.spawn<parent>({.name = "p"}, &log);
       b.run();
       REQUIRE(p.tell(fail_now{"x"}) == send_result::ok);
@@ -307,7 +307,7 @@ TEST_CASE("restart: a reply that comes for the old incarnation never reaches the
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       probe<get> asked(b.sys);
       const auto a = b.sys.spawn<asker>({}, asked.ref(), &log);
       REQUIRE(a.tell(leave{}) == send_result::ok);
@@ -333,7 +333,7 @@ TEST_CASE("an actor that cannot be made from copies is never restarted") {
     void handle(const fail_now& m) { throw std::runtime_error(m.why); }
     std::unique_ptr<int> owned;
   };
-  bench b;
+  test_system b;
   const auto o = b.sys.spawn<owner>({.restart = restart::permanent}, std::make_unique<int>(1));
   REQUIRE(o.tell(fail_now{"x"}) == send_result::ok);
   b.run();

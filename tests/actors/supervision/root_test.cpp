@@ -24,7 +24,7 @@ struct parent {
 
 TEST_CASE("root: an actor's own restarts do not count against its children's, nor the other way round") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto p = b.sys.spawn<parent>({.name = "p", .restarts = {3, 1h}});
     for (int i = 0; i < 3; ++i) {
       REQUIRE(b.sys.at<fail_now>("/p/k")->tell(fail_now{"x"}) == send_result::ok);
@@ -68,7 +68,7 @@ TEST_CASE("root: on threads, inspect() while its actors restart") {
 }
 
 TEST_CASE("root: is not to be had by its path, so that no actor stops or kills it") {
-  bench b;
+  test_system b;
   for (const auto* path : {"/", "", "//"}) {
     const auto found = b.sys.at<>(path);
     REQUIRE_FALSE(found);

@@ -33,7 +33,7 @@ troupe::supervisor small_tree(history* h) {
       .child<member>("b", {}, std::string("b"), h);
 }
 
-void crash(bench& b, std::string_view path) {
+void crash(test_system& b, std::string_view path) {
   REQUIRE(b.sys.at<fail_now>(path).value().tell(fail_now{"crash"}) == send_result::ok);
   b.run();
 }
@@ -44,7 +44,7 @@ TEST_CASE("tree: starts left to right, a nested supervisor wholly before what fo
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto top = b.sys.start(small_tree(&log));
       REQUIRE(top);
       CHECK(top->path() == "/app");
@@ -62,7 +62,7 @@ TEST_CASE(
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto top = b.sys.start(troupe::supervisor("app")
                                        .child<member>("a", {}, std::string("a"), &log)
                                        .child(troupe::supervisor("pool")
@@ -83,7 +83,7 @@ TEST_CASE(
 
 TEST_CASE("tree: is checked before anything of it starts") {
   history log;
-  bench b;
+  test_system b;
   const auto refused = [&](troupe::supervisor tree, std::string_view text) {
     const auto top = b.sys.start(tree);
     REQUIRE_FALSE(top);
@@ -105,7 +105,7 @@ TEST_CASE("one_for_one: only the child that crashed is restarted, under the same
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       REQUIRE(b.sys.start(small_tree(&log)));
       const auto before = b.sys.at<fail_now>("/app/pool/x").value();
       log.clear();
@@ -122,7 +122,7 @@ TEST_CASE("one_for_one: a supervisor that gives up is restarted by its own, with
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       REQUIRE(b.sys.start(small_tree(&log)));
       log.clear();
       for (int i = 0; i < 4; ++i) crash(b, "/app/pool/x");  // the pool survives three
@@ -141,7 +141,7 @@ TEST_CASE("one_for_one: when the root gives up, the tree has failed, and run() s
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       CHECK(b.sys.run(troupe::supervisor("app", {.restarts = {.max = 2, .within = 10s}})
                           .child<member>("a", {}, std::string("a"), &log)
                           .child<bomb>("bomb")) == 1);
@@ -155,13 +155,13 @@ TEST_CASE("one_for_one: when the root gives up, the tree has failed, and run() s
 TEST_CASE("run: 1 when the tree cannot start, 0 when it ends in order") {
   history log;
   {
-    bench b;
+    test_system b;
     CHECK(b.sys.run(troupe::supervisor("app").child<never>("broken")) == 1);
     CHECK(b.log.count("no port left", troupe::log_level::error) == 1);
     struct closer {
       using accepts = troupe::protocol<leave>;
       explicit closer(troupe::context& ctx) { ctx.after(1s, leave{}); }
-      void handle(leave, troupe::context& ctx) { ctx.sys().stop(ctx.sys().at<>("/app").value()); }
+      void handle(leave, troupe::context& ctx) { ctx.system().stop(ctx.system().at<>("/app").value()); }
     };
     CHECK(b.sys.run(troupe::supervisor("app").child<closer>("closer")) == 0);
   }
@@ -171,7 +171,7 @@ TEST_CASE("restart types hold for the children of a supervisor") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       REQUIRE(b.sys.start(
           troupe::supervisor("app")
               .child<member>("p", {.restart = troupe::restart::permanent}, std::string("p"), &log)
@@ -190,7 +190,7 @@ TEST_CASE("restart types hold for the children of a supervisor") {
 
 TEST_CASE("inspect: shows the tree, with states, mailboxes and restarts") {
   history log;
-  bench b;
+  test_system b;
   REQUIRE(b.sys.start(small_tree(&log)));
   crash(b, "/app/pool/x");
   const auto tree = b.sys.inspect();
@@ -220,7 +220,7 @@ TEST_CASE("inspect: counts what is queued, and tells who is suspended") {
     using accepts = troupe::protocol<leave>;
     troupe::task<void> handle(leave) { co_await troupe::sleep_for(1s); }
   };
-  bench b;
+  test_system b;
   const auto s = b.sys.spawn<slow>({.name = "s", .mailbox = {.capacity = 8}});
   for (int i = 0; i < 3; ++i) REQUIRE(s.tell(leave{}) == send_result::ok);
   b.run();
@@ -236,7 +236,7 @@ TEST_CASE("partitioned: children are started by key, each partition restarts and
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     {
-      bench b({.seed = seed});
+      test_system b({.seed = seed});
       const auto top = b.sys.start(troupe::supervisor("app").child(troupe::supervisor(
           "parts", {.strategy = troupe::partitioned, .max_children = 2, .partitions = 3})));
       REQUIRE(top);
@@ -269,7 +269,7 @@ TEST_CASE("partitioned: children are started by key, each partition restarts and
 
 TEST_CASE("partitioned: a key keeps its partition, also while another one, or its own, does not run") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto top = b.sys.start(troupe::supervisor("p", {.strategy = troupe::partitioned, .partitions = 4}));
     REQUIRE(top);
     const auto parts = b.sys.supervisor_at("/p").value();

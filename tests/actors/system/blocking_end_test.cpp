@@ -55,7 +55,7 @@ TEST_CASE("blocking: a system's own runtime waits for no call for longer than th
   troupe::testkit::log_capture log;
   {
     troupe::system sys({.workers = 1, .shutdown = 50ms, .log = &log});
-    CHECK(sys.on().engine().options().shutdown == 50ms);
+    CHECK(sys.runtime().engine().options().shutdown == 50ms);
     REQUIRE(sys.spawn<caller>({.name = "caller"}, &place).tell(go{}) == troupe::send_result::ok);
     REQUIRE(becomes_true([&] { return place.inside == 1; }));
   }

@@ -34,7 +34,7 @@ struct stoppable {
     *up_ = true;
     up_->notify_all();
   }
-  void handle(add, troupe::context& ctx) { ctx.sys().stop(*ctx.sys().at<>("/app")); }
+  void handle(add, troupe::context& ctx) { ctx.system().stop(*ctx.system().at<>("/app")); }
   int handle(get) const { return 3; }
   std::atomic<bool>* up_;
 };

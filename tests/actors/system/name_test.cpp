@@ -18,8 +18,8 @@ struct heir {
   void started(troupe::context& ctx) { ctx.watch(who); }
   void handle(add) {}
   void handle(const troupe::down&, troupe::context& ctx) {
-    const bool free = !ctx.sys().find<add>(name).has_value();
-    *out = free && ctx.sys().register_name(name, ctx.self<heir>()) ? 1 : -1;
+    const bool free = !ctx.system().find<add>(name).has_value();
+    *out = free && ctx.system().register_name(name, ctx.self<heir>()) ? 1 : -1;
   }
   troupe::any_ref who;
   std::string name;
@@ -30,7 +30,7 @@ struct heir {
 
 TEST_CASE("names: free by the time a watcher hears of the end") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>();
     REQUIRE(b.sys.register_name("db", c));
     std::atomic<int> out{0};
@@ -73,8 +73,8 @@ TEST_CASE("names: on threads, free once ended() says so and by the time a watche
 }
 
 TEST_CASE("names: an actor of another system gets none") {
-  bench a;
-  bench b;
+  test_system a;
+  test_system b;
   {
     const auto x = b.sys.spawn<counter>();
     CHECK_FALSE(a.sys.register_name("x", x));
@@ -89,7 +89,7 @@ TEST_CASE("names: an actor of another system gets none") {
 
 TEST_CASE("names: one actor may have several, and loses all of them with its end") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>();
     const auto d = b.sys.spawn<counter>();
     for (int i = 0; i < 10; ++i) {

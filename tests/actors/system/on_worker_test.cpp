@@ -27,17 +27,17 @@ struct caller {
     const auto tree = troupe::supervisor("app").child<counter>("c");
     switch (m.what) {
       case call::start: {
-        const auto begun = ctx.sys().start(tree);
+        const auto begun = ctx.system().start(tree);
         return begun ? 0 : begun.error().code().value();
       }
       case call::run:
-        return ctx.sys().run(tree);
+        return ctx.system().run(tree);
       case call::shutdown: {
-        const auto down = ctx.sys().shutdown();
+        const auto down = ctx.system().shutdown();
         return down ? 0 : down.error().code().value();
       }
       case call::request_shutdown:
-        ctx.sys().request_shutdown();
+        ctx.system().request_shutdown();
         break;
     }
     return 0;
@@ -61,7 +61,7 @@ void try_all(troupe::system& sys, const log_capture& log) {
 
 TEST_CASE("on a worker, start, run and shutdown refuse, and request_shutdown does not wait") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     try_all(b.sys, b.log);
     b.run();
     CHECK(b.sys.inspect().state == troupe::actor_state::ended);
@@ -86,7 +86,7 @@ TEST_CASE("on a worker, request_shutdown ends a run()") {
   troupe::system sys({.workers = 1, .log = &log});
   struct ender {
     using accepts = troupe::protocol<>;
-    void started(troupe::context& ctx) { ctx.sys().request_shutdown(); }
+    void started(troupe::context& ctx) { ctx.system().request_shutdown(); }
   };
   CHECK(sys.run(troupe::supervisor("app").child<counter>("c").child<ender>("e")) == 0);
   CHECK(sys.shutdown());

@@ -52,7 +52,7 @@ void lose_some(troupe::system& sys, int n) {
 
 TEST_CASE("dead-letter sinks: one that tells an actor whose mailbox loses messages is not shown those") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     forwarder f;
     f.to = b.sys.spawn<logger>({.mailbox = {.capacity = 1, .policy = troupe::drop_oldest}});
     b.sys.subscribe(f);
@@ -70,7 +70,7 @@ TEST_CASE("dead-letter sinks: one that tells an actor whose mailbox loses messag
 
 TEST_CASE("dead-letter sinks: one may take itself back while it is shown a letter") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     once o(b.sys);
     troupe::testkit::dead_letter_probe other(b.sys);
     lose_some(b.sys, 3);
@@ -81,8 +81,8 @@ TEST_CASE("dead-letter sinks: one may take itself back while it is shown a lette
 }
 
 TEST_CASE("dead-letter sinks: what one loses to another system is shown there") {
-  bench a;
-  bench b;
+  test_system a;
+  test_system b;
   troupe::testkit::dead_letter_probe there(b.sys);
   forwarder f;
   f.to = b.sys.spawn<logger>({.mailbox = {.capacity = 1, .policy = troupe::drop_newest}});

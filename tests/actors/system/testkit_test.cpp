@@ -5,7 +5,7 @@ using namespace actors_test;
 using Catch::Contains;
 
 TEST_CASE("testkit: expect fails with what was there instead, and with the seed") {
-  bench b({.seed = 42});
+  test_system b({.seed = 42});
   probe<add, note> p(b.sys, {.name = "p"});
   CHECK_THROWS_WITH(p.expect<add>(), Contains("/p: expected") && Contains("add") &&
                                          Contains("nothing came") && Contains("TROUPE_SEED="));
@@ -17,7 +17,7 @@ TEST_CASE("testkit: expect fails with what was there instead, and with the seed"
 }
 
 TEST_CASE("testkit: expect_nothing does not move the clock, expect does when it has to") {
-  bench b;
+  test_system b;
   struct late {
     using accepts = troupe::protocol<add>;
     late(troupe::context& ctx, troupe::ref<add> r) : to(std::move(r)) { ctx.after(3s, add{1}); }
@@ -37,7 +37,7 @@ TEST_CASE("testkit: expect_nothing does not move the clock, expect does when it 
 
 TEST_CASE("testkit: crash_on makes the nth message crash its actor") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    bench b({.seed = seed});
+    test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
     const auto c = b.sys.spawn<counter>();
     b.crash_on(c, 3);
@@ -50,7 +50,7 @@ TEST_CASE("testkit: crash_on makes the nth message crash its actor") {
 TEST_CASE("testkit: the same seed gives the same run, another one another") {
   const auto trace = [](std::uint64_t seed) {
     std::vector<int> order;
-    bench b({.seed = seed, .slowest_slice = 1ms});
+    test_system b({.seed = seed, .max_slice_time = 1ms});
     probe<note> p(b.sys);
     struct talker {
       using accepts = troupe::protocol<add>;

@@ -177,7 +177,7 @@ TEST_CASE("threads: actors are spawned from many threads while the system shuts 
               (void)c.tell(add{1});
             }
           } catch (const troupe::troupe_error& e) {
-            if (e.why() == errc::closed) closed = true;
+            if (e.error() == errc::closed) closed = true;
           }
         });
       }

@@ -101,6 +101,6 @@ TEST_CASE("current_thread: more workers than one are refused") {
     troupe::runtime on({.workers = 2, .current_thread = true});
     FAIL("not refused");
   } catch (const troupe::troupe_error& e) {
-    CHECK(e.why().to_string().find("current_thread has one worker") != std::string::npos);
+    CHECK(e.error().to_string().find("current_thread has one worker") != std::string::npos);
   }
 }

@@ -62,7 +62,7 @@ TEST_CASE("sim clock: at the end of time, deadlines are not computed beyond it")
 }
 
 TEST_CASE("sim clock: a timer fires in time though something is always ready") {
-  troupe::sim::runtime on({.seed = 3, .slowest_slice = 10us});
+  troupe::sim::runtime on({.seed = 3, .max_slice_time = 10us});
   bool over = false;
   on.spawn(yield_for_ever());
   on.spawn(sleep_and_note(5ms, over));
@@ -72,7 +72,7 @@ TEST_CASE("sim clock: a timer fires in time though something is always ready") {
 }
 
 TEST_CASE("sim clock: advance comes back though something is always ready, where slices take time") {
-  troupe::sim::runtime on({.seed = 3, .slowest_slice = 10us});
+  troupe::sim::runtime on({.seed = 3, .max_slice_time = 10us});
   bool over = false;
   on.spawn(yield_for_ever());
   on.spawn(sleep_and_note(5ms, over));

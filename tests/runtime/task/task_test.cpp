@@ -225,7 +225,7 @@ TEST_CASE("block_on: what can never happen is stuck, not a hang") {
 
 TEST_CASE("simulation: the same seed gives the same run to the nanosecond") {
   const auto trace = [](std::uint64_t seed) {
-    troupe::sim::runtime on({.seed = seed, .slowest_slice = 10us});
+    troupe::sim::runtime on({.seed = seed, .max_slice_time = 10us});
     std::vector<std::int64_t> times;
     const auto walker = [](troupe::sim::runtime& r, std::vector<std::int64_t>& out, int n) -> task<void> {
       for (int i = 0; i < 5; ++i) {

@@ -28,7 +28,7 @@ ip_endpoint local(unsigned last, std::uint16_t port = 0) {
 // Never asked, or so the test claims.
 class nobody final : public resolver {
  public:
-  task<result<endpoints>> look_up(name_query) override {
+  task<result<endpoints>> resolve(name_query) override {
     throw std::logic_error("the resolver was asked");
     co_return endpoints();
   }
@@ -37,7 +37,7 @@ class nobody final : public resolver {
 // Answers after a call that nothing interrupts, as getaddrinfo does.
 class slow final : public resolver {
  public:
-  task<result<endpoints>> look_up(name_query q) override {
+  task<result<endpoints>> resolve(name_query q) override {
     co_return co_await blocking([port = q.port] {
       std::this_thread::sleep_for(300ms);
       return endpoints{local(1, port)};
@@ -89,12 +89,12 @@ std::string who_answered(const result<tcp_stream>& s) {
 TEST_CASE("resolve: an address is its own answer, and asks nobody") {
   runtime rt({.workers = 1});
   nobody names;
-  const resolve_options o{.names = &names};
+  const resolve_options o{.resolver = &names};
   CHECK(must(rt.block_on(resolve("10.1.2.3", 80, 1s, o))) == endpoints{*ip_endpoint::parse("10.1.2.3:80")});
   CHECK(must(rt.block_on(resolve("::1", 80, 1s, o))) == endpoints{ip_endpoint::loopback_v6(80)});
   CHECK(must(rt.block_on(resolve("[::1]", 80, 1s, o))) == endpoints{ip_endpoint::loopback_v6(80)});
   CHECK(must(rt.block_on(resolve("127.0.0.1", "8080", 1s, o))) == endpoints{ip_endpoint::loopback(8080)});
-  const auto wrong = rt.block_on(resolve("127.0.0.1", 80, 1s, {.family = ip_family::v6, .names = &names}));
+  const auto wrong = rt.block_on(resolve("127.0.0.1", 80, 1s, {.family = ip_family::v6, .resolver = &names}));
   REQUIRE(!wrong);
   CHECK(wrong.error() == errc::not_found);
 }
@@ -103,15 +103,15 @@ TEST_CASE("resolve: localhost is this machine, and asks nobody") {
   runtime rt({.workers = 1});
   nobody names;
   for (const char* name : {"localhost", "LocalHost", "localhost.", "db.localhost"}) {
-    const endpoints all = must(rt.block_on(resolve(name, 7, 1s, {.names = &names})));
+    const endpoints all = must(rt.block_on(resolve(name, 7, 1s, {.resolver = &names})));
     CHECK(all.back() == ip_endpoint::loopback(7));
     CHECK(std::ranges::all_of(all, [](const ip_endpoint& e) { return e.is_loopback(); }));
   }
-  CHECK(must(rt.block_on(resolve("localhost", 7, 1s, {.family = ip_family::v4, .names = &names}))) ==
+  CHECK(must(rt.block_on(resolve("localhost", 7, 1s, {.family = ip_family::v4, .resolver = &names}))) ==
         endpoints{ip_endpoint::loopback(7)});
-  CHECK(must(rt.block_on(resolve("localhost", 7, 1s, {.family = ip_family::v6, .names = &names}))) ==
+  CHECK(must(rt.block_on(resolve("localhost", 7, 1s, {.family = ip_family::v6, .resolver = &names}))) ==
         endpoints{ip_endpoint::loopback_v6(7)});
-  const auto asked = rt.block_on(resolve("notlocalhost", 7, 1s, {.names = &names}));
+  const auto asked = rt.block_on(resolve("notlocalhost", 7, 1s, {.resolver = &names}));
   REQUIRE(!asked);
   CHECK_THAT(asked.error().to_string(), Contains("the resolver was asked"));
 }
@@ -120,7 +120,7 @@ TEST_CASE("resolve: what can be no name is refused, and so is no service") {
   runtime rt({.workers = 1});
   nobody names;
   for (const std::string& host : {std::string(), std::string(254, 'a'), std::string("a\0b", 3)}) {
-    const auto r = rt.block_on(resolve(host, 80, 1s, {.names = &names}));
+    const auto r = rt.block_on(resolve(host, 80, 1s, {.resolver = &names}));
     REQUIRE(!r);
     CHECK(r.error() == errc::invalid_argument);
   }
@@ -139,7 +139,7 @@ TEST_CASE("resolve: a table answers in its order, each address once and of the f
   names.set("empty.test", {});
   names.fail("broken.test", error(std::make_error_code(std::errc::protocol_error), "the name server is mad"));
   const auto ask = [&](const char* host, ip_family family) {
-    return rt.block_on(resolve(host, 5, 1s, {.family = family, .names = &names}));
+    return rt.block_on(resolve(host, 5, 1s, {.family = family, .resolver = &names}));
   };
   CHECK(must(ask("db.test", ip_family::any)) ==
         endpoints{local(3, 5), ip_endpoint::loopback_v6(5), local(2, 5)});
@@ -156,7 +156,7 @@ TEST_CASE("resolve: the deadline holds though a question cannot be interrupted")
   slow names;
   const auto test = [](resolver& r) -> task<std::pair<result<endpoints>, duration>> {
     const std::int64_t begin = detail::due_in(duration::zero());
-    result<endpoints> all = co_await resolve("slow.test", 80, 20ms, {.names = &r});
+    result<endpoints> all = co_await resolve("slow.test", 80, 20ms, {.resolver = &r});
     co_return std::pair(std::move(all), duration(detail::due_in(duration::zero()) - begin));
   };
   const auto [all, took] = must(rt.block_on(test(names)));
@@ -164,7 +164,7 @@ TEST_CASE("resolve: the deadline holds though a question cannot be interrupted")
   CHECK(all.error() == errc::timeout);
   CHECK_THAT(std::string(all.error().text()),
              Contains("resolve 'slow.test'") && Contains("within 20 ms") && Contains("resolv.conf"));
-  CHECK(must(rt.block_on(resolve("slow.test", 80, 30s, {.names = &names}))) == endpoints{local(1, 80)});
+  CHECK(must(rt.block_on(resolve("slow.test", 80, 30s, {.resolver = &names}))) == endpoints{local(1, 80)});
 }
 
 TEST_CASE("resolve: what the system's resolver has against a name is a clear error") {
@@ -207,15 +207,16 @@ TEST_CASE("resolve: the simulated runtime asks the table it is given, or its own
   table_resolver names;
   names.set("db.test", {local(1)});
   names.set_delay(3s);
-  CHECK(must(rt.block_on(resolve("db.test", 80, 5s, {.names = &names}))) == endpoints{local(1, 80)});
-  CHECK(rt.block_on(resolve("db.test", 80, 2s, {.names = &names})).error() == errc::timeout);
+  CHECK(must(rt.block_on(resolve("db.test", 80, 5s, {.resolver = &names}))) == endpoints{local(1, 80)});
+  CHECK(rt.block_on(resolve("db.test", 80, 2s, {.resolver = &names})).error() == errc::timeout);
   const auto unknown = rt.block_on(resolve("example.com", 80));
   REQUIRE(!unknown);
   CHECK(unknown.error() == errc::not_found);
   CHECK_THAT(std::string(unknown.error().text()), Catch::Contains("no host of the simulated network"));
   sim::network net(rt);
   const sim::host example(net, "example.com");
-  CHECK(must(rt.block_on(resolve("example.com", 80))) == endpoints{example.at(80), example.at_v6(80)});
+  CHECK(must(rt.block_on(resolve("example.com", 80))) ==
+        endpoints{example.endpoint(80), example.endpoint_v6(80)});
   CHECK(rt.block_on(resolve("127.0.0.1", 80)));
 }
 
@@ -227,7 +228,7 @@ TEST_CASE("tcp_stream: connecting to a name takes the first address that answers
   // Nobody listens at 127.0.0.3: that is known at once, however long the delay.
   names.set("host.test", {local(3), local(2)});
   const auto s = rt.block_on(tcp_stream::connect(
-      "host.test", port, 30s, {.names = &names, .attempt_delay = std::chrono::minutes(10)}));
+      "host.test", port, 30s, {.resolver = &names, .attempt_delay = std::chrono::minutes(10)}));
   CHECK(who_answered(s) == "127.0.0.2");
   CHECK(who_answered(rt.block_on(tcp_stream::connect("127.0.0.2", port))) == "127.0.0.2");
 }
@@ -240,7 +241,7 @@ TEST_CASE("tcp_stream: an address that is silent does not hold up the next, and 
   const silent_host dead_too(local(4, port));
   table_resolver names;
   names.set("host.test", {local(3), local(4), local(2)});
-  const connect_options o{.names = &names, .attempt_delay = 10ms};
+  const connect_options o{.resolver = &names, .attempt_delay = 10ms};
   (void)rt.block_on(tcp_stream::connect("host.test", port, 30s, o));
   const std::size_t before = open_files();
   for (int i = 0; i < 3; ++i) {
@@ -261,7 +262,7 @@ TEST_CASE("tcp_stream: the families are tried by turns") {
   names.set("host.test", {local(3), local(4), local(5), ip_endpoint::loopback_v6()});
   // IPv6 has its turn after one delay; were it the last, that would be after the deadline.
   const auto s =
-      rt.block_on(tcp_stream::connect("host.test", port, 2900ms, {.names = &names, .attempt_delay = 1s}));
+      rt.block_on(tcp_stream::connect("host.test", port, 2900ms, {.resolver = &names, .attempt_delay = 1s}));
   CHECK(who_answered(s) == "::1");
 }
 
@@ -274,7 +275,7 @@ TEST_CASE("tcp_stream: when no address answers the error says what was tried, an
   }
   table_resolver names;
   names.set("host.test", {local(3), local(2)});
-  const auto refused = rt.block_on(tcp_stream::connect("host.test", free.port(), 5s, {.names = &names}));
+  const auto refused = rt.block_on(tcp_stream::connect("host.test", free.port(), 5s, {.resolver = &names}));
   REQUIRE(!refused);
   CHECK(refused.error() == std::make_error_code(std::errc::connection_refused));
   CHECK_THAT(std::string(refused.error().text()), Contains("connect to host.test:") &&
@@ -284,11 +285,11 @@ TEST_CASE("tcp_stream: when no address answers the error says what was tried, an
 
   const silent_host dead(local(3, free.port()));
   const auto silent = rt.block_on(
-      tcp_stream::connect("host.test", free.port(), 100ms, {.names = &names, .attempt_delay = 10ms}));
+      tcp_stream::connect("host.test", free.port(), 100ms, {.resolver = &names, .attempt_delay = 10ms}));
   REQUIRE(!silent);
   CHECK(silent.error() == errc::timeout);
   CHECK_THAT(std::string(silent.error().text()), Contains("127.0.0.3:") && Contains("was silent"));
-  const auto unknown = rt.block_on(tcp_stream::connect("unknown.test", 80, 5s, {.names = &names}));
+  const auto unknown = rt.block_on(tcp_stream::connect("unknown.test", 80, 5s, {.resolver = &names}));
   CHECK(unknown.error() == errc::not_found);
 }
 
@@ -302,7 +303,7 @@ TEST_CASE("tcp_stream: a connect that is stopped half-way closes every socket it
   names.set("host.test", {local(3), local(4)});
   const auto attempt = [&] {
     return rt.block_on(with_timeout(
-        tcp_stream::connect("host.test", port, 30s, {.names = &names, .attempt_delay = 5ms}), 50ms));
+        tcp_stream::connect("host.test", port, 30s, {.resolver = &names, .attempt_delay = 5ms}), 50ms));
   };
   (void)attempt();
   const std::size_t before = open_files();

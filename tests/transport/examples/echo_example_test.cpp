@@ -62,9 +62,9 @@ class echo_server {
   explicit echo_server(const std::string& protocol) {
     for (int i = 0; i < 10 && !(process_ && process_->is_ready()); ++i) {
       port_ = plain_socket(protocol).port();
-      process_.emplace(std::vector<std::string>{example::path("echo"), "--proto", protocol, "--port",
-                                                std::to_string(port_)},
-                       directory_ / "log");
+      process_.emplace(
+          std::vector<std::string>{TROUPE_ECHO, "--proto", protocol, "--port", std::to_string(port_)},
+          directory_ / "log");
     }
     INFO(process_->log());
     REQUIRE(process_->is_ready());
@@ -114,8 +114,7 @@ TEST_CASE("examples: troupe-echo says that its port is in use, and ends with sta
   const std::string protocol = GENERATE("tcp", "udp");
   const plain_socket holder(protocol);
   const std::string port = std::to_string(holder.port());
-  const shell_result r =
-      shell("timeout 20 " + example::path("echo") + " --proto " + protocol + " --port " + port);
+  const shell_result r = shell("timeout 20 " TROUPE_ECHO " --proto " + protocol + " --port " + port);
   INFO(r.out);
   CHECK(r.status == 1);
   CHECK_THAT(r.out, Contains("127.0.0.1:" + port) && Contains("another socket has this port"));
@@ -123,7 +122,7 @@ TEST_CASE("examples: troupe-echo says that its port is in use, and ends with sta
 }
 
 TEST_CASE("examples: troupe-echo does not start with options that it does not know") {
-  const shell_result r = shell("timeout 20 " + example::path("echo") + " --proto sctp");
+  const shell_result r = shell("timeout 20 " TROUPE_ECHO " --proto sctp");
   INFO(r.out);
   CHECK(r.status == 2);
   CHECK_THAT(r.out, Contains("--proto") && !Contains("READY"));

@@ -236,7 +236,7 @@ TEST_CASE("framed: the time for a frame goes on through waits that are given up"
 }
 
 TEST_CASE("framed: a wait that is given up loses no byte") {
-  sim::runtime rt({.seed = testkit::seed_or(7), .slowest_slice = 1ms});
+  sim::runtime rt({.seed = testkit::seed_or(7), .max_slice_time = 1ms});
   constexpr int count = 300;
   auto [server, client] = duplex({.max_read = 3});
   texts pieces;
@@ -263,7 +263,7 @@ TEST_CASE("framed: stopping its owner in the middle of a frame unwinds it, and n
   const testkit::leak_guard leaks;
   {
     bool went_on = false;
-    testkit::bench b;
+    testkit::test_system b;
     auto [server, client] = duplex();
     struct reader {
       using accepts = protocol<int>;

@@ -73,10 +73,10 @@ TEST_CASE("connection_pool: a connection is made when it is needed, and used aga
   book b;
   sim::runtime rt;
   auto pool = pool_of(b, {.max_size = 2});
-  CHECK(pool.counts().made == 0);
+  CHECK(pool.counts().created == 0);
   for (int i = 0; i < 3; ++i) CHECK(must(rt.block_on(lease_number(pool))) == 1);
   const pool_counts c = pool.counts();
-  CHECK(c.made == 1);
+  CHECK(c.created == 1);
   CHECK(c.idle == 1);
   CHECK(c.leased == 0);
 }

@@ -30,7 +30,7 @@ std::string expect_bytes(probe<tcp_received>& p, std::size_t size) {
   return all;
 }
 
-constexpr troupe::backoff quick{.first = 5ms, .most = 20ms};
+constexpr troupe::backoff quick{.initial = 5ms, .max = 20ms};
 
 struct setup {
   explicit setup(troupe::ip_endpoint to, std::uint32_t capacity = 16) {
@@ -101,7 +101,7 @@ TEST_CASE("tcp_client: a name is looked up for each attempt, and so followed to 
       sys.spawn(troupe::tcp_client, {},
                 tcp_client_options{.connect = troupe::ip_endpoint::any(static_cast<std::uint16_t>(s.port())),
                                    .host = "upstream.test",
-                                   .names = &names,
+                                   .resolver = &names,
                                    .reconnect = quick,
                                    .consumer = consumer.ref(),
                                    .observer = observer.ref()});

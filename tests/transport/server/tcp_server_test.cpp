@@ -181,7 +181,7 @@ TEST_CASE("tcp_server: over the limit clients wait, and all are served") {
 
 TEST_CASE("tcp_server: over the limit clients are told, if that is wanted") {
   running_server<echo> s(
-      {.max_connections = 2, .beyond = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});
+      {.max_connections = 2, .on_limit = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});
   std::vector<blocking_client> in;
   for (int i = 0; i < 2; ++i) {
     in.push_back(s.connect());
@@ -231,7 +231,7 @@ TEST_CASE("tcp_server: servers that share a limit never hold more than that toge
 
 TEST_CASE("tcp_server: of servers that share a limit, each tells who is one too many") {
   const troupe::tcp_server_options options{.max_connections = troupe::connection_limit::shared(1),
-                                           .beyond = troupe::over_limit::refuse,
+                                           .on_limit = troupe::over_limit::refuse,
                                            .refusal = "full\r\n"};
   const troupe::tcp_server<echo> a("a", options);
   const troupe::tcp_server<echo> b("b", options);

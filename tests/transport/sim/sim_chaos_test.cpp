@@ -170,7 +170,7 @@ void repair(world& w) {
 std::uint64_t run(std::uint64_t seed) {
   world w(seed);
   w.server.spawn(serve(w.server, w.h));
-  w.client.spawn(use(w.server.at(7), w.h, w.rt));
+  w.client.spawn(use(w.server.endpoint(7), w.h, w.rt));
   for (int i = 0; i < 12; ++i) {
     w.rt.advance(duration(w.rt.random() % 2'000'000'000));
     one_fault(w);

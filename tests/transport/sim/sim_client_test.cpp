@@ -16,15 +16,15 @@ namespace {
 constexpr duration way = 1ms;
 constexpr duration refusal = 2 * way;  // there, and back with a reset
 // The limit is no power of two times the first.
-constexpr backoff steps{.first = 100ms, .most = 1s};
-constexpr duration enough = (steps.first + steps.most) / 2;  // a connection that worked
+constexpr backoff steps{.initial = 100ms, .max = 1s};
+constexpr duration enough = (steps.initial + steps.max) / 2;  // a connection that worked
 
 struct two_hosts {
   sim::runtime rt{{.seed = testkit::seed_or(3)}};
   sim::network net{rt, {.link = {.latency = way, .jitter = {}}, .split = 0}};
   sim::host server{net, "server"};
   sim::host clients{net, "clients"};
-  ip_endpoint at = server.at(9);
+  ip_endpoint at = server.endpoint(9);
   troupe::system sys{clients, {.log = &silent_log()}};
 
   /// Takes one client, lets it stay for that long, and listens no more.
@@ -99,7 +99,7 @@ bool within_jitter(duration pause, duration longest) {
 
 TEST_CASE("tcp_client: the pauses between its attempts double up to the limit") {
   two_hosts w;
-  observed_client c(w, {.first = steps.first, .most = steps.most, .jitter = 0});
+  observed_client c(w, {.initial = steps.initial, .max = steps.max, .jitter = 0});
   CHECK(c.pauses(7) == std::vector<duration>{100ms, 200ms, 400ms, 800ms, 1s, 1s, 1s});
   CHECK_THAT(c.events.back().why, Catch::Contains("nothing listens there"));
 }
@@ -112,11 +112,11 @@ TEST_CASE("tcp_client: up to the jitter is taken off each pause, and two clients
   const std::vector<duration> pauses = one.pauses(20);
   CHECK(other.pauses(20) != pauses);
   CHECK(other.events.front().when == one.events.front().when);
-  duration longest = steps.first;
+  duration longest = steps.initial;
   for (const duration p : pauses) {
     CAPTURE(p.count(), longest.count());
     CHECK(within_jitter(p, longest));
-    longest = std::min(2 * longest, steps.most);
+    longest = std::min(2 * longest, steps.max);
   }
   // At the limit, too, no two pauses are alike.
   CHECK(std::ranges::adjacent_find(pauses) == pauses.end());
@@ -132,8 +132,8 @@ TEST_CASE("tcp_client: the pauses start over after a connection that lasted, and
   REQUIRE(c.events[5].up);
   REQUIRE((c.events[6].when - c.events[5].when >= enough) == lasts);
   CAPTURE(c.pause_before(7).count(), c.pause_before(8).count());
-  CHECK(within_jitter(c.pause_before(7), lasts ? steps.first : steps.most));
-  CHECK(within_jitter(c.pause_before(8), lasts ? 2 * steps.first : steps.most));
+  CHECK(within_jitter(c.pause_before(7), lasts ? steps.initial : steps.max));
+  CHECK(within_jitter(c.pause_before(8), lasts ? 2 * steps.initial : steps.max));
 }
 
 TEST_CASE("tcp_client: when a partition heals the connection comes back, and brings what waited") {
@@ -156,6 +156,6 @@ TEST_CASE("tcp_client: when a partition heals the connection comes back, and bri
   const time_point healed = w.rt.now();
   c.advance_to(8);
   REQUIRE(c.events[7].up);
-  CHECK(c.events[7].when - healed <= steps.most + refusal);
+  CHECK(c.events[7].when - healed <= steps.max + refusal);
   CHECK(text_of(c.consumer.expect<tcp_received>().bytes) == "still here");
 }

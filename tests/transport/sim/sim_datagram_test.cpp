@@ -18,16 +18,16 @@ struct two_ports {
       : rt({.seed = testkit::seed_or(5)}), net(rt, {.link = o}), a(net, "a"), b(net, "b") {
     {
       const sim::host::visit here(a);
-      from = must(udp_socket::bind(a.at(1000)));
+      from = must(udp_socket::bind(a.endpoint(1000)));
     }
     const sim::host::visit here(b);
-    to = must(udp_socket::bind(b.at(2000), of_receiver));
+    to = must(udp_socket::bind(b.endpoint(2000), of_receiver));
   }
 
   /// Sends the numbers 0 to n - 1, and tells which arrived, in what order.
   std::vector<int> send_numbers(int n) {
     for (int i = 0; i < n; ++i) {
-      must(rt.block_on(from.send_to(bytes_of(std::to_string(i)), b.at(2000))));
+      must(rt.block_on(from.send_to(bytes_of(std::to_string(i)), b.endpoint(2000))));
       rt.advance(100us);
     }
     rt.advance(10s);
@@ -36,7 +36,7 @@ struct two_ports {
     for (;;) {
       const auto d = must(to.try_receive_from(room));
       if (!d) return got;
-      if (d->from != a.at(1000)) throw testkit::failure("from " + d->from.to_string());
+      if (d->from != a.endpoint(1000)) throw testkit::failure("from " + d->from.to_string());
       got.push_back(std::stoi(text_of(std::span(room, d->size))));
     }
   }
@@ -56,7 +56,7 @@ TEST_CASE("sim_network: datagrams arrive after the latency, in order, once") {
   const std::vector<int> got = w.send_numbers(300);
   CHECK(got.size() == 300);
   CHECK(std::ranges::is_sorted(got));
-  must(w.rt.block_on(w.from.send_to(bytes_of("timed"), w.b.at(2000))));
+  must(w.rt.block_on(w.from.send_to(bytes_of("timed"), w.b.endpoint(2000))));
   const time_point began = w.rt.now();
   std::byte room[8];
   (void)must(w.rt.block_on(w.to.receive_from(room)));
@@ -86,7 +86,7 @@ TEST_CASE("sim_network: loss, duplication and reordering hit datagrams by their 
 
 TEST_CASE("sim_network: a partition swallows datagrams, also those under way") {
   two_ports w({.latency = 10ms});
-  must(w.rt.block_on(w.from.send_to(bytes_of("under way"), w.b.at(2000))));
+  must(w.rt.block_on(w.from.send_to(bytes_of("under way"), w.b.endpoint(2000))));
   w.net.partition(w.a, w.b);
   w.rt.advance(1s);
   std::byte room[16];
@@ -108,7 +108,7 @@ TEST_CASE(
     "sim_network: a connected datagram socket is told that nobody has the port, from another host too") {
   two_ports w;
   const sim::host::visit here(w.a);
-  udp_socket s = must(udp_socket::connect(w.b.at(2001), {.read_deadline = 5s}));
+  udp_socket s = must(udp_socket::connect(w.b.endpoint(2001), {.read_deadline = 5s}));
   must(w.rt.block_on(s.send(bytes_of("anybody?"))));
   std::byte room[8];
   const auto got = w.rt.block_on(s.receive_from(room));

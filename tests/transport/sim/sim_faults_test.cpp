@@ -15,10 +15,10 @@ struct two_hosts {
   explicit two_hosts(sim::network_options o = {}, tcp_options of_server = {}, tcp_options of_client = {})
       : rt({.seed = testkit::seed_or(11)}), net(rt, o), server(net, "server"), client(net, "client") {
     const sim::host::visit here(server);
-    listener = must(tcp_listener::bind(server.at(9), {.accepted = of_server}));
+    listener = must(tcp_listener::bind(server.endpoint(9), {.accepted = of_server}));
     const auto accept = [](tcp_listener& l, tcp_stream& to) -> task<void> { to = must(co_await l.accept()); };
     server.spawn(accept(listener, at_server));
-    at_client = must(client.block_on(tcp_stream::connect(server.at(9), 10s, of_client)));
+    at_client = must(client.block_on(tcp_stream::connect(server.endpoint(9), 10s, of_client)));
     rt.advance(1s);
   }
   sim::runtime rt;
@@ -142,7 +142,7 @@ TEST_CASE("sim_network: a host that crashes says nothing; the peer waits until i
   REQUIRE(!written);
   CHECK_THAT(std::string(written.error().text()), Catch::Contains("the simulated host is down"));
   CHECK(!w.server.block_on(w.listener.accept()));
-  CHECK(!w.server.block_on(tcp_stream::connect(w.client.at(1))));
+  CHECK(!w.server.block_on(tcp_stream::connect(w.client.endpoint(1))));
 }
 
 TEST_CASE("sim_network: a host that is up again answers old connections with a reset") {
@@ -153,7 +153,7 @@ TEST_CASE("sim_network: a host that is up again answers old connections with a r
   CHECK(code_of(w.client.block_on(read_once(w.at_client))) == std::errc::connection_reset);
   // Its port is free, and can be listened at again.
   const sim::host::visit here(w.server);
-  CHECK(tcp_listener::bind(w.server.at(9)));
+  CHECK(tcp_listener::bind(w.server.endpoint(9)));
 }
 
 TEST_CASE("sim_network: a crash stops the tasks of that host, and of no other") {
@@ -188,9 +188,10 @@ TEST_CASE(
     "sim_network: connecting to a host that is gone ends at the deadline, or when the handshake gives up") {
   two_hosts w;
   w.server.crash();
-  CHECK(w.client.block_on(tcp_stream::connect(w.server.at(9), 5s)).error() == errc::timeout);
+  CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(9), 5s)).error() == errc::timeout);
   const time_point began = w.rt.now();
-  CHECK(code_of(w.client.block_on(tcp_stream::connect(w.server.at(9), forever))) == std::errc::timed_out);
+  CHECK(code_of(w.client.block_on(tcp_stream::connect(w.server.endpoint(9), forever))) ==
+        std::errc::timed_out);
   CHECK(w.rt.now() - began >= 2min);
   CHECK(w.rt.now() - began <= 3min);
 }
@@ -205,17 +206,17 @@ TEST_CASE("sim_network: an address that no host has is unreachable at once") {
 TEST_CASE("sim_network: a full backlog is silent, and the connection comes once somebody accepts") {
   two_hosts w;
   const sim::host::visit here(w.server);
-  tcp_listener l = must(tcp_listener::bind(w.server.at(10), {.backlog = 1}));
+  tcp_listener l = must(tcp_listener::bind(w.server.endpoint(10), {.backlog = 1}));
   std::vector<tcp_stream> waiting;
   for (int i = 0; i < 2; ++i)
-    waiting.push_back(must(w.client.block_on(tcp_stream::connect(w.server.at(10), 1s))));
-  CHECK(w.client.block_on(tcp_stream::connect(w.server.at(10), 1s)).error() == errc::timeout);
+    waiting.push_back(must(w.client.block_on(tcp_stream::connect(w.server.endpoint(10), 1s))));
+  CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(10), 1s)).error() == errc::timeout);
   const auto accept_later = [](tcp_listener& from) -> task<void> {
     co_await sleep_for(2s);
     (void)must(co_await from.accept());
   };
   w.server.spawn(accept_later(l));
-  CHECK(w.client.block_on(tcp_stream::connect(w.server.at(10), 20s)));
+  CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(10), 20s)));
 }
 
 TEST_CASE("sim_network: a listener that closes resets whom nobody has accepted") {
@@ -223,8 +224,8 @@ TEST_CASE("sim_network: a listener that closes resets whom nobody has accepted")
   tcp_stream s;
   {
     const sim::host::visit here(w.server);
-    tcp_listener l = must(tcp_listener::bind(w.server.at(10)));
-    s = must(w.client.block_on(tcp_stream::connect(w.server.at(10))));
+    tcp_listener l = must(tcp_listener::bind(w.server.endpoint(10)));
+    s = must(w.client.block_on(tcp_stream::connect(w.server.endpoint(10))));
     w.rt.advance(1s);
   }
   CHECK(code_of(w.client.block_on(read_once(s))) == std::errc::connection_reset);
@@ -340,9 +341,9 @@ TEST_CASE("sim_network: closing delivers what was written; with unread bytes it 
 TEST_CASE("sim_network: a host has only so many sockets") {
   two_hosts w;
   w.server.limit_sockets(3);
-  CHECK(w.client.block_on(tcp_stream::connect(w.server.at(9))));  // the backlog costs none
-  CHECK(w.server.block_on(w.listener.accept()));                  // the third, closed at once
-  const tcp_stream third = must(w.server.block_on(tcp_stream::connect(w.server.at(9))));
+  CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(9))));  // the backlog costs none
+  CHECK(w.server.block_on(w.listener.accept()));                        // the third, closed at once
+  const tcp_stream third = must(w.server.block_on(tcp_stream::connect(w.server.endpoint(9))));
   const auto refused = w.server.block_on(w.listener.accept());
   REQUIRE(!refused);
   CHECK(refused.error() == std::make_error_code(std::errc::too_many_files_open));

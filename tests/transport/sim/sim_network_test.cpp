@@ -64,14 +64,14 @@ TEST_CASE("sim_network: a server on one host serves clients on another") {
   sim::network net(rt, {.link = {.latency = 10ms, .jitter = 0ms}});
   sim::host server(net, "server");
   sim::host client(net, "client");
-  server.spawn(serve(server, server.at(7)));
+  server.spawn(serve(server, server.endpoint(7)));
   const auto ask = [](ip_endpoint to) -> task<std::string> {
     tcp_stream s = must(co_await tcp_stream::connect(to));
     must(co_await s.write_all(bytes_of("anybody?")));
     co_return co_await read_exactly(s, 8);
   };
   const time_point began = rt.now();
-  CHECK(must(client.block_on(ask(server.at(7)))) == "anybody?");
+  CHECK(must(client.block_on(ask(server.endpoint(7)))) == "anybody?");
   CHECK(rt.now() - began >= 40ms);  // a handshake, a question, an answer
   // The address of a loopback is another machine's own.
   const auto lost = [](ip_endpoint to) -> task<result<tcp_stream>> {
@@ -130,18 +130,18 @@ TEST_CASE("sim_network: a system on a host is a server there, and is gone with i
     std::optional<troupe::system> sys(std::in_place, server, system_options{.name = "echo"});
     sys->spawn<echo_server>({}, ip_endpoint::any(7));
     rt.run_until_idle();
-    CHECK(must(client.block_on(ask(server.at(7), "hello"))) == "hello");
-    CHECK(must(client.block_on(ask(server.at_v6(7), "hello"))) ==
+    CHECK(must(client.block_on(ask(server.endpoint(7), "hello"))) == "hello");
+    CHECK(must(client.block_on(ask(server.endpoint_v6(7), "hello"))) ==
           "no connection");  // it listens with IPv4 only
     CHECK(must(server.block_on(ask(ip_endpoint::loopback(7), "at home"))) == "at home");
     server.crash();
     sys.reset();
-    CHECK(must(client.block_on(ask(server.at(7), "hello"))) == "no connection");
+    CHECK(must(client.block_on(ask(server.endpoint(7), "hello"))) == "no connection");
     server.restart();
     sys.emplace(server, system_options{.name = "echo"});
     sys->spawn<echo_server>({}, ip_endpoint::any(7));
     rt.run_until_idle();
-    CHECK(must(client.block_on(ask(server.at(7), "again"))) == "again");
+    CHECK(must(client.block_on(ask(server.endpoint(7), "again"))) == "again");
   }
   memory.verify();
 }
@@ -151,19 +151,19 @@ TEST_CASE("sim_network: each host has ports of its own, and one port has one lis
   sim::network net(rt);
   sim::host a(net, "a");
   sim::host b(net, "b");
-  CHECK(sim::host(net, "a").at(1) == a.at(1));
-  CHECK(a.at(1) != b.at(1));
+  CHECK(sim::host(net, "a").endpoint(1) == a.endpoint(1));
+  CHECK(a.endpoint(1) != b.endpoint(1));
   std::vector<tcp_listener> open;
   for (const sim::host* const h : {&a, &b}) {
     const sim::host::visit here(*h);
-    open.push_back(must(tcp_listener::bind(h->at(80))));
+    open.push_back(must(tcp_listener::bind(h->endpoint(80))));
     open.push_back(must(tcp_listener::bind(ip_endpoint::loopback(80))));
     const auto taken = tcp_listener::bind(ip_endpoint::any(80));
     REQUIRE(!taken);
     CHECK(taken.error() == std::make_error_code(std::errc::address_in_use));
   }
   const sim::host::visit here(a);
-  const auto elsewhere = tcp_listener::bind(b.at(81));
+  const auto elsewhere = tcp_listener::bind(b.endpoint(81));
   REQUIRE(!elsewhere);
   CHECK(elsewhere.error() == std::make_error_code(std::errc::address_not_available));
 }
@@ -174,9 +174,9 @@ TEST_CASE("sim_network: what a thread opens outside of tasks is the kernel's, un
   sim::host a(net, "a");
   {
     const sim::host::visit here(a);
-    CHECK(tcp_listener::bind(a.at(80)));
+    CHECK(tcp_listener::bind(a.endpoint(80)));
   }
-  CHECK(!tcp_listener::bind(a.at(80)));  // no interface of this machine has the address
+  CHECK(!tcp_listener::bind(a.endpoint(80)));  // no interface of this machine has the address
 }
 
 TEST_CASE("sim_network: sockets outlive their runtime") {
@@ -200,8 +200,8 @@ TEST_CASE("sim_network: options that make no network are refused by name") {
     try {
       (void)sim::network(rt, o);
     } catch (const troupe_error& e) {
-      CHECK(e.why() == errc::invalid_argument);
-      return std::string(e.why().text());
+      CHECK(e.error() == errc::invalid_argument);
+      return std::string(e.error().text());
     }
     return "taken";
   };

@@ -15,7 +15,7 @@ constexpr tcp_options probed{
 /// A server with one place, which has gone to somebody whose machine then loses its power.
 struct taken_place {
   explicit taken_place(tcp_options connection)
-      : server("tcp", {.listen = host.at(7), .connection = connection, .max_connections = 1}) {
+      : server("tcp", {.listen = host.endpoint(7), .connection = connection, .max_connections = 1}) {
     must(sys.start(server));
     first.spawn(ask("first"));
     rt.advance(1s);
@@ -28,7 +28,7 @@ struct taken_place {
 
   /// Connects, says its word, hears it again, and stays.
   task<void> ask(std::string word) {
-    tcp_stream s = must(co_await tcp_stream::connect(host.at(7), 5s));
+    tcp_stream s = must(co_await tcp_stream::connect(host.endpoint(7), 5s));
     must(co_await s.write_all(bytes_of(word)));
     heard = co_await read_exactly(s, word.size());
     heard_at = rt.now();
@@ -77,9 +77,9 @@ TEST_CASE("tcp_server: a refusal arrives whole, also when the network takes it i
     sim::host host{net, "server"};
     sim::host client{net, "client"};
     troupe::system sys{host, {.log = &silent_log()}};
-    tcp_server<echo> server("tcp", {.listen = host.at(7),
+    tcp_server<echo> server("tcp", {.listen = host.endpoint(7),
                                     .max_connections = 1,
-                                    .beyond = over_limit::refuse,
+                                    .on_limit = over_limit::refuse,
                                     .refusal = "too many of you, come again\r\n"});
     must(sys.start(server));
     std::string heard;
@@ -91,9 +91,9 @@ TEST_CASE("tcp_server: a refusal arrives whole, also when the network takes it i
       tcp_stream s = must(co_await tcp_stream::connect(to, 5s));
       *into = co_await read_all(s);
     };
-    client.spawn(stay(host.at(7)));
+    client.spawn(stay(host.endpoint(7)));
     rt.advance(1s);
-    client.spawn(visit(host.at(7), &heard));
+    client.spawn(visit(host.endpoint(7), &heard));
     rt.advance(10s);
     CHECK(heard == "too many of you, come again\r\n");
   });

@@ -262,12 +262,12 @@ TEST_CASE("split: the halves of a real connection, half-closed") {
   CHECK(must(rt.block_on(ask(std::move(c.client)))) == "over and out");
 }
 
-TEST_CASE("say_farewell: the last words arrive, though the peer has sent what nobody reads") {
+TEST_CASE("close_gracefully: the last words arrive, though the peer has sent what nobody reads") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   rt.spawn([](tcp_stream s) -> task<void> {
     must(co_await s.write_all(bytes_of("the last words")));
-    co_await say_farewell(s, 60s);
+    co_await close_gracefully(s, 60s);
   }(std::move(c.server)));
   const auto talk_on = [](tcp_stream s) -> task<std::string> {
     for (int i = 0; i < 100; ++i) must(co_await s.write_all(bytes_of(std::string(1000, 'x'))));
@@ -276,11 +276,11 @@ TEST_CASE("say_farewell: the last words arrive, though the peer has sent what no
   CHECK(must(rt.block_on(talk_on(std::move(c.client)))) == "the last words");
 }
 
-TEST_CASE("say_farewell: a peer that does not end is waited for with patience, and no longer") {
+TEST_CASE("close_gracefully: a peer that does not end is waited for with patience, and no longer") {
   sim::runtime rt;
   auto [server, client] = duplex();
   const auto began = rt.now();
-  must(rt.block_on(say_farewell(server, 2s)));
+  must(rt.block_on(close_gracefully(server, 2s)));
   CHECK(rt.now() - began == 2s);
   CHECK(must(rt.block_on(all_of(client))).empty());
 }

@@ -225,7 +225,7 @@ TEST_CASE("tls_server: a stop does not wait for handshakes") {
 TEST_CASE("tls_server: a place is taken from the first byte on, and nobody is told in plain text") {
   running_tls_server<secure_echo> s(
       server_context(),
-      {.max_connections = 1, .beyond = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});
+      {.max_connections = 1, .on_limit = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});
   auto silent = s.connect();
   REQUIRE(becomes_true([&] { return s.figures().active == 1; }));
   CHECK(s.connect().rest().empty());

@@ -116,10 +116,10 @@ struct world {
       text += static_cast<char>('a' + rt.random() % 26);
     }
     const sim::host::visit here(server);
-    listener =
-        must(tcp_listener::bind(server.at(443), {.accepted = {.read_deadline = 60s, .write_deadline = 60s}}));
+    listener = must(tcp_listener::bind(server.endpoint(443),
+                                       {.accepted = {.read_deadline = 60s, .write_deadline = 60s}}));
     server.spawn(serve(listener, at_server));
-    client.spawn(use(server.at(443), text, heard, rt, at_client));
+    client.spawn(use(server.endpoint(443), text, heard, rt, at_client));
   }
 
   sim::network_options links(bool slow) {

@@ -142,12 +142,12 @@ TROUPE_NOINLINE result<endpoints> simulated_answer(const name_query& q) {
                                 std::string("no host of the simulated network has this name and ") +
                                     in_words(q.family) +
                                     " address; make it with sim::host, or name a table_resolver in "
-                                    "resolve_options::names"));
+                                    "resolve_options::resolver"));
 }
 
 class system_names final : public resolver {
  public:
-  task<result<endpoints>> look_up(name_query query) override {
+  task<result<endpoints>> resolve(name_query query) override {
     if (detail::simnet::is_here()) co_return simulated_answer(query);
     answer a = co_await blocking([q = query](std::stop_token gone) {
       return gone.stop_requested() ? answer() : ask_system(q);  // nobody waits for it any more
@@ -238,8 +238,8 @@ task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::uint16_t p
                                                resolve_options options) {
   const name_query query{std::move(host), port, options.family};
   if (std::optional<result<endpoints>> at_once = known(query)) co_return std::move(*at_once);
-  resolver& names = options.names != nullptr ? *options.names : system_resolver();
-  co_return checked(query, co_await with_timeout(names.look_up(query), deadline), deadline);
+  resolver& names = options.resolver != nullptr ? *options.resolver : system_resolver();
+  co_return checked(query, co_await with_timeout(names.resolve(query), deadline), deadline);
 }
 
 task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::string service, duration deadline,
@@ -298,7 +298,7 @@ result<std::vector<ip_endpoint>> table_resolver::answer(const name_query& query,
   return all;
 }
 
-task<result<std::vector<ip_endpoint>>> table_resolver::look_up(name_query query) {
+task<result<std::vector<ip_endpoint>>> table_resolver::resolve(name_query query) {
   duration delay{};
   result<endpoints> all = answer(query, delay);
   if (delay.count() > 0) co_await sleep_for(delay);

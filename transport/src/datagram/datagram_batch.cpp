@@ -60,20 +60,20 @@ void batch_memory::map_peers() noexcept {
 
 bool try_receive_batch(socket_state& s, batch_memory& b, std::error_code& why) noexcept {
   if (!s.worth_trying(direction::read)) return false;
-  s.take_ready(direction::read);
+  s.clear_ready(direction::read);
   for (;;) {
     const int n = sys::recvmmsg(s.fd(), b.headers.get(), static_cast<unsigned>(b.capacity), MSG_DONTWAIT);
     if (n > 0) {
       b.size = b.used = static_cast<std::size_t>(n);
       for (std::size_t i = 0; i < b.size; ++i) b.pieces[i].iov_len = b.headers[i].msg_len;
       // Fewer than there is room for: the kernel has no more, and the next one is an edge.
-      if (b.size == b.capacity) s.give_ready(direction::read);
+      if (b.size == b.capacity) s.mark_ready(direction::read);
       return true;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     if (errno != EINTR) {
       why = {errno, std::generic_category()};
-      s.give_ready(direction::read);
+      s.mark_ready(direction::read);
       return true;
     }
   }
@@ -118,7 +118,7 @@ std::size_t batch_memory::join(std::size_t next, std::size_t end) noexcept {
 }
 
 bool try_send_batch(socket_state& s, batch_memory& b, std::size_t& next) noexcept {
-  s.take_ready(direction::write);
+  s.clear_ready(direction::write);
   std::size_t alone = sys::is_simulated(s.fd()) || !b.splits ? b.size : next;  // up to here each for itself
   while (next < b.size) {
     const bool joins = next >= alone;
@@ -142,7 +142,7 @@ bool try_send_batch(socket_state& s, batch_memory& b, std::size_t& next) noexcep
       ++next;
     }
   }
-  s.give_ready(direction::write);
+  s.mark_ready(direction::write);
   return true;
 }
 

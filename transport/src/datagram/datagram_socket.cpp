@@ -12,20 +12,20 @@ namespace troupe::detail {
 
 std::error_code receive_datagram(socket_state& s, std::span<std::byte> into, socket_address& from,
                                  datagram_read& read) noexcept {
-  s.take_ready(direction::read);
+  s.clear_ready(direction::read);
   for (;;) {
     from.expect();
     // With MSG_TRUNC the kernel says how long the datagram was, not how much of it fitted.
     const ssize_t n = sys::recvfrom(s.fd(), into.data(), into.size(), MSG_TRUNC, from.get(), from.size());
     if (n >= 0) {
       read = {std::min(static_cast<std::size_t>(n), into.size()), static_cast<std::size_t>(n), true};
-      s.give_ready(direction::read);
+      s.mark_ready(direction::read);
       return {};
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return {};
     if (errno != EINTR) {
       const std::error_code failed(errno, std::generic_category());
-      s.give_ready(direction::read);  // an error is taken off the socket; datagrams may be behind it
+      s.mark_ready(direction::read);  // an error is taken off the socket; datagrams may be behind it
       return failed;
     }
   }
@@ -33,18 +33,18 @@ std::error_code receive_datagram(socket_state& s, std::span<std::byte> into, soc
 
 bool send_datagram(socket_state& s, std::span<const std::byte> bytes, const socket_address* to,
                    std::error_code& why) noexcept {
-  s.take_ready(direction::write);
+  s.clear_ready(direction::write);
   for (;;) {
     const ssize_t n = sys::sendto(s.fd(), bytes.data(), bytes.size(), MSG_NOSIGNAL,
                                   to != nullptr ? to->get() : nullptr, to != nullptr ? to->length() : 0);
     if (n >= 0) {
-      s.give_ready(direction::write);
+      s.mark_ready(direction::write);
       return true;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     if (errno != EINTR) {
       why = {errno, std::generic_category()};
-      s.give_ready(direction::write);
+      s.mark_ready(direction::write);
       return true;
     }
   }

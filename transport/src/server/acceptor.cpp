@@ -6,30 +6,30 @@ namespace troupe::detail {
 
 // -- the listener -------------------------------------------------------------------
 
-void server_core::listening(const ip_endpoint& at) noexcept {
+void acceptor::listening(const ip_endpoint& at) noexcept {
   const scoped_lock guard(lock_);
   at_ = at;
   bound_ = open_ = true;
 }
 
-void server_core::not_listening() noexcept {
+void acceptor::not_listening() noexcept {
   const scoped_lock guard(lock_);
   open_ = false;
 }
 
-std::optional<ip_endpoint> server_core::local_endpoint() const noexcept {
+std::optional<ip_endpoint> acceptor::local_endpoint() const noexcept {
   const scoped_lock guard(lock_);
   return open_ ? std::optional(at_) : std::nullopt;
 }
 
-ip_endpoint server_core::wanted() const noexcept {
+ip_endpoint acceptor::wanted() const noexcept {
   const scoped_lock guard(lock_);
   return bound_ ? at_ : options.listen;
 }
 
 // -- the place of a connection --------------------------------------------------------
 
-connection_slot::connection_slot(std::shared_ptr<server_core> core, tcp_stream stream) noexcept
+connection_slot::connection_slot(std::shared_ptr<acceptor> core, tcp_stream stream) noexcept
     : core_(std::move(core)), socket_(socket_access::take(std::move(stream))) {
   socket_->count_in(core_->meter());
   core_->meter().accepted();

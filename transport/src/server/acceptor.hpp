@@ -16,9 +16,9 @@
 
 namespace troupe::detail {
 
-class server_core {
+class acceptor {
  public:
-  server_core(tcp_server_options o, std::shared_ptr<const connection_factory> m, std::optional<tls_context> t)
+  acceptor(tcp_server_options o, std::shared_ptr<const connection_factory> m, std::optional<tls_context> t)
       : options(std::move(o)),
         make(std::move(m)),
         tls(std::move(t)),
@@ -31,7 +31,7 @@ class server_core {
   const endpoint_monitor monitor;
 
   [[nodiscard]] endpoint_meter& meter() const noexcept { return monitor.meter(); }
-  [[nodiscard]] connection_places& places() const noexcept { return *places_; }
+  [[nodiscard]] admission& places() const noexcept { return *places_; }
 
   // -- the listener that runs now: any thread -------------------------------------
 
@@ -42,7 +42,7 @@ class server_core {
   [[nodiscard]] ip_endpoint wanted() const noexcept;
 
  private:
-  const std::shared_ptr<connection_places> places_;
+  const std::shared_ptr<admission> places_;
 
   mutable spinlock lock_;
   ip_endpoint at_;

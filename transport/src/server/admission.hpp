@@ -14,9 +14,9 @@ namespace troupe::detail {
 struct go_on {};
 
 /// Any thread. Each connection has taken a place and gives it back. Of one server, or shared by several.
-class connection_places {
+class admission {
  public:
-  explicit connection_places(std::uint32_t limit) noexcept : most(limit) {}
+  explicit admission(std::uint32_t limit) noexcept : most(limit) {}
 
   const std::uint32_t most;
 

@@ -52,7 +52,7 @@ class own_promise {
 };
 
 // When the wait for more bytes must end. `message_due`: for as long as a message has begun to come.
-TROUPE_NOINLINE std::int64_t wait_until(const server_core& core, bool in_message, std::int64_t& message_due) {
+TROUPE_NOINLINE std::int64_t wait_until(const acceptor& core, bool in_message, std::int64_t& message_due) {
   const std::int64_t idle = deadline_in(core.options.connection.read_deadline);
   if (!in_message) {
     message_due = no_deadline;
@@ -68,7 +68,7 @@ TROUPE_NOINLINE duration time_until(const cell& c, std::int64_t due) noexcept {
 }
 
 template <class Stream>
-task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Stream peer, server_core* core) {
+task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Stream peer, acceptor* core) {
   promise_base& me = co_await own_promise();
   read_buffer buffer(core->options.max_message);
   std::int64_t message_due = no_deadline;
@@ -104,13 +104,11 @@ task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Str
 
 }  // namespace
 
-task<void> consume(data_handler<tcp_stream> on_data, void* object, cell& c, tcp_stream peer,
-                   server_core* core) {
+task<void> consume(data_handler<tcp_stream> on_data, void* object, cell& c, tcp_stream peer, acceptor* core) {
   return consume_from(on_data, object, c, std::move(peer), core);
 }
 
-task<void> consume(data_handler<tls_stream> on_data, void* object, cell& c, tls_stream peer,
-                   server_core* core) {
+task<void> consume(data_handler<tls_stream> on_data, void* object, cell& c, tls_stream peer, acceptor* core) {
   return consume_from(on_data, object, c, std::move(peer), core);
 }
 

@@ -13,13 +13,13 @@ connection_limit connection_limit::shared(std::uint32_t most) {
   return limit;
 }
 
-std::shared_ptr<detail::connection_places> connection_limit::places() const {
-  return places_ ? places_ : std::make_shared<detail::connection_places>(most_);
+std::shared_ptr<detail::admission> connection_limit::places() const {
+  return places_ ? places_ : std::make_shared<detail::admission>(max_);
 }
 
 namespace detail {
 
-bool connection_places::try_take() noexcept {
+bool admission::try_take() noexcept {
   std::uint32_t taken = taken_.load(std::memory_order_relaxed);
   while (taken < most) {
     if (taken_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed)) return true;
@@ -27,7 +27,7 @@ bool connection_places::try_take() noexcept {
   return false;
 }
 
-void connection_places::give() noexcept {
+void admission::give() noexcept {
   taken_.fetch_sub(1, std::memory_order_seq_cst);
   if (!awaited_.load(std::memory_order_seq_cst) || !awaited_.exchange(false, std::memory_order_seq_cst)) {
     return;
@@ -41,7 +41,7 @@ void connection_places::give() noexcept {
   for (const ref<go_on>& who : told) (void)who.tell(go_on{});
 }
 
-bool connection_places::wait(const ref<go_on>& who) {
+bool admission::wait(const ref<go_on>& who) {
   {
     const scoped_lock guard(lock_);
     if (std::ranges::find(waiting_, who) == waiting_.end()) waiting_.push_back(who);
@@ -52,7 +52,7 @@ bool connection_places::wait(const ref<go_on>& who) {
   return false;
 }
 
-void connection_places::forget(const ref<go_on>& who) noexcept {
+void admission::forget(const ref<go_on>& who) noexcept {
   ref<go_on> last;  // what it refers to may end with it: not under the lock
   const scoped_lock guard(lock_);
   const auto found = std::ranges::find(waiting_, who);

@@ -6,7 +6,7 @@ namespace troupe::detail {
 
 void gate::open() noexcept {
   open_ = true;
-  if (waiting_ == nullptr || std::exchange(waiting_->told_, true)) return;
+  if (waiting_ == nullptr || std::exchange(waiting_->known_ready_, true)) return;
   waiting_->wake_->finish(gate_wake::kind_of);
 }
 
@@ -20,7 +20,7 @@ void gate::awaiter::abandon(leaf& l) noexcept {
   auto& self = static_cast<awaiter&>(l);
   self.gate_.waiting_ = nullptr;
   gate_wake* const w = std::exchange(self.wake_, nullptr);
-  if (self.told_) {
+  if (self.known_ready_) {
     w->abandon();
   } else {
     slab_delete(w);

@@ -38,7 +38,7 @@ class gate {
 
     gate& gate_;
     gate_wake* wake_ = nullptr;
-    bool told_ = false;  // the wake is on its way
+    bool known_ready_ = false;  // the wake is on its way
   };
 
   /// Also after it has been shut again by the time the waiter runs: look once more.

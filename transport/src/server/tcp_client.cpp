@@ -99,7 +99,7 @@ void link::consumer_gone(const error& why) {
 
 duration link::pause_after(std::int64_t lasted) noexcept {
   const troupe::backoff& b = options_.reconnect;
-  if (lasted >= (b.first.count() + b.most.count()) / 2) failures_ = 0;
+  if (lasted >= (b.initial.count() + b.max.count()) / 2) failures_ = 0;
   return std::max(detail::backoff_delay(b, failures_++, detail::worker_here()->random()), duration(1));
 }
 
@@ -107,7 +107,7 @@ task<result<tcp_stream>> link::connect() const {
   const tcp_client_options& o = options_;
   if (o.host.empty()) return tcp_stream::connect(o.connect, o.connect_deadline, o.connection);
   return tcp_stream::connect(o.host, o.connect.port(), o.connect_deadline,
-                             {.stream = o.connection, .names = o.names});
+                             {.stream = o.connection, .resolver = o.resolver});
 }
 
 task<void> link::keep() {

@@ -55,10 +55,10 @@ class listener_actor {
  public:
   using accepts = protocol<go_on>;
 
-  listener_actor(context& ctx, const std::shared_ptr<server_core>& core)
+  listener_actor(context& ctx, const std::shared_ptr<acceptor>& core)
       : core_(core), bucket_(core->options.rate) {
     const tcp_server_options& o = core->options;
-    if (o.max_connections.most() == 0) {
+    if (o.max_connections.max() == 0) {
       throw troupe_error(error(make_error_code(errc::invalid_argument),
                                "max_connections is 0: nobody would ever be served; allow at least one",
                                ctx.path()));
@@ -82,7 +82,7 @@ class listener_actor {
 
   void started(context& ctx) {
     const std::string path = ctx.path();
-    connections_ = ctx.sys().supervisor_at(path.substr(0, path.rfind('/')) + "/connections").value();
+    connections_ = ctx.system().supervisor_at(path.substr(0, path.rfind('/')) + "/connections").value();
     (void)self_.tell(go_on{});
     if (core_->options.on_listening && ctx.epoch() == 0) {
       core_->options.on_listening(listener_.local_endpoint().value());
@@ -90,7 +90,7 @@ class listener_actor {
   }
 
   task<void> handle(go_on, context& ctx) {
-    const bool waits = core_->options.beyond == over_limit::wait;
+    const bool waits = core_->options.on_limit == over_limit::wait;
     for (;;) {
       // With a full house it sleeps until the next go_on.
       if (waits && core_->places().is_full()) {
@@ -151,7 +151,7 @@ class listener_actor {
       if (!sent || *sent == 0) break;
       rest = rest.subspan(*sent);
     }
-    co_await say_farewell(peer, duration::zero());  // nobody waits for who is turned away
+    co_await close_gracefully(peer, duration::zero());  // nobody waits for who is turned away
   }
   task<void> welcome(context& ctx, tcp_stream peer) {
     if (pause_ != duration::zero()) recovered(ctx);
@@ -173,10 +173,10 @@ class listener_actor {
     log(ctx, log_level::error, "a connection was closed: " + why.to_string());
   }
   static void log(const context& ctx, log_level level, const std::string& text) {
-    ctx.sys().core().home().log(level, ctx.path() + ": " + text);
+    ctx.system().core().home().log(level, ctx.path() + ": " + text);
   }
 
-  std::shared_ptr<server_core> core_;
+  std::shared_ptr<acceptor> core_;
   ref<go_on> self_;
   tcp_listener listener_;
   tcp_stream peer_;  // accepted, and no actor has it yet
@@ -194,7 +194,7 @@ tcp_server_base::tcp_server_base(std::string name, tcp_server_options options,
                                  std::shared_ptr<const connection_factory> make,
                                  std::optional<tls_context> tls)
     : name_(std::move(name)),
-      core_(std::make_shared<server_core>(std::move(options), std::move(make), std::move(tls))) {}
+      core_(std::make_shared<acceptor>(std::move(options), std::move(make), std::move(tls))) {}
 
 tcp_server_base::operator supervisor() const {
   const std::int64_t within = deadline_after(grace.count(), core_->options.drain);

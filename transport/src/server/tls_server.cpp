@@ -13,13 +13,13 @@ namespace {
 TROUPE_NOINLINE void note_failure(const context& ctx, connection_slot& slot, const error& why) {
   if (why == errc::cancelled) return;  // not the peer's failure: the server stops
   slot.handshake_failed();
-  ctx.sys().core().home().log(log_level::debug, ctx.path() + ": " + why.to_string());
+  ctx.system().core().home().log(log_level::debug, ctx.path() + ": " + why.to_string());
 }
 
 }  // namespace
 
 task<tls_stream> shake_hands(context& ctx, connection_slot& slot) {
-  const server_core& core = slot.core();
+  const acceptor& core = slot.core();
   result<tls_stream> peer = co_await until_stopped(
       ctx, tls_stream::accept(slot.take_stream(), *core.tls,
                               {.handshake_deadline = core.options.handshake_deadline}));

@@ -17,7 +17,7 @@ namespace troupe::detail::simnet {
 struct binding;
 struct machine;
 
-class datagram_port final : public watched {
+class datagram_port final : public pollable {
  public:
   datagram_port(machine& home, std::shared_ptr<binding> where, std::size_t receive_buffer);
   ~datagram_port();

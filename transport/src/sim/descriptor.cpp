@@ -36,7 +36,7 @@ descriptor::~descriptor() {
   if (datagrams) datagrams->watch(nullptr);
 }
 
-watched* descriptor::object() const noexcept {
+pollable* descriptor::object() const noexcept {
   if (stream) return stream.get();
   if (listener) return listener.get();
   return datagrams.get();

@@ -31,7 +31,7 @@ struct descriptor {
 
   /// Its host went down since it was opened.
   [[nodiscard]] bool is_lost() const noexcept { return born != home.boots || !home.up; }
-  [[nodiscard]] watched* object() const noexcept;
+  [[nodiscard]] pollable* object() const noexcept;
   /// Tells the watcher of what has just come to be behind this.
   void begin() const noexcept {
     if (watcher != nullptr) object()->watch(watcher);
@@ -52,11 +52,11 @@ struct descriptor {
   std::shared_ptr<binding> port;
   std::size_t send_buffer = 0;  // 0: the network's default
   std::size_t receive_buffer = 0;
-  stream_end::keep_alive keep_alive;
+  tcp_endpoint::keep_alive keep_alive;
   io_source* watcher = nullptr;
   // At most one of them.
-  std::shared_ptr<stream_end> stream;
-  std::shared_ptr<listening> listener;
+  std::shared_ptr<tcp_endpoint> stream;
+  std::shared_ptr<listening_socket> listener;
   std::shared_ptr<datagram_port> datagrams;
 };
 

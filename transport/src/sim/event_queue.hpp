@@ -12,7 +12,7 @@ namespace troupe::detail::simnet {
 /// Nanoseconds of the runtime's clock.
 using instant = std::int64_t;
 
-class agenda {
+class event_queue {
  public:
   using action = std::move_only_function<void()>;
   /// Names one entry; a default one names none.

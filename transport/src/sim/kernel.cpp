@@ -16,8 +16,8 @@ std::shared_ptr<kernel> kernel::of(engine& e) {
 
 // -- time -----------------------------------------------------------------------
 
-void kernel::happen(std::int64_t now) noexcept {
-  while (agenda::action due = agenda_.take_due(now)) due();
+void kernel::run_due(std::int64_t now) noexcept {
+  while (event_queue::action due = agenda_.take_due(now)) due();
 }
 
 void kernel::end() noexcept {
@@ -27,8 +27,8 @@ void kernel::end() noexcept {
   agenda_.clear();
 }
 
-agenda::entry kernel::plan(instant when, agenda::action what) {
-  return ended_ ? agenda::entry{} : agenda_.plan(when, std::move(what));
+event_queue::entry kernel::plan(instant when, event_queue::action what) {
+  return ended_ ? event_queue::entry{} : agenda_.plan(when, std::move(what));
 }
 
 // -- hosts ------------------------------------------------------------------------
@@ -70,7 +70,7 @@ void kernel::set_link(const machine& from, const machine& to, const sim::link_op
 void kernel::reset_connections(const machine& a, const machine& b) {
   for (const auto* side : {&a, &b}) {
     const machine& other = side == &a ? b : a;
-    std::vector<std::shared_ptr<stream_end>> hit;
+    std::vector<std::shared_ptr<tcp_endpoint>> hit;
     for (const auto& [self, s] : side->streams) {
       if (other.has_address(s->remote())) hit.push_back(s);
     }

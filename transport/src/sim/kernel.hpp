@@ -22,7 +22,7 @@
 
 namespace troupe::detail::simnet {
 
-class kernel final : public sim_surroundings {
+class kernel final : public sim_environment {
  public:
   /// `now` is the clock, until end().
   kernel(const instant& now, std::uint64_t seed);
@@ -34,12 +34,12 @@ class kernel final : public sim_surroundings {
   // -- time -----------------------------------------------------------------------
 
   [[nodiscard]] instant now() const noexcept { return *now_; }
-  [[nodiscard]] dice& chance() noexcept { return dice_; }
+  [[nodiscard]] prng& chance() noexcept { return dice_; }
   [[nodiscard]] std::optional<std::int64_t> next() const noexcept override { return agenda_.next(); }
-  void happen(std::int64_t now) noexcept override;
+  void run_due(std::int64_t now) noexcept override;
   void end() noexcept override;
-  agenda::entry plan(instant when, agenda::action what);
-  void cancel(agenda::entry& e) noexcept { agenda_.cancel(e); }
+  event_queue::entry plan(instant when, event_queue::action what);
+  void cancel(event_queue::entry& e) noexcept { agenda_.cancel(e); }
 
   // -- hosts ------------------------------------------------------------------------
 
@@ -78,8 +78,8 @@ class kernel final : public sim_surroundings {
 
   const instant* now_;
   instant last_now_ = 0;
-  dice dice_;
-  agenda agenda_;
+  prng dice_;
+  event_queue agenda_;
   bool ended_ = false;
   std::vector<std::unique_ptr<machine>> hosts_;
   std::map<std::pair<std::uint16_t, std::uint16_t>, link_state> links_;

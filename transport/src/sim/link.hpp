@@ -18,7 +18,7 @@ struct link {
   instant in_order = 0;  // when the last datagram arrives that was not held back
 
   /// When a packet of `size` bytes that is sent now arrives at the other end.
-  [[nodiscard]] instant arrival(instant now, std::size_t size, dice& d) noexcept {
+  [[nodiscard]] instant arrival(instant now, std::size_t size, prng& d) noexcept {
     instant leaves = now;
     if (options.bandwidth != 0) {
       free_at = std::max(now, free_at) + static_cast<instant>(size * 1'000'000'000 / options.bandwidth);
@@ -30,7 +30,7 @@ struct link {
   [[nodiscard]] instant longest() const noexcept { return options.latency.count() + options.jitter.count(); }
 
  private:
-  instant delay(dice& d) const noexcept {
+  instant delay(prng& d) const noexcept {
     const auto jitter = static_cast<std::uint64_t>(std::max<instant>(options.jitter.count(), 0));
     return std::max<instant>(options.latency.count(), 0) + static_cast<instant>(d.below(jitter + 1));
   }

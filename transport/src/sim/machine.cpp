@@ -117,7 +117,7 @@ void machine::receive(packet p) {
   if (!p.of_stream()) {
     receive_datagram(std::move(p));
   } else if (const auto s = streams.find(p.dest); s != streams.end()) {
-    const std::shared_ptr<stream_end> held = s->second;  // may take itself out
+    const std::shared_ptr<tcp_endpoint> held = s->second;  // may take itself out
     held->receive(p);
   } else if (p.what == packet::kind::syn) {
     receive_syn(p);
@@ -127,8 +127,8 @@ void machine::receive(packet p) {
 }
 
 void machine::receive_syn(const packet& p) {
-  std::vector<listening*> candidates;
-  for (listening* const l : listeners) {
+  std::vector<listening_socket*> candidates;
+  for (listening_socket* const l : listeners) {
     if (l->where()->takes(p.to)) candidates.push_back(l);
   }
   if (candidates.empty()) return receive_for_nobody(p);
@@ -191,7 +191,7 @@ void machine::crash() noexcept {
   ended_.clear();
   ended_order_.clear();
   for (const auto& [self, s] : std::exchange(streams, {})) s->vanish();
-  for (listening* const l : std::exchange(listeners, {})) l->vanish();
+  for (listening_socket* const l : std::exchange(listeners, {})) l->vanish();
   for (datagram_port* const d : std::exchange(ports, {})) d->vanish();
   for (auto& bound : bound_) bound.clear();
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sim/datagram_port.hpp"
-#include "sim/listener.hpp"
+#include "sim/listening_socket.hpp"
 #include "sim/packet.hpp"
 #include "sim/tcp_endpoint.hpp"
 
@@ -52,8 +52,8 @@ struct machine {
 
   // -- streams ----------------------------------------------------------------
 
-  std::map<flow_end, std::shared_ptr<stream_end>> streams;
-  std::vector<listening*> listeners;  // they take themselves out
+  std::map<flow_end, std::shared_ptr<tcp_endpoint>> streams;
+  std::vector<listening_socket*> listeners;  // they take themselves out
   std::vector<datagram_port*> ports;
 
   /// A stream ended in order: its last packets may yet be repeated, and are acknowledged then.

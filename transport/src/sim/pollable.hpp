@@ -20,7 +20,7 @@ struct transfer {
   int error = 0;
 };
 
-class watched {
+class pollable {
  public:
   /// The events as they are now, in epoll's words.
   [[nodiscard]] virtual std::uint32_t present() const noexcept = 0;
@@ -32,10 +32,10 @@ class watched {
   }
 
  protected:
-  watched() = default;
-  watched(const watched&) = delete;
-  watched& operator=(const watched&) = delete;
-  ~watched() = default;
+  pollable() = default;
+  pollable(const pollable&) = delete;
+  pollable& operator=(const pollable&) = delete;
+  ~pollable() = default;
 
   /// Something has changed. As in a kernel, an edge tells all that is the case.
   void edge() noexcept {

@@ -6,9 +6,9 @@
 
 namespace troupe::detail::simnet {
 
-class dice {
+class prng {
  public:
-  explicit dice(std::uint64_t seed) noexcept : state_(seed ^ 0x6a09e667f3bcc909ULL) {}
+  explicit prng(std::uint64_t seed) noexcept : state_(seed ^ 0x6a09e667f3bcc909ULL) {}
 
   std::uint64_t next() noexcept {  // splitmix64, Steele, Lea and Flood 2014
     std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);

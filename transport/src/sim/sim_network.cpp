@@ -102,10 +102,10 @@ host::host(const network& net, std::string_view name)
 const std::string& host::name() const noexcept {
   return machine_->name;
 }
-ip_endpoint host::at(std::uint16_t port) const noexcept {
+ip_endpoint host::endpoint(std::uint16_t port) const noexcept {
   return machine_->v4.with_port(port);
 }
-ip_endpoint host::at_v6(std::uint16_t port) const noexcept {
+ip_endpoint host::endpoint_v6(std::uint16_t port) const noexcept {
   return machine_->v6.with_port(port);
 }
 

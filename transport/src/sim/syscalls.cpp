@@ -77,12 +77,12 @@ int connect_stream(descriptor& d, const ip_endpoint& to) {
   }
   const flow_end self{.flow = d.net->new_flow(), .acceptor = false};
   const ip_endpoint from = is_any(d.port->at) ? local.with_port(d.port->at.port()) : d.port->at;
-  d.stream = std::make_shared<stream_end>(
+  d.stream = std::make_shared<tcp_endpoint>(
       d.home,
-      stream_end::identity{.self = self,
-                           .local = from,
-                           .remote = is_any(to) ? local.with_port(to.port()) : to,
-                           .port = d.port},
+      tcp_endpoint::identity{.self = self,
+                             .local = from,
+                             .remote = is_any(to) ? local.with_port(to.port()) : to,
+                             .port = d.port},
       d.send_size(), d.receive_size());
   d.stream->set_keep_alive(d.keep_alive);
   d.home.streams.emplace(self, d.stream);
@@ -200,7 +200,7 @@ int listen(int fd, int backlog) noexcept {
     if (d.stream) return fail(EINVAL);
     if (const int error = bind_any(d); error != 0) return fail(error);
     if (!d.listener) {
-      d.listener = std::make_shared<listening>(d.home, d.port, d.send_size(), d.receive_size());
+      d.listener = std::make_shared<listening_socket>(d.home, d.port, d.send_size(), d.receive_size());
       d.begin();
     }
     d.listener->set_backlog(backlog);
@@ -335,7 +335,7 @@ std::error_code attach(int fd, io_source& s, engine& e) noexcept {
   if (!d) return {EBADF, std::generic_category()};
   if (!e.simulated() || e.sim().surroundings != d->net) return {EOPNOTSUPP, std::generic_category()};
   d->watcher = &s;
-  if (watched* const o = d->object()) o->watch(&s);
+  if (pollable* const o = d->object()) o->watch(&s);
   return {};
 }
 

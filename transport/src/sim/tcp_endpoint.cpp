@@ -1,7 +1,7 @@
 #include "sim/tcp_endpoint.hpp"
 
 #include "sim/kernel.hpp"
-#include "sim/listener.hpp"
+#include "sim/listening_socket.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -19,18 +19,18 @@ constexpr instant longest_pause = 120 * second;
 
 }  // namespace
 
-stream_end::stream_end(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer)
+tcp_endpoint::tcp_endpoint(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer)
     : home_(home), who_(std::move(who)), send_buffer_(send_buffer), receive_buffer_(receive_buffer) {}
 
 // -- beginnings -------------------------------------------------------------------
 
-void stream_end::connect() {
+void tcp_endpoint::connect() {
   phase_ = phase::connecting;
   emit(blank(packet::kind::syn));
   set_timer(true);
 }
 
-void stream_end::answer(const packet& syn, const std::shared_ptr<listening>& at) {
+void tcp_endpoint::answer(const packet& syn, const std::shared_ptr<listening_socket>& at) {
   phase_ = phase::embryonic;
   at_ = at;
   limit_ = syn.window;
@@ -38,14 +38,14 @@ void stream_end::answer(const packet& syn, const std::shared_ptr<listening>& at)
   set_timer(true);
 }
 
-void stream_end::open() {
+void tcp_endpoint::open() {
   phase_ = phase::open;
   set_timer(true);
 }
 
 // -- the application's side -------------------------------------------------------
 
-std::uint32_t stream_end::present() const noexcept {
+std::uint32_t tcp_endpoint::present() const noexcept {
   std::uint32_t events = 0;
   if (!in_.empty()) events |= EPOLLIN;
   if (peer_ended_ || read_shut_) events |= EPOLLIN | EPOLLRDHUP;
@@ -55,12 +55,12 @@ std::uint32_t stream_end::present() const noexcept {
   return events;
 }
 
-int stream_end::take_error() noexcept {
+int tcp_endpoint::take_error() noexcept {
   if (gone_) return host_is_down;
   return std::exchange(error_, 0);
 }
 
-transfer stream_end::read(std::span<std::byte> into, bool peek) {
+transfer tcp_endpoint::read(std::span<std::byte> into, bool peek) {
   if (gone_) return {.error = host_is_down};
   if (!in_.empty()) {
     std::size_t n = std::min(into.size(), in_.size());
@@ -90,13 +90,13 @@ transfer stream_end::read(std::span<std::byte> into, bool peek) {
   return {.error = EAGAIN};
 }
 
-transfer stream_end::write(std::span<const std::byte> bytes) {
+transfer tcp_endpoint::write(std::span<const std::byte> bytes) {
   if (gone_) return {.error = host_is_down};
   if (error_ != 0) return {.error = take_error()};
   if (phase_ == phase::over || fin_wanted_) return {.error = EPIPE};
   std::size_t n = std::min(bytes.size(), room());
   if (phase_ != phase::open) n = 0;
-  if (n < bytes.size()) starved_ = true;
+  if (n < bytes.size()) would_block_ = true;
   if (n == 0) return {.error = EAGAIN};
   const bool part = n > 1 && home_.net.chance().chance(home_.net.options.split);
   if (part) n = 1 + static_cast<std::size_t>(home_.net.chance().below(n - 1));
@@ -108,7 +108,7 @@ transfer stream_end::write(std::span<const std::byte> bytes) {
   return {.n = n};
 }
 
-int stream_end::shut_down(bool reading, bool writing) {
+int tcp_endpoint::shut_down(bool reading, bool writing) {
   if (phase_ != phase::open) return ENOTCONN;
   if (reading) read_shut_ = true;
   if (writing && !fin_wanted_) {
@@ -120,12 +120,12 @@ int stream_end::shut_down(bool reading, bool writing) {
   return 0;
 }
 
-void stream_end::set_keep_alive(const keep_alive& k) {
+void tcp_endpoint::set_keep_alive(const keep_alive& k) {
   keep_alive_ = k;
   if (phase_ == phase::open && !awaits_answer()) set_timer(true);
 }
 
-void stream_end::close() {
+void tcp_endpoint::close() {
   watch(nullptr);
   if (phase_ == phase::over) return;
   if (phase_ == phase::connecting) return leave();
@@ -139,7 +139,7 @@ void stream_end::close() {
 
 // -- the network's side: sending --------------------------------------------------
 
-packet stream_end::blank(packet::kind what) const {
+packet tcp_endpoint::blank(packet::kind what) const {
   packet p;
   p.what = what;
   p.from = who_.local;
@@ -148,7 +148,7 @@ packet stream_end::blank(packet::kind what) const {
   return p;
 }
 
-void stream_end::emit(packet p) {
+void tcp_endpoint::emit(packet p) {
   p.ack = expected_;
   p.window = window();
   offered_ = p.ack + p.window;
@@ -158,13 +158,13 @@ void stream_end::emit(packet p) {
   answer_by_ = arrives + (peer != nullptr ? net.between(*peer, home_).longest() : 0);
 }
 
-void stream_end::acknowledge() {
+void tcp_endpoint::acknowledge() {
   packet p = blank(packet::kind::segment);
   p.seq = next_;
   emit(std::move(p));
 }
 
-void stream_end::send_more(std::size_t most) {
+void tcp_endpoint::send_more(std::size_t most) {
   if (phase_ != phase::open) return;
   const std::uint64_t end = end_of_out();
   for (; most > 0; --most) {
@@ -188,11 +188,11 @@ void stream_end::send_more(std::size_t most) {
 
 // Afresh: something has come from the peer that moves things on. Otherwise a timer
 // that runs for the same reason goes on.
-void stream_end::set_timer(bool afresh) {
+void tcp_endpoint::set_timer(bool afresh) {
   kernel& net = home_.net;
   const bool awaits = awaits_answer();
   if (!awaits && !(keep_alive_.on && phase_ == phase::open && !orphan_)) return net.cancel(timer_);
-  const bool runs = timer_ != agenda::entry{} && timer_awaits_ == awaits;
+  const bool runs = timer_ != event_queue::entry{} && timer_awaits_ == awaits;
   if (runs && !afresh) return;
   net.cancel(timer_);
   if (awaits && !timer_awaits_ && tries_ == 0) heard_ = net.now();
@@ -209,14 +209,14 @@ void stream_end::set_timer(bool afresh) {
   timer_ = net.plan(when, [this] { on_timer(); });
 }
 
-void stream_end::probe() {
+void tcp_endpoint::probe() {
   packet p = blank(packet::kind::segment);
   p.seq = next_;
   p.probe = true;
   emit(std::move(p));
 }
 
-void stream_end::on_timer() {
+void tcp_endpoint::on_timer() {
   const auto self = shared_from_this();
   timer_ = {};
   const bool unanswered = home_.net.now() - heard_ >= home_.net.options.give_up.count();
@@ -256,7 +256,7 @@ void stream_end::on_timer() {
 
 // -- the network's side: receiving --------------------------------------------------
 
-void stream_end::receive(const packet& p) {
+void tcp_endpoint::receive(const packet& p) {
   switch (p.what) {
     case packet::kind::reset:
       if (orphan_ || phase_ == phase::embryonic) return leave();
@@ -294,7 +294,7 @@ void stream_end::receive(const packet& p) {
   leave_in_order();
 }
 
-void stream_end::take_acknowledgement(const packet& p) {
+void tcp_endpoint::take_acknowledgement(const packet& p) {
   const std::uint64_t end = end_of_out();
   limit_ = std::max(limit_, p.ack + p.window);
   if (p.ack <= first_ + (fin_acknowledged_ ? 1 : 0)) return;
@@ -304,13 +304,13 @@ void stream_end::take_acknowledgement(const packet& p) {
   if (fin_wanted_ && p.ack == end + 1) fin_acknowledged_ = true;
   next_ = std::max(next_, p.ack);
   home_.net.cancel(timer_);
-  if (starved_ && room() >= send_buffer_ / 3) {
-    starved_ = false;
+  if (would_block_ && room() >= send_buffer_ / 3) {
+    would_block_ = false;
     edge();
   }
 }
 
-void stream_end::take_bytes(const packet& p) {
+void tcp_endpoint::take_bytes(const packet& p) {
   const std::uint64_t behind = p.seq + p.bytes.size();
   if (p.seq > expected_) return;  // something before it was lost
   if (behind > expected_) {
@@ -329,7 +329,7 @@ void stream_end::take_bytes(const packet& p) {
 
 // -- ends ---------------------------------------------------------------------------
 
-void stream_end::abort() {
+void tcp_endpoint::abort() {
   const auto self = shared_from_this();
   if (phase_ == phase::over) return;
   emit(blank(packet::kind::reset));
@@ -337,19 +337,19 @@ void stream_end::abort() {
   fail(ECONNRESET);
 }
 
-void stream_end::fail(int error) noexcept {
+void tcp_endpoint::fail(int error) noexcept {
   const auto self = shared_from_this();
   error_ = error;
   leave();
   edge();
 }
 
-void stream_end::vanish() noexcept {
+void tcp_endpoint::vanish() noexcept {
   gone_ = true;
   fail(host_is_down);
 }
 
-void stream_end::leave() noexcept {
+void tcp_endpoint::leave() noexcept {
   const auto self = shared_from_this();
   if (phase_ == phase::embryonic) {
     if (const auto at = at_.lock()) at->lost_one();
@@ -361,7 +361,7 @@ void stream_end::leave() noexcept {
   home_.streams.erase(who_.self);
 }
 
-void stream_end::leave_in_order() {
+void tcp_endpoint::leave_in_order() {
   if (phase_ != phase::open || !orphan_ || !fin_acknowledged_) return;
   home_.remember(who_.self, expected_);
   leave();

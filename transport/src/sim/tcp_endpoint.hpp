@@ -26,9 +26,9 @@ namespace troupe::detail::simnet {
 
 struct binding;
 struct machine;
-class listening;
+class listening_socket;
 
-class stream_end final : public watched, public std::enable_shared_from_this<stream_end> {
+class tcp_endpoint final : public pollable, public std::enable_shared_from_this<tcp_endpoint> {
  public:
   struct identity {
     flow_end self;
@@ -37,13 +37,13 @@ class stream_end final : public watched, public std::enable_shared_from_this<str
     std::shared_ptr<binding> port;  // held for as long as the connection
   };
 
-  stream_end(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer);
+  tcp_endpoint(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer);
 
   // -- beginnings; the end is in its machine's table by then --------------------
 
   void connect();
   /// Answers `syn`, on behalf of `at`.
-  void answer(const packet& syn, const std::shared_ptr<listening>& at);
+  void answer(const packet& syn, const std::shared_ptr<listening_socket>& at);
 
   // -- the application's side ---------------------------------------------------
 
@@ -117,7 +117,7 @@ class stream_end final : public watched, public std::enable_shared_from_this<str
   machine& home_;
   identity who_;
   phase phase_ = phase::connecting;
-  std::weak_ptr<listening> at_;  // while embryonic
+  std::weak_ptr<listening_socket> at_;  // while embryonic
   int error_ = 0;
   bool abortive_ = false;
   bool orphan_ = false;  // closed by the application
@@ -131,7 +131,7 @@ class stream_end final : public watched, public std::enable_shared_from_this<str
   std::uint64_t limit_ = 0;  // the peer has room up to here
   bool fin_wanted_ = false;
   bool fin_acknowledged_ = false;
-  bool starved_ = false;  // a write found no room
+  bool would_block_ = false;  // a write found no room
 
   // Receiving: in_ has arrived and is unread; expected_ comes next.
   byte_queue in_;
@@ -142,7 +142,7 @@ class stream_end final : public watched, public std::enable_shared_from_this<str
   bool read_shut_ = false;
 
   keep_alive keep_alive_;
-  agenda::entry timer_;
+  event_queue::entry timer_;
   bool timer_awaits_ = false;  // an answer; otherwise it is for keep_alive_
   unsigned tries_ = 0;         // repetitions since the peer was last heard of
   instant heard_ = 0;          // when that was, or when waiting for an answer began

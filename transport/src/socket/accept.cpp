@@ -49,18 +49,18 @@ result<socket_ref> accepted(const socket_state& listener, int fd, const socket_a
 
 // One connection, an error, or an empty ref when nobody is queued.
 result<socket_ref> accept_one(socket_state& s) {
-  s.take_ready(direction::read);
+  s.clear_ready(direction::read);
   for (;;) {
     socket_address peer;
     const int fd = sys::accept4(s.fd(), peer.get(), peer.size(), SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      s.give_ready(direction::read);  // there may be more
+      s.mark_ready(direction::read);  // there may be more
       return accepted(s, fd, peer);
     }
     const int failed = errno;
     if (failed == EAGAIN || failed == EWOULDBLOCK) return socket_ref();
     if (concerns_one_connection(failed)) continue;
-    s.give_ready(direction::read);
+    s.mark_ready(direction::read);
     return std::unexpected(socket_error({failed, std::generic_category()}, "accept at", s.name()));
   }
 }

@@ -35,7 +35,7 @@ bool readable_wait::suspend(promise_base& p) {
   begun_ = true;
   if (wait().suspend(p)) return true;
   // Readable already. A peer that sends as fast as we read must not keep the worker.
-  if (spend_hop()) return false;
+  if (consume_budget()) return false;
   defer(p);
   return true;
 }

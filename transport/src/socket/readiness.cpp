@@ -37,7 +37,7 @@ void readiness::forget_wake() noexcept {
     socket_.keep_wake(w);
   } else {
     w->abandon();
-    socket_.give_ready(direction_);  // what its mail will say to nobody
+    socket_.mark_ready(direction_);  // what its mail will say to nobody
   }
 }
 
@@ -60,7 +60,7 @@ void readiness::on_wake(leaf& l) noexcept {
   auto& self = static_cast<readiness&>(l);
   wake_timer::disarm(self.timer_);
   self.socket_.keep_wake(std::exchange(self.wake_, nullptr));
-  self.socket_.give_ready(self.direction_);
+  self.socket_.mark_ready(self.direction_);
   if (!self.socket_.is_open()) self.why_ = make_error_code(errc::closed);
   self.complete();
 }

@@ -68,7 +68,7 @@ void socket_state::cut() noexcept {
 
 std::error_code socket_state::receive(std::span<std::byte> into, std::optional<std::size_t>& got) noexcept {
   got.reset();
-  take_ready(direction::read);
+  clear_ready(direction::read);
   for (;;) {
     const ssize_t n = sys::recv(fd_, into.data(), into.size(), 0);
     if (n >= 0) {
@@ -82,14 +82,14 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
       got = static_cast<std::size_t>(n);
       // A unix socket also ends a read where a peer has passed descriptors.
       if (*got == into.size() || n == 0 || is_unix() || ended_.load(std::memory_order_relaxed)) {
-        give_ready(direction::read);
+        mark_ready(direction::read);
       }
       return no_failure;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) return no_failure;
     if (errno != EINTR) {
       const std::error_code failed(errno, std::generic_category());
-      give_ready(direction::read);
+      mark_ready(direction::read);
       ended_by = ending::failed;
       return failed;
     }
@@ -111,7 +111,7 @@ ssize_t uninterrupted(Attempt attempt) noexcept {
 }  // namespace
 
 std::error_code socket_state::send(std::span<const std::byte> bytes, std::size_t& sent) noexcept {
-  take_ready(direction::write);
+  clear_ready(direction::write);
   return sent_by(uninterrupted([&] { return sys::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); }),
                  sent);
 }
@@ -129,10 +129,10 @@ std::error_code socket_state::send(std::span<const const_buffer> pieces, std::si
   msghdr all{};
   all.msg_iov = parts.data();
   all.msg_iovlen = n;
-  take_ready(direction::write);
+  clear_ready(direction::write);
   const std::error_code failed =
       sent_by(uninterrupted([&] { return sys::sendmsg(fd_, &all, MSG_NOSIGNAL); }), sent);
-  if (sent == total) give_ready(direction::write);  // the kernel may have room for the next pieces
+  if (sent == total) mark_ready(direction::write);  // the kernel may have room for the next pieces
   return failed;
 }
 
@@ -141,7 +141,7 @@ std::error_code socket_state::sent_by(ssize_t n, std::size_t& sent) noexcept {
   if (n > 0 && meter_ != nullptr) meter_->bytes_out(sent);
   if (n >= 0 || errno == EAGAIN || errno == EWOULDBLOCK) return no_failure;
   const std::error_code failed(errno, std::generic_category());
-  give_ready(direction::write);
+  mark_ready(direction::write);
   ended_by = ending::failed;
   return failed;
 }

@@ -3,7 +3,7 @@
 //
 // Per direction there is one word through which the reactor tells the strand of readiness:
 //
-//              on_events()                    take_ready(), before the attempt
+//              on_events()                    clear_ready(), before the attempt
 //     empty  --------------->  ready  --------------------------------> empty
 //       |  ^
 //       |  | retract(); or on_events(): posts the waiter's mail, and that says it
@@ -11,7 +11,7 @@
 //     a waiter's wake                         close() leads from each to closed
 //
 // What the strand knows already, from that mail or from an attempt that may have left something, it keeps
-// for itself, in told_.
+// for itself, in known_ready_.
 //
 // Events are edges, so readiness is taken before an attempt, never after: an
 // edge that comes during the attempt stays. An attempt that got all it asked
@@ -92,19 +92,19 @@ class socket_state final : private io_source {
 
   /// False when an attempt is sure to find nothing: wait first.
   [[nodiscard]] bool worth_trying(direction d) const noexcept {
-    return reactor_ == nullptr || told_[static_cast<unsigned>(d)] ||
+    return reactor_ == nullptr || known_ready_[static_cast<unsigned>(d)] ||
            state_of(d).load(std::memory_order_acquire) == ready;
   }
   /// Before an attempt.
-  void take_ready(direction d) noexcept {
-    told_[static_cast<unsigned>(d)] = false;
+  void clear_ready(direction d) noexcept {
+    known_ready_[static_cast<unsigned>(d)] = false;
     word w = ready;
     // An edge that comes between the two finds what the attempt finds, and may stay.
     if (state_of(d).load(std::memory_order_relaxed) != ready) return;
     state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
   }
   /// After an attempt that may not have got everything, and when the mail of a wait has come, wanted or not.
-  void give_ready(direction d) noexcept { told_[static_cast<unsigned>(d)] = true; }
+  void mark_ready(direction d) noexcept { known_ready_[static_cast<unsigned>(d)] = true; }
 
   /// The attempts themselves; the error is the plain system code. Nullopt: the
   /// kernel has nothing.
@@ -131,7 +131,7 @@ class socket_state final : private io_source {
   /// `wake` is finished at the next event, if that is still to come.
   [[nodiscard]] announced announce(direction d, socket_wake& wake) noexcept {
     word w = empty;
-    if (told_[static_cast<unsigned>(d)]) {
+    if (known_ready_[static_cast<unsigned>(d)]) {
       w = ready;
     } else if (state_of(d).compare_exchange_strong(w, reinterpret_cast<word>(&wake),
                                                    std::memory_order_acq_rel, std::memory_order_acquire))
@@ -180,7 +180,7 @@ class socket_state final : private io_source {
   const bool simulated_;          // then reactor_ only says that it is attached
   // Ready, as far as this side knows. Of each direction's user, as in_use: who reads and who writes may be
   // two.
-  bool told_[2] = {false, false};
+  bool known_ready_[2] = {false, false};
   // ended_: the peer has closed its half. There is no further edge for it, so
   // a short read must not be taken for an emptied buffer. Set before the word
   // becomes ready, with release; the reader's acquire of the word sees it.

@@ -91,11 +91,11 @@ task<result<socket_ref>> connect_first(std::string host, std::uint16_t port, dur
                                        connect_options options) {
   const std::int64_t deadline = detail::deadline_in(within);
   result<std::vector<ip_endpoint>> addresses =
-      co_await resolve(host, port, within, {.family = options.family, .names = options.names});
+      co_await resolve(host, port, within, {.family = options.family, .resolver = options.resolver});
   if (!addresses) co_return std::unexpected(std::move(addresses.error()));
   race r{interleaved(*addresses), 0, deadline, options.stream};
   {
-    detail::side_tasks side;  // after `r`: its tasks write there
+    detail::task_group side;  // after `r`: its tasks write there
     std::int64_t due = 0;
     while (r.winner() == nullptr && now() < deadline) {
       if (may_begin(r, side.running(), due)) {

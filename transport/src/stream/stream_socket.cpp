@@ -112,7 +112,7 @@ task<result<void>> write_on(socket_ref s, Bytes bytes) {
   while (!why && !bytes.done() && !try_write_once(*s, bytes, why)) {
     if (deadline == 0) deadline = deadline_in(s->options.write_deadline);
     // A peer that reads as fast as we write must not keep the worker.
-    if (!spend_hop()) co_await yield();
+    if (!consume_budget()) co_await yield();
     why = co_await readiness(*s, direction::write, deadline);
     if (why == errc::timeout) s->cut();
   }

@@ -2,7 +2,7 @@
 
 namespace troupe::detail {
 
-void side_tasks::start(task<void> t) {
+void task_group::start(task<void> t) {
   side& s = sides_.emplace_back(this, &t.promise());
   ++running_;
   s.root->finished = &finished;
@@ -11,7 +11,7 @@ void side_tasks::start(task<void> t) {
   current_strand()->resume(h);
 }
 
-void side_tasks::stop_all() noexcept {
+void task_group::stop_all() noexcept {
   for (side& s : sides_) {
     if (s.root == nullptr) continue;
     bool over = false;
@@ -20,9 +20,9 @@ void side_tasks::stop_all() noexcept {
   }
 }
 
-void side_tasks::finished(promise_base& p, strand&) noexcept {
+void task_group::finished(promise_base& p, strand&) noexcept {
   side& s = *static_cast<side*>(p.context);
-  side_tasks& group = *s.group;
+  task_group& group = *s.group;
   if (p.how == outcome::error && !group.failure_) {
     group.failure_ = static_cast<task_promise_base&>(p).exception;
   }

@@ -21,13 +21,13 @@ namespace troupe::detail {
 class side_wait;
 
 /// All of it on the strand of the coroutine that owns it. Does not move.
-class side_tasks {
+class task_group {
  public:
-  side_tasks() noexcept = default;
-  side_tasks(const side_tasks&) = delete;
-  side_tasks& operator=(const side_tasks&) = delete;
+  task_group() noexcept = default;
+  task_group(const task_group&) = delete;
+  task_group& operator=(const task_group&) = delete;
   /// Stops those that still run.
-  ~side_tasks() { stop_all(); }
+  ~task_group() { stop_all(); }
 
   /// Runs `t` until it first waits for something. What it refers to outlives this.
   void start(task<void> t);
@@ -42,7 +42,7 @@ class side_tasks {
  private:
   friend class side_wait;
   struct side {
-    side_tasks* group;
+    task_group* group;
     promise_base* root;
     bool* over = nullptr;  // while it is being stopped
   };
@@ -57,7 +57,7 @@ class side_tasks {
 
 class [[nodiscard]] side_wait final : public leaf {
  public:
-  side_wait(side_tasks& g, std::int64_t until) noexcept : leaf(&abandon), group_(g), until_(until) {}
+  side_wait(task_group& g, std::int64_t until) noexcept : leaf(&abandon), group_(g), until_(until) {}
   ~side_wait() { withdraw(); }
 
   [[nodiscard]] bool await_ready() const noexcept { return group_.news_; }
@@ -71,7 +71,7 @@ class [[nodiscard]] side_wait final : public leaf {
   }
 
  private:
-  friend class side_tasks;
+  friend class task_group;
   void start() {
     group_.waiter_ = this;
     if (until_ != no_deadline) timer_ = wake_timer::arm_at(*this, until_, &over);
@@ -96,12 +96,12 @@ class [[nodiscard]] side_wait final : public leaf {
     self.group_.stop_all();
   }
 
-  side_tasks& group_;
+  task_group& group_;
   std::int64_t until_;
   wake_timer* timer_ = nullptr;
 };
 
-inline side_wait side_tasks::wait(std::int64_t until) noexcept {
+inline side_wait task_group::wait(std::int64_t until) noexcept {
   return {*this, until};
 }
 

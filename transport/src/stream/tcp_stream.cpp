@@ -51,7 +51,7 @@ task<result<socket_ref>> detail::connect_to(ip_endpoint to, std::int64_t deadlin
   const socket_ref s = socket_state::make(fd, to, options);
   failed = detail::apply(fd, options);
   while (!failed) {
-    s->take_ready(direction::write);
+    s->clear_ready(direction::write);
     failed = connect_step(fd, to);
     if (!failed) co_return s;
     if (failed.value() != EINPROGRESS) break;

@@ -36,15 +36,15 @@ BIO* tls_bio::make(tls_channel& channel) noexcept {
 
 int tls_bio::write(BIO* bio, const char* bytes, int size) noexcept {
   BIO_clear_retry_flags(bio);
-  return channel_of(bio).take_from_openssl(
+  return channel_of(bio).bio_read(
       std::as_bytes(std::span(bytes, static_cast<std::size_t>(size > 0 ? size : 0))));
 }
 
 int tls_bio::read(BIO* bio, char* into, int size) noexcept {
   BIO_clear_retry_flags(bio);
-  const int n = channel_of(bio).give_to_openssl(
+  const int n = channel_of(bio).bio_write(
       std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size > 0 ? size : 0))));
-  if (n < 0 && channel_of(bio).starved_) BIO_set_retry_read(bio);
+  if (n < 0 && channel_of(bio).would_block_) BIO_set_retry_read(bio);
   return n;
 }
 
@@ -61,7 +61,7 @@ long tls_bio::control(BIO* bio, int command, long, void*) noexcept {
 
 // Always takes all: what cannot be sent now is pending. A failure to send is no failure of OpenSSL's,
 // so that what the peer has sent before it went can still be read.
-int tls_channel::take_from_openssl(std::span<const std::byte> bytes) noexcept {
+int tls_channel::bio_read(std::span<const std::byte> bytes) noexcept {
   const int all = static_cast<int>(bytes.size());
   if (send_failed_) return all;
   if (pending_.empty()) {
@@ -84,8 +84,8 @@ int tls_channel::take_from_openssl(std::span<const std::byte> bytes) noexcept {
   return all;
 }
 
-int tls_channel::give_to_openssl(std::span<std::byte> into) noexcept {
-  starved_ = false;
+int tls_channel::bio_write(std::span<std::byte> into) noexcept {
+  would_block_ = false;
   if (receive_failed_) return -1;
   if (!socket_->is_open()) {
     receive_failed_ = make_error_code(errc::closed);
@@ -97,7 +97,7 @@ int tls_channel::give_to_openssl(std::span<std::byte> into) noexcept {
     if (receive_failed_) return -1;
   }
   if (!got) {
-    starved_ = true;
+    would_block_ = true;
     return -1;
   }
   if (*got == 0) ended_ = true;

@@ -151,16 +151,16 @@ int tls_channel::on_verified(int ok, X509_STORE_CTX* store) noexcept {
 
 tls_step tls_channel::handshake() {
   ERR_clear_error();
-  starved_ = false;
+  would_block_ = false;
   const int status = SSL_do_handshake(ssl_.get());
-  const tls_step step = status == 1 ? tls_step::over : why_not(status, direction::read);
+  const tls_step step = status == 1 ? tls_step::over : classify(status, direction::read);
   if (failure(direction::read) != nullptr) {
     (void)flush();  // the alert, if there is room
     return tls_step::over;
   }
   if (!flush()) return tls_step::wait_write;
   if (step == tls_step::over) {
-    shaken_ = true;
+    handshake_done_ = true;
     if (send_failed_) fail(direction::read, send_failed_, "the peer is gone");
   }
   return step;
@@ -182,7 +182,7 @@ tls_step tls_channel::decrypt(std::span<std::byte> into, std::size_t& got) {
   for (int records = 0; records != records_at_once; ++records) {
     if (failure(direction::read) != nullptr) return tls_step::over;
     ERR_clear_error();
-    starved_ = false;
+    would_block_ = false;
     std::size_t n = 0;
     const int status = SSL_read_ex(ssl_.get(), into.data(), into.size(), &n);
     if (status == 1) {
@@ -192,7 +192,7 @@ tls_step tls_channel::decrypt(std::span<std::byte> into, std::size_t& got) {
       if (into.empty() || SSL_has_pending(ssl_.get()) == 0) return tls_step::over;
       continue;
     }
-    const tls_step step = why_not(status, direction::read);
+    const tls_step step = classify(status, direction::read);
     if (step != tls_step::again) return got != 0 ? tls_step::over : step;
   }
   return got != 0 ? tls_step::over : tls_step::again;
@@ -204,11 +204,11 @@ tls_step tls_channel::peek() {
   for (int records = 0; records != records_at_once && step == tls_step::again; ++records) {
     if (failure(direction::read) != nullptr) return tls_step::over;
     ERR_clear_error();
-    starved_ = false;
+    would_block_ = false;
     std::byte first;
     std::size_t n = 0;
     const int status = SSL_peek_ex(ssl_.get(), &first, 1, &n);
-    step = status == 1 ? tls_step::over : why_not(status, direction::read);
+    step = status == 1 ? tls_step::over : classify(status, direction::read);
   }
   SSL_free_buffers(ssl_.get());  // as above
   return step;
@@ -227,14 +227,14 @@ tls_step tls_channel::write(tls_pieces& rest) {
     read_buffer scratch(read_buffer::block_bytes);
     const std::span<const std::byte> record = rest.front(record_bytes, scratch);
     ERR_clear_error();
-    starved_ = false;
+    would_block_ = false;
     std::size_t taken = 0;
     const int status = SSL_write_ex(ssl_.get(), record.data(), record.size(), &taken);
     if (status == 1) {
       rest.drop(taken);
       continue;
     }
-    const tls_step step = why_not(status, direction::write);
+    const tls_step step = classify(status, direction::write);
     if (step != tls_step::again) return step;
   }
   return tls_step::again;
@@ -257,11 +257,11 @@ tls_step tls_channel::shutdown() {
   if (!farewell_sent_) {
     if (!flush()) return tls_step::wait_write;
     ERR_clear_error();
-    starved_ = false;
+    would_block_ = false;
     // In the middle of a control message OpenSSL takes no farewell.
     int status = SSL_in_init(ssl_.get()) != 0 ? SSL_do_handshake(ssl_.get()) : 1;
     if (status == 1) status = SSL_shutdown(ssl_.get());
-    if (status < 0) return why_not(status, direction::write);
+    if (status < 0) return classify(status, direction::write);
     farewell_sent_ = true;
   }
   return flush() ? tls_step::over : tls_step::wait_write;
@@ -270,7 +270,7 @@ tls_step tls_channel::shutdown() {
 void tls_channel::close() noexcept {
   if (is_open()) {
     try {
-      if (shaken_) (void)shutdown();
+      if (handshake_done_) (void)shutdown();
       (void)flush();
     } catch (const std::bad_alloc&) {
       // Then the peer gets no farewell.
@@ -309,31 +309,33 @@ const error* tls_channel::failure(direction d) const noexcept {
 }
 
 void tls_channel::fail(direction d, std::error_code code, std::string_view text) {
-  std::string all = !shaken_ ? "TLS handshake with " : d == direction::read ? "read from " : "write to ";
+  std::string all = !handshake_done_       ? "TLS handshake with "
+                    : d == direction::read ? "read from "
+                                           : "write to ";
   all.append(socket_->name()).append(": ").append(text.empty() ? code.message() : std::string(text));
   failures_[static_cast<unsigned>(d)] = std::make_unique<const error>(code, std::move(all));
 }
 
-tls_step tls_channel::why_not(int status, direction d) {
+tls_step tls_channel::classify(int status, direction d) {
   switch (SSL_get_error(ssl_.get(), status)) {
     case SSL_ERROR_ZERO_RETURN:
-      if (d == direction::read && shaken_) return tls_step::over;
+      if (d == direction::read && handshake_done_) return tls_step::over;
       fail(d, make_error_code(tls_errc::handshake_failed), "the peer has ended the connection");
       return tls_step::over;
     case SSL_ERROR_WANT_READ:
-      if (!starved_) return tls_step::again;
+      if (!would_block_) return tls_step::again;
       return d == direction::read ? tls_step::wait_read : tls_step::wait_reader;
     case SSL_ERROR_WANT_WRITE:
       return tls_step::again;
     default:
       break;
   }
-  tls_reason why = take_tls_reason(!shaken_);
-  if (refused_ != nullptr && !shaken_) {
+  tls_reason why = take_tls_reason(!handshake_done_);
+  if (refused_ != nullptr && !handshake_done_) {
     why = {make_error_code(tls_errc::certificate_refused), *refused_};
   } else if (receive_failed_) {
     why = {receive_failed_, {}};
-  } else if (ended_ && !shaken_) {
+  } else if (ended_ && !handshake_done_) {
     why = {make_error_code(tls_errc::handshake_failed), "the peer closed the connection in the middle of it"};
   } else if (ended_) {
     why = {make_error_code(tls_errc::truncated),

@@ -106,14 +106,14 @@ class tls_channel {
   /// Sends what is pending, as far as there is room; false when some is left.
   bool flush();
   /// Why an operation of OpenSSL returned `status`; over where it has failed for good.
-  [[nodiscard]] tls_step why_not(int status, direction d);
+  [[nodiscard]] tls_step classify(int status, direction d);
   void fail(direction d, std::error_code code, std::string_view text);
   void renew_keys() noexcept;
   static int on_verified(int ok, X509_STORE_CTX* store) noexcept;
 
   // -- what the BIO does: tls_bio.cpp -------------------------------------------
-  int take_from_openssl(std::span<const std::byte> bytes) noexcept;
-  int give_to_openssl(std::span<std::byte> into) noexcept;
+  int bio_read(std::span<const std::byte> bytes) noexcept;
+  int bio_write(std::span<std::byte> into) noexcept;
 
   stream_socket stream_;
   socket_ref socket_;
@@ -126,9 +126,9 @@ class tls_channel {
   std::unique_ptr<const std::string> refused_;  // why the peer's certificate was
   std::unique_ptr<const std::string> wanted_;   // the host a client means
   std::uint32_t records_ = 0;                   // sent under the present key
-  bool starved_ = false;                        // the last operation found the socket empty
+  bool would_block_ = false;                    // the last operation found the socket empty
   bool ended_ = false;                          // the socket has come to its end
-  bool shaken_ = false;                         // the handshake is done
+  bool handshake_done_ = false;                 // the handshake is done
   bool farewell_sent_ = false;
   bool keys_wanted_ = false;
   // shares_: the stream and the operations under way; acq_rel, as for any count. Broken by:

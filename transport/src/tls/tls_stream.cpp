@@ -206,7 +206,7 @@ task<result<void>> write_on(tls_ref t, std::span<const std::byte> one, std::span
     const tls_step step = advance(*t, rest, farewell);
     if (step == tls_step::over) break;
     // A peer that reads as fast as we write must not keep the worker.
-    if (step == tls_step::again || !detail::spend_hop()) {
+    if (step == tls_step::again || !detail::consume_budget()) {
       co_await yield();
       why = open_or_closed(t);
       continue;

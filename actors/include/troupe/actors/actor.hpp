@@ -449,11 +449,11 @@ typename detail::ref_for<T>::type context::spawn(spawn_options options, Args&&..
 template <class M>
 timer_id context::after(duration d, M m) {
   auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
-  return start_timer(d, duration::zero(), missed::skip, *e, nullptr);
+  return start_timer(d, duration::zero(), missed_tick::skip, *e, nullptr);
 }
 
 template <std::copy_constructible M>
-timer_id context::every(duration period, M m, missed how) {
+timer_id context::every(duration period, M m, missed_tick how) {
   if (period.count() <= 0) {
     throw troupe_error(
         error(make_error_code(errc::invalid_argument), "every: the period must be positive", path()));

@@ -15,10 +15,10 @@ namespace troupe {
 inline constexpr duration default_ask_deadline = std::chrono::seconds(5);
 
 /// For ask(): who gives up the reply gives up the work for it.
-struct cancels_t {
-  explicit cancels_t() = default;
+struct cancel_on_timeout_t {
+  explicit cancel_on_timeout_t() = default;
 };
-inline constexpr cancels_t cancels{};
+inline constexpr cancel_on_timeout_t cancel_on_timeout{};
 
 template <class R>
 class reply_to;

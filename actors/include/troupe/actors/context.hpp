@@ -31,7 +31,7 @@ struct ref_for;
 struct down;
 
 /// What ctx.every() does about ticks it could not deliver in time.
-enum class missed : std::uint8_t {
+enum class missed_tick : std::uint8_t {
   skip,   ///< the next tick comes at the next multiple of the period
   delay,  ///< the next tick comes a period after the late one was handled
   burst,  ///< every tick is delivered, one after the other
@@ -61,7 +61,7 @@ class context {
   /// When the asker of the request in work gives up; time_point::max() when it does not, or
   /// when the handler took the request's reply_to. What the handler asks others ends by then.
   [[nodiscard]] time_point deadline() const noexcept;
-  [[nodiscard]] system& sys() const noexcept;
+  [[nodiscard]] troupe::system& system() const noexcept;
 
   /// Starts a child: it ends with this actor at the latest, and is restarted
   /// or given up by it. Its constructor runs here; what it throws leaves here.
@@ -97,7 +97,7 @@ class context {
   timer_id after(duration d, M m);
   /// Sends a copy of `m` every `period`; at most one is pending at a time.
   template <std::copy_constructible M>
-  timer_id every(duration period, M m, missed how = missed::skip);
+  timer_id every(duration period, M m, missed_tick how = missed_tick::skip);
   /// The timer's message does not arrive any more, even if it is due. False
   /// when there is no such timer (any more).
   bool cancel(timer_id id) noexcept;
@@ -107,7 +107,7 @@ class context {
   ~context() = default;
 
  private:
-  timer_id start_timer(duration first, duration period, missed how, detail::mail& first_mail,
+  timer_id start_timer(duration first, duration period, missed_tick how, detail::mail& first_mail,
                        detail::mail* (*copy)(const detail::mail&));
 };
 

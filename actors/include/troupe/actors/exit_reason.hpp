@@ -29,7 +29,7 @@ class exit_reason {
 
   [[nodiscard]] exit_kind kind() const noexcept { return kind_; }
   /// The error, or null.
-  [[nodiscard]] const error* why() const noexcept { return why_ ? &*why_ : nullptr; }
+  [[nodiscard]] const error* cause() const noexcept { return why_ ? &*why_ : nullptr; }
   /// Whether a transient child is restarted after it.
   [[nodiscard]] bool abnormal() const noexcept {
     return kind_ != exit_kind::normal && kind_ != exit_kind::shutdown;

@@ -44,7 +44,7 @@ void put_back(ask_envelope<M>& e, M&& m) {
 /// Errors: troupe_error, errc::invalid_argument, when it is not; what moving the message throws. The request
 /// is dropped then, as with its reply_to.
 /// Threads: any that may answer the request.
-/// Cancellation: the asker's deadline and `cancels` count for `to` as they did before.
+/// Cancellation: the asker's deadline and `cancel_on_timeout` count for `to` as they did before.
 template <class M, class... Ms>
 void forward(request<M> r, const ref<Ms...>& to) {
   static_assert(detail::is_accepted_by_protocol<M, Ms...>,

@@ -59,16 +59,12 @@ struct actor_info : actor_facts {
 /// parent are shown, and 100 levels; the others are counted.
 [[nodiscard]] std::string to_text(const actor_info& tree, std::size_t most_children = 20);
 
+enum class child_state : std::uint8_t { running, starting, restarting, stopping, not_running };
+
 /// A child as its supervisor sees it.
 struct child_info {
   std::string id;
-  enum class state : std::uint8_t {
-    running,
-    starting,
-    restarting,
-    stopping,
-    not_running
-  } now = state::not_running;
+  child_state state = child_state::not_running;
   troupe::restart restart = troupe::restart::permanent;
   bool significant = false;
   bool supervisor = false;

@@ -111,7 +111,7 @@ void end_wait(ask_envelope_base& e) noexcept;
 void hand_on_wait(ask_envelope_base& e) noexcept;
 
 /// Whether a request is to be handled. moving: it is being forwarded; its asker waits with taking it back.
-enum class request_state : std::uint8_t { wanted, moving, in_vain };
+enum class request_state : std::uint8_t { wanted, moving, abandoned };
 
 /// The part of a request's envelope that does not depend on its type.
 struct ask_envelope_base : completion {
@@ -136,7 +136,7 @@ struct ask_envelope_base : completion {
   ask_canceller* cancel = nullptr;  // the asker's; for the receiver an identity, no more
   bool awaited_later = false;       // it was sent by request(); who does so may await it at any time
   bool answered = false;            // an answer is stored, and waits to be sent
-  // state: in_vain is set by an asker that takes the request back; the receiver drops it unhandled when it
+  // state: abandoned is set by an asker that takes the request back; the receiver drops it unhandled when it
   // comes to it. Read relaxed, a request; acquire and release against a receiver that changes whom the
   // canceller goes to, while it is moving. Broken by: tests/actors/forward_test. held: until let_go().
   // wait: the asker's edge in the wait-for graph (wait_edge.hpp). Written before

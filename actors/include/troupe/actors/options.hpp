@@ -43,12 +43,12 @@ struct restart_budget {
   duration within = std::chrono::seconds(5);
 };
 
-/// The pause before a restart: it doubles from `first` up to `most`, with up to
+/// The pause before a restart: it doubles from `initial` up to `max`, with up to
 /// `jitter` (0 to 1) of it taken off at random, and starts over after the actor
-/// has been up for (first + most) / 2. Zero: at once.
+/// has been up for (initial + max) / 2. Zero: at once.
 struct backoff {
-  duration first{};
-  duration most{};
+  duration initial{};
+  duration max{};
   double jitter = 0.2;
 };
 

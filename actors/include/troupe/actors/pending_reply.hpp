@@ -87,7 +87,7 @@ class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_rep
     if (envelope_ != nullptr) detail::slab_delete(envelope_);
   }
 
-  [[nodiscard]] bool await_ready() const noexcept { return ready() && detail::spend_hop(); }
+  [[nodiscard]] bool await_ready() const noexcept { return ready() && detail::consume_budget(); }
   template <detail::troupe_promise P>
   bool await_suspend(std::coroutine_handle<P> h) {
     if (!ready()) return suspend(h.promise());

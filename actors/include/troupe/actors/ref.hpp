@@ -116,7 +116,7 @@ class ref : public any_ref {
   /// if its actor were stopped; the actor lives on. Without effect once a handler has taken
   /// the request's reply_to.
   template <class M>
-  detail::ask_awaiter<M> ask(M m, duration deadline, cancels_t) const {
+  detail::ask_awaiter<M> ask(M m, duration deadline, cancel_on_timeout_t) const {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");

@@ -31,7 +31,7 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
 
   /// The common case: there is room.
   [[nodiscard]] bool await_ready() {
-    if (!spend_hop()) return false;
+    if (!consume_budget()) return false;
     return attempt();
   }
   template <troupe_promise P>

@@ -42,7 +42,7 @@ class system {
   /// Starts a runtime of its own.
   explicit system(system_options options = {});
   /// Runs on a runtime that outlives it: sim::runtime, or one that is shared.
-  explicit system(runtime& on, system_options options = {});
+  explicit system(troupe::runtime& on, system_options options = {});
   ~system();
   system(const system&) = delete;
   system& operator=(const system&) = delete;
@@ -65,7 +65,7 @@ class system {
   /// calling thread; on a worker it returns errc::on_worker at once.
   template <class A>
   auto block_on(A&& a) {
-    return on().block_on(std::forward<A>(a));
+    return runtime().block_on(std::forward<A>(a));
   }
 
   /// Starts a supervision tree and runs until it ends, or until SIGINT or
@@ -122,7 +122,7 @@ class system {
   /// sink's write() it returns at once.
   void unsubscribe(dead_letter_sink& sink) noexcept;
 
-  [[nodiscard]] runtime& on() const noexcept;
+  [[nodiscard]] troupe::runtime& runtime() const noexcept;
   [[nodiscard]] detail::system_core& core() const noexcept;
 
  private:

@@ -1,7 +1,7 @@
 // For tests of actors: a system on the simulated runtime, probes that take what an
 // actor sends, captured log lines and dead letters, and faults on demand.
 //
-//   troupe::testkit::bench b{{.seed = 7}};
+//   troupe::testkit::test_system b{{.seed = 7}};
 //   troupe::testkit::probe<pong> p(b.sys);
 //   const auto player = b.sys.spawn<pinger>({}, p.ref());
 //   CHECK(player.tell(ping{}) == troupe::send_result::ok);
@@ -106,7 +106,7 @@ struct bench_options {
   /// Every mailbox holds one message, whatever the actor asks for.
   bool capacity_one = false;
   /// In virtual time every slice takes up to this long, at random.
-  duration slowest_slice{};
+  duration max_slice_time{};
   system_options system = {};
 };
 
@@ -123,15 +123,15 @@ bool next_timer(system& s, std::int64_t until);
 
 /// A simulated runtime with a system on it, and all that a test wants to see of it.
 /// Lives on one thread. The seed is that of TROUPE_SEED when set.
-class bench {
+class test_system {
   // In order: the log outlives the runtime, the faults outlive the system.
   std::unique_ptr<detail::faults> faults_;
 
  public:
-  explicit bench(bench_options o = {});
-  ~bench();
-  bench(const bench&) = delete;
-  bench& operator=(const bench&) = delete;
+  explicit test_system(bench_options o = {});
+  ~test_system();
+  test_system(const test_system&) = delete;
+  test_system& operator=(const test_system&) = delete;
 
   log_capture log;
   sim::runtime time;

@@ -19,7 +19,7 @@ class [[nodiscard]] until_stopped_awaiter {
 
   until_stopped_awaiter(detail::cell& c, task<T> t) noexcept : inner_(std::move(t)), cell_(&c) {}
 
-  [[nodiscard]] bool await_ready() const noexcept { return cell_->stop_asked() && detail::spend_hop(); }
+  [[nodiscard]] bool await_ready() const noexcept { return cell_->stop_asked() && detail::consume_budget(); }
   template <detail::troupe_promise P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
     if (cell_->stop_asked()) {  // over without having begun, but its turn is too

@@ -100,13 +100,13 @@ using result = std::expected<T, error>;
 /// value can come, e.g. by troupe::value() on an empty result.
 class TROUPE_SHARED troupe_error : public std::exception {
  public:
-  explicit troupe_error(error e);
+  explicit troupe_error(troupe::error e);
   [[nodiscard]] const char* what() const noexcept override;
-  [[nodiscard]] const error& why() const noexcept { return error_; }
+  [[nodiscard]] const troupe::error& error() const noexcept { return error_; }
 
  private:
-  error error_;
-  error what_;  // whose text is the line to print, so that copies share it
+  troupe::error error_;
+  troupe::error what_;  // whose text is the line to print, so that copies share it
 };
 
 }  // namespace troupe

@@ -144,7 +144,7 @@ class runtime {
  protected:
   struct simulated {
     std::uint64_t seed;
-    duration slowest_slice;
+    duration max_slice_time;
   };
   runtime(runtime_options options, simulated how);
   /// The same runtime, seen from one host of its simulated network.

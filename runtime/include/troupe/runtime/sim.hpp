@@ -16,7 +16,7 @@ struct options {
   std::uint64_t seed = 1;
   log_sink* log = nullptr;  ///< null: silent_log()
   /// Each slice takes up to this much virtual time, at random; zero: none.
-  duration slowest_slice{};
+  duration max_slice_time{};
 };
 
 /// Not thread-safe: it lives on the thread that made it. block_on() drives it.

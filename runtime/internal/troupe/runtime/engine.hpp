@@ -30,16 +30,16 @@ class watchdog;
 class inject_queue;
 
 /// What happens in a simulated world by itself, besides timers: a network.
-class sim_surroundings {
+class sim_environment {
  public:
-  sim_surroundings() = default;
-  sim_surroundings(const sim_surroundings&) = delete;
-  sim_surroundings& operator=(const sim_surroundings&) = delete;
-  virtual ~sim_surroundings() = default;
+  sim_environment() = default;
+  sim_environment(const sim_environment&) = delete;
+  sim_environment& operator=(const sim_environment&) = delete;
+  virtual ~sim_environment() = default;
   /// When something happens next, if ever.
   [[nodiscard]] virtual std::optional<std::int64_t> next() const noexcept = 0;
   /// Lets everything happen that is due; may post mail.
-  virtual void happen(std::int64_t now) noexcept = 0;
+  virtual void run_due(std::int64_t now) noexcept = 0;
   /// The simulation ends; others may still refer to this.
   virtual void end() noexcept = 0;
 };
@@ -47,20 +47,20 @@ class sim_surroundings {
 /// What the simulated runtime puts in place of threads and the clock.
 struct simulation {
   simulation(std::uint64_t s, duration slowest) noexcept
-      : seed(s), slowest_slice(slowest.count()), state(s * 0x9e3779b97f4a7c15ULL + 0x1234567) {}
+      : seed(s), max_slice_time(slowest.count()), state(s * 0x9e3779b97f4a7c15ULL + 0x1234567) {}
   ~simulation() {
     if (surroundings) surroundings->end();
   }
   simulation(const simulation&) = delete;
   simulation& operator=(const simulation&) = delete;
   const std::uint64_t seed;
-  const std::int64_t slowest_slice;
+  const std::int64_t max_slice_time;
   std::vector<runnable*> ready;
   std::int64_t now = 1'000'000'000;  // an arbitrary epoch, not 0, so that a forgotten time shows
   std::uint64_t state;
   std::uint64_t steps = 0;
   /// Made by the network when it is first used.
-  std::shared_ptr<sim_surroundings> surroundings;
+  std::shared_ptr<sim_environment> surroundings;
   std::uint64_t next() noexcept;
 };
 
@@ -89,7 +89,7 @@ class engine final : public pinnable {
     return drive_until({[](const void* f) { return (*static_cast<const F*>(f))(); }, &done}, deadline);
   }
   /// What another thread may wait for in drive() has come about. Without a lock that its `done` takes.
-  void tell_drivers() noexcept;
+  void notify_drivers() noexcept;
 
   /// Makes `r` ready. Any thread that is not a worker of this engine, and keeps it alive: a push that said
   /// `wake` is no reason, for once `r` is in the queue it may run, and all may end.
@@ -100,7 +100,7 @@ class engine final : public pinnable {
   void call(unsigned n) noexcept;
   /// Lets only the first `n` workers work, at least 1; the others give away what they have, and rest. Any
   /// thread; the watchdog does (spread.hpp).
-  void spread_over(unsigned n) noexcept;
+  void set_active_workers(unsigned n) noexcept;
 
   [[nodiscard]] std::int64_t now() const noexcept;
   [[nodiscard]] bool simulated() const noexcept { return sim_ != nullptr; }
@@ -162,7 +162,7 @@ class engine final : public pinnable {
   [[nodiscard]] bool work_injected() noexcept;
   [[nodiscard]] bool rings_filled() const noexcept;
   void wake(parking::place& p) noexcept;
-  void rouse_watchdog() noexcept;
+  void wake_watchdog() noexcept;
 
   runtime_options options_;
   // log_: that of the options until silence(); release and acquire, for what the other one is made of.

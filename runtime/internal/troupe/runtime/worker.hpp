@@ -87,13 +87,13 @@ class alignas(cache_line) worker : public parking::place {
   // slice_number: odd while a slice runs. Written by the worker, relaxed: the
   // watchdog only asks whether it has changed within milliseconds.
   atomic<std::uint64_t> slice_number{0};
-  // running_what: the message being handled, for the report; static storage.
-  atomic<const char*> running_what{nullptr};
+  // running_message: the message being handled, for the report; static storage.
+  atomic<const char*> running_message{nullptr};
   // running: the strand of this slice, for as long as it is this worker's. Null
   // before the strand is given away; see inspection.hpp.
   atomic<strand*> running{nullptr};
   /// The strand of this slice is about to become somebody else's, or nobody's.
-  void let_go() noexcept { running.store(nullptr, std::memory_order_release); }
+  void clear_running() noexcept { running.store(nullptr, std::memory_order_release); }
   /// Asks the worker to maintain() after this slice, however many were to come before. A hint: the worker may
   /// overwrite it, and is asked again at the next look.
   void look_soon() noexcept { ticks_left_.store(1, std::memory_order_relaxed); }
@@ -114,7 +114,7 @@ class alignas(cache_line) worker : public parking::place {
   runnable* steal() noexcept;
   /// Sleeps until there is something to do, at most until `deadline`.
   void park(std::int64_t deadline = INT64_MAX) noexcept;
-  void stand_back() noexcept;
+  void deactivate() noexcept;
   void rest() noexcept;
   void wait_for_events(std::int64_t deadline) noexcept;
   void wake_up() noexcept;
@@ -138,7 +138,7 @@ class alignas(cache_line) worker : public parking::place {
   bool searching_ = false;
   bool refused_ = false;            // enough others search
   const worker* victim_ = nullptr;  // whose ring it stole from, until it stops searching
-  bool standing_back_ = false;      // between stand_back() and rest()
+  bool deactivated_ = false;        // between deactivate() and rest()
   bool overflow_next_ = false;      // whose turn it is in next_shared()
   ring_bit filled_;
   std::uint64_t random_state_;

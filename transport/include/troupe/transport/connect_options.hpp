@@ -14,7 +14,7 @@ struct connect_options {
   /// Which addresses are tried.
   ip_family family = ip_family::any;
   /// Who is asked for them; null: system_resolver().
-  resolver* names = nullptr;
+  troupe::resolver* resolver = nullptr;
   /// How long one address has to answer before the next is tried beside it.
   duration attempt_delay = std::chrono::milliseconds(250);
 };

@@ -8,7 +8,7 @@
 namespace troupe {
 
 namespace detail {
-class connection_places;
+class admission;
 }
 
 /// A number is a limit of each server that it is given to; a shared one is for all of them together.
@@ -18,17 +18,17 @@ class connection_places;
 ///   troupe::tls_server<session> secure("tls", context, {.max_connections = clients});
 class connection_limit {
  public:
-  connection_limit(std::uint32_t most) noexcept : most_(most) {}  // implicit: mostly it is a number
+  connection_limit(std::uint32_t most) noexcept : max_(most) {}  // implicit: mostly it is a number
   /// Its copies are the same limit. Any thread.
   [[nodiscard]] static connection_limit shared(std::uint32_t most);
 
-  [[nodiscard]] std::uint32_t most() const noexcept { return most_; }
+  [[nodiscard]] std::uint32_t max() const noexcept { return max_; }
   /// For transport/src: those that are shared, or new ones.
-  [[nodiscard]] std::shared_ptr<detail::connection_places> places() const;
+  [[nodiscard]] std::shared_ptr<detail::admission> places() const;
 
  private:
-  std::uint32_t most_;
-  std::shared_ptr<detail::connection_places> places_;  // null: not shared
+  std::uint32_t max_;
+  std::shared_ptr<detail::admission> places_;  // null: not shared
 };
 
 }  // namespace troupe

@@ -43,7 +43,7 @@ struct pool_counts {
   std::size_t leased = 0;
   std::size_t idle = 0;
   std::size_t waiting = 0;      ///< get()s that wait in line
-  std::uint64_t made = 0;       ///< connections made so far
+  std::uint64_t created = 0;    ///< connections made so far
   std::uint64_t unhealthy = 0;  ///< idle ones that did not pass the check, so far
 };
 
@@ -313,7 +313,7 @@ class connection_pool {
     if (pool->permits->closed()) {
       co_return std::unexpected(error(make_error_code(errc::closed), "connection_pool: the pool is closed"));
     }
-    pool->count([](pool_counts& c) { ++c.made; });
+    pool->count([](pool_counts& c) { ++c.created; });
     co_return lease(pool, std::make_unique<typename state::node>(std::move(*made)), std::move(*permit));
   }
 

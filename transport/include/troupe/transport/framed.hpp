@@ -279,7 +279,7 @@ class [[nodiscard]] framed<Stream, Codec>::next_awaiter {
 
   [[nodiscard]] bool await_ready() {
     framed_.decode(found_);
-    return found_.final && detail::spend_hop();
+    return found_.final && detail::consume_budget();
   }
   template <detail::troupe_promise P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) {

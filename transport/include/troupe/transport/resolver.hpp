@@ -38,7 +38,7 @@ class resolver {
   /// The addresses of a name, with the port, best first; or why there are none.
   /// Called on any strand, also on several at a time; ends when it is stopped,
   /// which is how a deadline ends it.
-  [[nodiscard]] virtual task<result<std::vector<ip_endpoint>>> look_up(name_query query) = 0;
+  [[nodiscard]] virtual task<result<std::vector<ip_endpoint>>> resolve(name_query query) = 0;
 };
 
 /// getaddrinfo on the runtime's pool for blocking calls. It cannot be
@@ -62,7 +62,7 @@ class table_resolver final : public resolver {
   /// Questions so far.
   [[nodiscard]] std::uint64_t asked() const;
 
-  [[nodiscard]] task<result<std::vector<ip_endpoint>>> look_up(name_query query) override;
+  [[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(name_query query) override;
 
  private:
   result<std::vector<ip_endpoint>> answer(const name_query& query, duration& delay);
@@ -77,7 +77,7 @@ class table_resolver final : public resolver {
 struct resolve_options {
   ip_family family = ip_family::any;
   /// Null: system_resolver().
-  resolver* names = nullptr;
+  troupe::resolver* resolver = nullptr;
 };
 
 /// The endpoints of `host` (a name, or an address, in brackets or not) at `port`:

@@ -127,8 +127,8 @@ class host final : public troupe::runtime {
 
   [[nodiscard]] const std::string& name() const noexcept;
   /// The host's address with a port: what others connect to.
-  [[nodiscard]] ip_endpoint at(std::uint16_t port) const noexcept;
-  [[nodiscard]] ip_endpoint at_v6(std::uint16_t port) const noexcept;
+  [[nodiscard]] ip_endpoint endpoint(std::uint16_t port) const noexcept;
+  [[nodiscard]] ip_endpoint endpoint_v6(std::uint16_t port) const noexcept;
 
   /// The machine loses its power: its sockets are gone and nobody is told; packets to
   /// it vanish. Its root tasks are stopped; a system on it is its owner's to destroy

@@ -155,7 +155,7 @@ task<void> end_and_read_on(S& stream) {
 /// before it.
 template <class S>
   requires async_reader<S> && half_closable<S>
-task<void> say_farewell(S& stream, duration patience) {
+task<void> close_gracefully(S& stream, duration patience) {
   (void)co_await with_timeout(detail::end_and_read_on(stream), patience);
 }
 

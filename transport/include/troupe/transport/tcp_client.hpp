@@ -49,11 +49,11 @@ struct tcp_client_options {
   /// A name instead of connect's address, whose port is used: looked up anew for each attempt.
   std::string host = {};
   /// Who is asked for it; null: system_resolver().
-  resolver* names = nullptr;
+  troupe::resolver* resolver = nullptr;
   tcp_options connection = {};
   duration connect_deadline = std::chrono::seconds(5);
   /// The pause before the next attempt. It starts over once a connection has lasted for (first + most) / 2.
-  troupe::backoff reconnect = {.first = std::chrono::milliseconds(100), .most = std::chrono::seconds(10)};
+  troupe::backoff reconnect = {.initial = std::chrono::milliseconds(100), .max = std::chrono::seconds(10)};
   /// Who gets what is received; empty: it is read and dropped.
   ref<tcp_received> consumer = {};
   /// Who hears of connections and their ends; told, not waited for.

@@ -50,7 +50,7 @@ struct tcp_server_options {
   connection_limit max_connections = 10'000;
   /// By default the pressure travels back: a client over the limit waits, as for a slow server,
   /// and is served when there is room. Refusing tells it at once, for the price of an accept.
-  over_limit beyond = over_limit::wait;
+  over_limit on_limit = over_limit::wait;
   /// What a refused connection is sent; of static storage.
   std::string_view refusal = {};
   /// Beyond it connections wait in the kernel's queue.
@@ -79,8 +79,8 @@ struct tcp_server_options {
 
 namespace detail {
 
-/// What the server's actors share; see src/server_core.hpp.
-class server_core;
+/// What the server's actors share; see src/acceptor.hpp.
+class acceptor;
 
 class tcp_server_base {
  public:
@@ -98,7 +98,7 @@ class tcp_server_base {
 
  private:
   std::string name_;
-  std::shared_ptr<server_core> core_;
+  std::shared_ptr<acceptor> core_;
 };
 
 }  // namespace detail

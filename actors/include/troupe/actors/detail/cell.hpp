@@ -193,7 +193,7 @@ class alignas(16) cell final : public strand, public context {
   /// Ends in order, after the present handler.
   void stop_self() noexcept;
   void stop_self(exit_reason why);
-  [[nodiscard]] life state_of_life() const noexcept { return life_; }
+  [[nodiscard]] life state_of_cell() const noexcept { return life_; }
   [[nodiscard]] bool stop_asked() const noexcept { return stop_asked_; }
   [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
   /// A new child, linked and counted; its state is not constructed yet.
@@ -313,7 +313,7 @@ class alignas(16) cell final : public strand, public context {
   void take_mail(std::uint32_t handled, mail* in_place) noexcept;
   void absorb(std::uint32_t handled, mail* done) noexcept;
   [[nodiscard]] bool has_late_system_mail() const noexcept;
-  bool try_to_die() noexcept;
+  bool try_terminate() noexcept;
   [[nodiscard]] stage stage_now() const noexcept;
   void carry_out(step s) noexcept;
   void refuse_mail() noexcept;
@@ -339,7 +339,7 @@ class alignas(16) cell final : public strand, public context {
   void start_anew() noexcept;
   void call_started() noexcept;
   void report_hook(const char* hook, const std::exception_ptr& e) noexcept;
-  void bury() noexcept;
+  void terminate() noexcept;
   void bounce_pending() noexcept;
   void child_exited(cell& child) noexcept;
   void child_crashed(cell& child) noexcept;
@@ -363,7 +363,7 @@ class alignas(16) cell final : public strand, public context {
   static cell& of_exit(exit_mail& m) noexcept;
 
   // What every visit touches comes first, so that it shares few cache lines with
-  // the mailbox's word in front of it: up to barren_ it is one line.
+  // the mailbox's word in front of it: up to closed_to_children_ it is one line.
   const behaviour* behaviour_;
   std::uint32_t capacity_;
   std::uint32_t handled_ = 0;  // handled, not yet credited
@@ -397,7 +397,7 @@ class alignas(16) cell final : public strand, public context {
   bool raw_ : 1 = false;                   // its arguments were never constructed
   bool children_told_ = false;             // all that are to end have been told
   bool handler_over_ = false;              // since the last call of cancel_handling
-  bool barren_ = false;                    // under lock_: no child may be added any more
+  bool closed_to_children_ = false;        // under lock_: no child may be added any more
   [[no_unique_address]] wait_edge waits_;  // what follows fills its padding: a cell is 256 bytes
   spinlock lock_;
   // up_: written on the strand; its release pairs with the parent's acquire,

@@ -3,7 +3,7 @@
 //
 //   watchdog:  raises the gate, process-wide barrier, loads worker.running,
 //              looks at the strand if it is not null, lowers the gate
-//   worker:    running = null (let_go), gives the strand away
+//   worker:    running = null (clear_running), gives the strand away
 //   freer:     got the strand from the worker, loads the gate, frees
 //
 // A freer that loaded the gate before the barrier had the strand from the worker

@@ -196,7 +196,7 @@ TROUPE_NOINLINE strand* current_strand() noexcept;
 // -- for task.hpp: all act on the worker of this thread -----------------------
 
 /// Counts one await hop; false when the slice's budget is used up.
-TROUPE_NOINLINE bool spend_hop() noexcept;
+TROUPE_NOINLINE bool consume_budget() noexcept;
 /// The coroutine to continue with in the next slice.
 TROUPE_NOINLINE void defer(promise_base& p) noexcept;
 /// A root has come to its end.
@@ -205,7 +205,7 @@ TROUPE_NOINLINE void note_finished(promise_base& p) noexcept;
 /// For an await that is over without having waited: false when the coroutine may go on at once, else it
 /// stays suspended, and goes on in the next slice.
 inline bool gives_way(promise_base& p) noexcept {
-  if (spend_hop()) return false;
+  if (consume_budget()) return false;
   defer(p);
   return true;
 }
@@ -213,7 +213,7 @@ inline bool gives_way(promise_base& p) noexcept {
 /// Transfers to `next`, or ends the slice when the hop budget is used up. The
 /// budget also bounds the stack where symmetric transfer is no tail call.
 inline std::coroutine_handle<> hop(promise_base& next) noexcept {
-  if (spend_hop()) return next.handle;
+  if (consume_budget()) return next.handle;
   defer(next);
   return std::noop_coroutine();
 }

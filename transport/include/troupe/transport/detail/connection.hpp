@@ -17,13 +17,13 @@
 
 namespace troupe::detail {
 
-class server_core;
+class acceptor;
 
 /// A place in a server: taken by the listener when the connection is accepted, left when its actor ends.
 class connection_slot {
  public:
   connection_slot() noexcept = default;
-  connection_slot(std::shared_ptr<server_core> core, tcp_stream stream) noexcept;
+  connection_slot(std::shared_ptr<acceptor> core, tcp_stream stream) noexcept;
   connection_slot(connection_slot&&) noexcept = default;
   connection_slot& operator=(connection_slot&&) = delete;
   ~connection_slot() { leave(close_reason::drain); }  // its actor was not started: the server stops
@@ -35,10 +35,10 @@ class connection_slot {
   void handshake_failed() noexcept { handshake_failed_ = true; }
   /// Why the connection of an actor that ends has ended.
   [[nodiscard]] close_reason reason(const cell& c) const noexcept;
-  [[nodiscard]] server_core& core() const noexcept { return *core_; }
+  [[nodiscard]] acceptor& core() const noexcept { return *core_; }
 
  private:
-  std::shared_ptr<server_core> core_;
+  std::shared_ptr<acceptor> core_;
   socket_ref socket_;  // the connection, until it is taken; then to see how it has ended
   bool handshake_failed_ = false;
 };
@@ -65,9 +65,9 @@ template <class Stream>
 using data_handler = task<result<std::size_t>> (*)(void* object, std::span<const std::byte>, Stream&,
                                                    context&);
 [[nodiscard]] task<void> consume(data_handler<tcp_stream> on_data, void* object, cell& c, tcp_stream peer,
-                                 server_core* core);
+                                 acceptor* core);
 [[nodiscard]] task<void> consume(data_handler<tls_stream> on_data, void* object, cell& c, tls_stream peer,
-                                 server_core* core);
+                                 acceptor* core);
 
 template <class T, class Stream>
 concept data_consumer = requires(T& t, std::span<const std::byte> b, Stream& s) {

@@ -1,4 +1,4 @@
-// A listening socket: connections that wait to be accepted.
+// A listening_socket socket: connections that wait to be accepted.
 #pragma once
 
 #include "sim/packet.hpp"
@@ -11,19 +11,19 @@ namespace troupe::detail::simnet {
 
 struct binding;
 struct machine;
-class stream_end;
+class tcp_endpoint;
 
-class listening final : public watched, public std::enable_shared_from_this<listening> {
+class listening_socket final : public pollable, public std::enable_shared_from_this<listening_socket> {
  public:
-  listening(machine& home, std::shared_ptr<binding> where, std::size_t send_buffer,
-            std::size_t receive_buffer);
-  ~listening();
+  listening_socket(machine& home, std::shared_ptr<binding> where, std::size_t send_buffer,
+                   std::size_t receive_buffer);
+  ~listening_socket();
 
   [[nodiscard]] std::uint32_t present() const noexcept override;
   [[nodiscard]] const std::shared_ptr<binding>& where() const noexcept { return where_; }
 
   /// The longest waiting connection; null and EAGAIN when there is none.
-  [[nodiscard]] std::shared_ptr<stream_end> accept(int& error);
+  [[nodiscard]] std::shared_ptr<tcp_endpoint> accept(int& error);
   void set_backlog(int n) noexcept { backlog_ = n < 0 ? 0 : static_cast<std::size_t>(n); }
   /// Resets whoever waits.
   void close() noexcept;
@@ -35,7 +35,7 @@ class listening final : public watched, public std::enable_shared_from_this<list
   /// A connection is asked for: answers, or is silent when too many wait.
   void ask(const packet& syn);
   /// A connection that was asked for here is complete.
-  void complete(std::shared_ptr<stream_end> s);
+  void complete(std::shared_ptr<tcp_endpoint> s);
   /// One that was asked for has come to nothing.
   void lost_one() noexcept { --embryonic_; }
 
@@ -46,7 +46,7 @@ class listening final : public watched, public std::enable_shared_from_this<list
   std::size_t receive_buffer_;
   std::size_t backlog_ = 0;
   std::size_t embryonic_ = 0;  // answered, but not complete
-  std::deque<std::shared_ptr<stream_end>> waiting_;
+  std::deque<std::shared_ptr<tcp_endpoint>> waiting_;
   int failed_ = 0;
 };
 
