@@ -100,5 +100,6 @@ endif()
 # troupe_strict(<target>): the warnings our own code must be free of.
 function(troupe_strict target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                           $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
                                            $<$<BOOL:${TROUPE_WERROR}>:-Werror>)
 endfunction()

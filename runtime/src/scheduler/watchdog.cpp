@@ -42,8 +42,8 @@ constinit atomic<std::uint32_t> inspections{0};
 
 watchdog::watchdog(engine& e)
     : engine_(e),
-      sights_(e.workers().size()),
-      spread_(static_cast<unsigned>(e.workers().size())),
+      samples_(e.workers().size()),
+      governor_(static_cast<unsigned>(e.workers().size())),
       active_(static_cast<unsigned>(e.workers().size())) {
   register_barrier();
   thread_ = std::thread([this] { loop(); });
@@ -94,7 +94,7 @@ void watchdog::loop() noexcept {
       quiet = 0;
       const std::int64_t now = engine_.now();
       bool stuck = false;
-      for (auto& w : engine_.workers()) stuck |= look(*w, sights_[w->index()], now);
+      for (auto& w : engine_.workers()) stuck |= observe(*w, samples_[w->index()], now);
       spread_work(now, stuck);
       rescue();
     }
@@ -111,16 +111,16 @@ void watchdog::rescue() noexcept {
 }
 
 void watchdog::spread_work(std::int64_t now, bool stuck) noexcept {
-  if (sights_.size() == 1) return;
+  if (samples_.size() == 1) return;
   std::uint64_t handled = 0;
   std::uint64_t slices = 0;
   for (auto& w : engine_.workers()) {
     handled += w->counters.handled.get();
     slices += w->counters.slices.get();
   }
-  const auto all = static_cast<unsigned>(sights_.size());
+  const auto all = static_cast<unsigned>(samples_.size());
   const unsigned idle = engine_.parking_.parked() + engine_.resting_.load(std::memory_order_relaxed);
-  const unsigned active = spread_.look(
+  const unsigned active = governor_.observe(
       {.now = now, .done = std::max(handled, slices), .awake = all - std::min(idle, all), .stuck = stuck});
   if (active == active_) return;
   active_ = active;
@@ -128,7 +128,7 @@ void watchdog::spread_work(std::int64_t now, bool stuck) noexcept {
 }
 
 // Whether the worker is overdue.
-bool watchdog::look(worker& w, sight& s, std::int64_t now) noexcept {
+bool watchdog::observe(worker& w, sample& s, std::int64_t now) noexcept {
   // A millisecond has passed: should what waits be shared? The worker knows what its slices take.
   if (w.queue.size() != 0) w.look_soon();
   const std::uint64_t slice = w.slice_number.load(std::memory_order_acquire);

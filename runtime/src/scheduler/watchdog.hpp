@@ -39,7 +39,7 @@ class watchdog {
   void stop() noexcept;
 
  private:
-  struct sight {
+  struct sample {
     std::uint64_t slice = 0;
     std::int64_t since = 0;
     bool reported = false;
@@ -47,17 +47,17 @@ class watchdog {
   };
 
   void loop() noexcept;
-  bool look(worker& w, sight& s, std::int64_t now) noexcept;
+  bool observe(worker& w, sample& s, std::int64_t now) noexcept;
   void rescue() noexcept;
   void spread_work(std::int64_t now, bool stuck) noexcept;
   void report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept;
   [[nodiscard]] static std::string describe(const worker& w, std::uint64_t slice);
 
   engine& engine_;
-  std::vector<sight> sights_;
-  spread spread_;
+  std::vector<sample> samples_;
+  worker_governor governor_;
   bool left_waiting_ = false;  // what rescue() saw
-  unsigned active_;            // what spread_ said last
+  unsigned active_;            // what governor_ said last
   std::mutex lock_;
   std::condition_variable changed_;
   bool stopping_ = false;

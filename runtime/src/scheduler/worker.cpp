@@ -285,7 +285,7 @@ runnable* worker::steal() noexcept {
   return next_shared();
 }
 
-// Small work runs better on fewer workers (spread.hpp): the others get what waits here.
+// Small work runs better on fewer workers (worker_governor.hpp): the others get what waits here.
 void worker::deactivate() noexcept {
   home_->hand_over(*this);
   deactivated_ = true;

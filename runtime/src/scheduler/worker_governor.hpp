@@ -23,20 +23,20 @@
 namespace troupe::detail {
 
 /// A decision, no mechanism: pure, and not thread-safe. Owned by the watchdog.
-class spread {
+class worker_governor {
  public:
   /// What the watchdog sees at one of its looks.
-  struct sight {
+  struct sample {
     std::int64_t now = 0;    // ns
     std::uint64_t done = 0;  // messages handled so far, by all
     unsigned awake = 0;      // workers that are neither parked nor standing back
     bool stuck = false;      // a worker has been in one slice since the last look
   };
 
-  explicit spread(unsigned workers) noexcept : workers_(workers), limit_(workers) {}
+  explicit worker_governor(unsigned workers) noexcept : workers_(workers), limit_(workers) {}
 
   /// At each look: how many workers may work from now on.
-  unsigned look(const sight& s) noexcept {
+  unsigned observe(const sample& s) noexcept {
     const auto elapsed = static_cast<double>(std::max<std::int64_t>(s.now - last_.now, 1));
     const double rate = static_cast<double>(s.done - last_.done) / elapsed;
     last_ = s;
@@ -106,7 +106,7 @@ class spread {
   unsigned wait_ = first_wait;
   unsigned patience_ = first_wait;  // looks between two trials
   double rate_ = 0;                 // messages a ns in the last look before the trial
-  sight last_;
+  sample last_;
 };
 
 }  // namespace troupe::detail

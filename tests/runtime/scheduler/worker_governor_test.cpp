@@ -3,7 +3,7 @@
 
 #include "support/catch.hpp"
 
-using troupe::detail::spread;
+using troupe::detail::worker_governor;
 
 namespace {
 
@@ -12,8 +12,8 @@ constexpr unsigned workers = 4;
 /// A machine on which `rate(n)` messages are handled in a microsecond by n workers.
 struct machine {
   double (*rate)(unsigned n);
-  spread decision{workers};
-  spread::sight now{};
+  worker_governor decision{workers};
+  worker_governor::sample now{};
   unsigned limit = workers;
   unsigned gathered = 0;  // looks that ended with fewer than all
 
@@ -23,7 +23,7 @@ struct machine {
       now.done += static_cast<std::uint64_t>(1'000 * rate(limit));
       now.awake = limit;
       now.stuck = stuck;
-      limit = decision.look(now);
+      limit = decision.observe(now);
       if (limit < workers) ++gathered;
     }
   }
@@ -41,14 +41,14 @@ double coarse(unsigned n) {
 
 }  // namespace
 
-TEST_CASE("spread: where fewer workers are faster, the others stand back most of the time") {
+TEST_CASE("worker governor: where fewer workers are faster, the others stand back most of the time") {
   machine m{worse_together};
   m.run(100);
   CHECK(m.limit < workers);
   CHECK(m.gathered > 80);
 }
 
-TEST_CASE("spread: where more workers are faster, all of them work, and trials become rare") {
+TEST_CASE("worker governor: where more workers are faster, all of them work, and trials become rare") {
   machine m{better_together};
   m.run(100);
   CHECK(m.limit == workers);
@@ -58,13 +58,14 @@ TEST_CASE("spread: where more workers are faster, all of them work, and trials b
   CHECK(m.gathered < soon + 10);
 }
 
-TEST_CASE("spread: coarse work is never gathered") {
+TEST_CASE("worker governor: coarse work is never gathered") {
   machine m{coarse};
   m.run(1'000);
   CHECK(m.gathered == 0);
 }
 
-TEST_CASE("spread: a slice that does not end, and work that has become coarse, call everybody at once") {
+TEST_CASE(
+    "worker governor: a slice that does not end, and work that has become coarse, call everybody at once") {
   machine m{worse_together};
   m.run(20);
   REQUIRE(m.limit < workers);
@@ -78,7 +79,7 @@ TEST_CASE("spread: a slice that does not end, and work that has become coarse, c
   CHECK(m.limit == workers);
 }
 
-TEST_CASE("spread: when more workers have become faster, that is found out") {
+TEST_CASE("worker governor: when more workers have become faster, that is found out") {
   machine m{worse_together};
   m.run(50);
   REQUIRE(m.limit < workers);
@@ -87,12 +88,12 @@ TEST_CASE("spread: when more workers have become faster, that is found out") {
   CHECK(m.limit == workers);
 }
 
-TEST_CASE("spread: nothing is tried while one worker does it all") {
-  spread decision(2);
-  spread::sight s{.now = 0, .done = 0, .awake = 1, .stuck = false};
+TEST_CASE("worker governor: nothing is tried while one worker does it all") {
+  worker_governor decision(2);
+  worker_governor::sample s{.now = 0, .done = 0, .awake = 1, .stuck = false};
   for (int i = 0; i < 100; ++i) {
     s.now += 1'000'000;
     s.done += 50'000;
-    CHECK(decision.look(s) == 2);
+    CHECK(decision.observe(s) == 2);
   }
 }

@@ -7,10 +7,10 @@
 #pragma once
 
 #include "sim/event_queue.hpp"
-#include "sim/link.hpp"
 #include "sim/machine.hpp"
-#include "sim/packet.hpp"
 #include "sim/prng.hpp"
+#include "sim/protocol/link.hpp"
+#include "sim/protocol/packet.hpp"
 
 #include <troupe/runtime/engine.hpp>
 #include <troupe/transport/sim_network.hpp>

@@ -1,10 +1,10 @@
 // A host of the simulated network: its addresses, its ports, and who gets a packet.
 #pragma once
 
-#include "sim/datagram_port.hpp"
-#include "sim/listening_socket.hpp"
-#include "sim/packet.hpp"
-#include "sim/tcp_endpoint.hpp"
+#include "sim/protocol/datagram_port.hpp"
+#include "sim/protocol/listening_socket.hpp"
+#include "sim/protocol/packet.hpp"
+#include "sim/protocol/tcp_endpoint.hpp"
 
 #include <deque>
 #include <map>

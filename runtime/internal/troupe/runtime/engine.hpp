@@ -99,7 +99,7 @@ class engine final : public pinnable {
   /// Wakes up to `n` sleeping workers, whoever searches.
   void call(unsigned n) noexcept;
   /// Lets only the first `n` workers work, at least 1; the others give away what they have, and rest. Any
-  /// thread; the watchdog does (spread.hpp).
+  /// thread; the watchdog does (worker_governor.hpp).
   void set_active_workers(unsigned n) noexcept;
 
   [[nodiscard]] std::int64_t now() const noexcept;
@@ -188,7 +188,7 @@ class engine final : public pinnable {
   worker_set filled_;   // the workers whose ring may hold work; the others' are empty
   worker_set overdue_;  // those in one slice for a millisecond: thieves may take their slot. Of the watchdog
   // resting_: workers that stand back now, for the watchdog; relaxed, a hint.
-  // Broken by: tests/runtime/spread_test.
+  // Broken by: tests/runtime/scheduler/worker_governor_test.
   atomic<std::uint32_t> resting_{0};
 
   // stopping_: set once, by stop(); workers look when they have nothing to run.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 
 #include <cstdint>
 #include <sched.h>
@@ -11,9 +12,9 @@ namespace troupe::detail {
 /// For short sections that never wait, allocate or call out. A holder may be
 /// preempted, so a waiter gives its core away after a short spin. Meets the
 /// standard's Lockable; not recursive.
-class spinlock {
+class TROUPE_CAPABILITY("spinlock") spinlock {
  public:
-  void lock() noexcept {
+  void lock() noexcept TROUPE_ACQUIRE() {
     for (unsigned spins = 0; !try_lock(); ++spins) {
       while (held_.load(std::memory_order_relaxed) != 0) {
         if (++spins < 64 || explored) {
@@ -24,8 +25,10 @@ class spinlock {
       }
     }
   }
-  bool try_lock() noexcept { return held_.exchange(1, std::memory_order_acquire) == 0; }
-  void unlock() noexcept { held_.store(0, std::memory_order_release); }
+  bool try_lock() noexcept TROUPE_TRY_ACQUIRE(true) {
+    return held_.exchange(1, std::memory_order_acquire) == 0;
+  }
+  void unlock() noexcept TROUPE_RELEASE() { held_.store(0, std::memory_order_release); }
 
  private:
 #ifdef TROUPE_EXPLORE
@@ -40,10 +43,10 @@ class spinlock {
 
 /// Holds a lock for a scope.
 template <class Lock>
-class [[nodiscard]] scoped_lock {
+class [[nodiscard]] TROUPE_SCOPED_CAPABILITY scoped_lock {
  public:
-  explicit scoped_lock(Lock& l) noexcept : lock_(l) { lock_.lock(); }
-  ~scoped_lock() { lock_.unlock(); }
+  explicit scoped_lock(Lock& l) noexcept TROUPE_ACQUIRE(l) : lock_(l) { lock_.lock(); }
+  ~scoped_lock() TROUPE_RELEASE() { lock_.unlock(); }
   scoped_lock(const scoped_lock&) = delete;
   scoped_lock& operator=(const scoped_lock&) = delete;
 

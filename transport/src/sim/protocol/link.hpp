@@ -2,8 +2,8 @@
 #pragma once
 
 #include "sim/event_queue.hpp"
-#include "sim/packet.hpp"
 #include "sim/prng.hpp"
+#include "sim/protocol/packet.hpp"
 
 #include <troupe/transport/sim_network.hpp>
 

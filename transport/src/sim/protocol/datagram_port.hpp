@@ -1,8 +1,8 @@
 // A datagram socket of the simulated network.
 #pragma once
 
-#include "sim/packet.hpp"
 #include "sim/pollable.hpp"
+#include "sim/protocol/packet.hpp"
 
 #include <cstddef>
 #include <cstdint>

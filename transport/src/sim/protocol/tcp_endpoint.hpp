@@ -13,10 +13,10 @@
 // descriptor; close() leaves it to the network, which still delivers what is in it.
 #pragma once
 
-#include "sim/byte_queue.hpp"
 #include "sim/event_queue.hpp"
-#include "sim/packet.hpp"
 #include "sim/pollable.hpp"
+#include "sim/protocol/byte_queue.hpp"
+#include "sim/protocol/packet.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -1,4 +1,4 @@
-#include "sim/datagram_port.hpp"
+#include "sim/protocol/datagram_port.hpp"
 
 #include "sim/kernel.hpp"
 

@@ -1,4 +1,4 @@
-#include "sim/listening_socket.hpp"
+#include "sim/protocol/listening_socket.hpp"
 
 #include "sim/kernel.hpp"
 

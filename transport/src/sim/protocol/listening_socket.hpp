@@ -1,8 +1,8 @@
 // A listening_socket socket: connections that wait to be accepted.
 #pragma once
 
-#include "sim/packet.hpp"
 #include "sim/pollable.hpp"
+#include "sim/protocol/packet.hpp"
 
 #include <deque>
 #include <memory>

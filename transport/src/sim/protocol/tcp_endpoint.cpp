@@ -1,7 +1,7 @@
-#include "sim/tcp_endpoint.hpp"
+#include "sim/protocol/tcp_endpoint.hpp"
 
 #include "sim/kernel.hpp"
-#include "sim/listening_socket.hpp"
+#include "sim/protocol/listening_socket.hpp"
 
 #include <algorithm>
 #include <cerrno>
