@@ -44,6 +44,8 @@ class category final : public std::error_category {
         return "a child with this id is known, but does not run: restart it, or remove it first";
       case errc::ignored:
         return "the child's constructor said that it is not needed";
+      case errc::unhandled:
+        return "the receiver has no handler for this message: name it in its protocol";
       case errc::stuck:
         return "nothing is left to run, and what is awaited has not happened";
     }

@@ -9,6 +9,7 @@
 #include <troupe/actors/forward.hpp>
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/message.hpp>
+#include <troupe/actors/named_ref.hpp>
 #include <troupe/actors/options.hpp>
 #include <troupe/actors/owned_task.hpp>
 #include <troupe/actors/pending_reply.hpp>

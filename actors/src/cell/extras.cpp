@@ -21,8 +21,9 @@ std::int64_t cell_extras::end_no_later_than(std::int64_t due) noexcept {
 
 bool options_are_usual(const spawn_options& o) noexcept {
   constexpr restart_budget budget;
-  return o.name.empty() && o.shutdown == default_shutdown && o.backoff.initial.count() == 0 &&
-         o.restarts.max == budget.max && o.restarts.within == budget.within && o.mailbox.policy == reject &&
+  return o.name.empty() && o.register_as.empty() && o.shutdown == default_shutdown &&
+         o.backoff.initial.count() == 0 && o.restarts.max == budget.max &&
+         o.restarts.within == budget.within && o.mailbox.policy == reject &&
          o.mailbox.capacity <= mailbox::max_capacity && o.mailbox.when_restarted == on_restart::keep;
 }
 

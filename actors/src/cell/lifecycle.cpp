@@ -42,6 +42,7 @@ exit_reason cell::reason() const {
 }
 
 void cell::crash(error why) noexcept {
+  log_crash(why);
   fail(exit_kind::error, std::move(why));
 }
 
@@ -169,6 +170,19 @@ bool cell::may_restart() const noexcept {
   return recycling_ ? restart_ != restart::temporary : restarts_after(restart_, exit_kind_);
 }
 
+// When it happens, and not only when the actor comes back: a backoff may take minutes.
+void cell::log_crash(const error& why) noexcept {
+  try {
+    const std::string where = path();
+    std::string line = where + ": crashed: ";
+    line +=
+        why.path() == where ? error(why.code(), std::string(why.text()), {}).to_string() : why.to_string();
+    core_->home().log(log_level::warning, line);
+  } catch (const std::bad_alloc&) {
+    core_->home().log(log_level::warning, "an actor crashed, and there is no memory to say which");
+  }
+}
+
 void cell::report_hook(const char* hook, const std::exception_ptr& e) noexcept {
   core_->home().log(log_level::error,
                     path() + ": its " + hook + " hook threw: " + error::from_exception(e).to_string());
@@ -198,7 +212,7 @@ void cell::start_anew() noexcept {
   x.up_since = core_->home().now();
   core_->home().count([](counter_block& c) { c.restarts.add(); });
   core_->home().log(log_level::info, path() + ": restarted (" + std::to_string(x.restarts.load()) +
-                                         ") after " + reason().to_string());
+                                         ") after " + std::string(to_string(exit_kind_)));
   life_ = life::running;
   leaving_ = false;
   x.why.reset();
@@ -221,9 +235,10 @@ void cell::start_anew() noexcept {
     return;
   } catch (...) {
     const std::string where = path();
-    begin_end(exit_reason(exit_kind::error,
-                          error(make_error_code(errc::start_failed), "could not be constructed again", where,
-                                error::from_exception(std::current_exception(), where))));
+    error why(make_error_code(errc::start_failed), "could not be constructed again", where,
+              error::from_exception(std::current_exception(), where));
+    log_crash(why);
+    begin_end(exit_reason(exit_kind::error, std::move(why)));
     return;
   }
   has_state_ = true;

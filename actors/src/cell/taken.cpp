@@ -8,8 +8,8 @@ namespace troupe::detail {
 
 // -- messages -------------------------------------------------------------------
 
-// To the coroutine that waits for it. As in a class, a notice that nobody asked to see is dropped, and any
-// other message without a taker is a crash; so is what moving it throws.
+// To the coroutine that waits for it. As in a class, a notice that its inbox does not name is dropped, and
+// any other message that it does not name is a dead letter. What moving the message throws is a crash.
 void cell::hand_over(mail& m) noexcept {
   const message_kind& kind = kind_of(m);
   try {
@@ -18,12 +18,26 @@ void cell::hand_over(mail& m) noexcept {
       receiver_->received(*std::exchange(receiver_->waiting, nullptr));
       return;
     }
-    if (&kind != message_id<down>()) throw_unhandled(*this, m);
-    kind.retire(m);
+    if (&kind == message_id<down>()) {
+      kind.retire(m);
+    } else {
+      lose_unhandled(m);
+    }
   } catch (...) {
     handling_ = &m;
     counted_ = false;  // it is credited already
     crash(failure_of(*this, std::current_exception()));
+  }
+}
+
+void cell::lose_unhandled(mail& m) noexcept {
+  const message_kind& k = kind_of(m);
+  core_->lose(*this, m, dead_letter_cause::unhandled);
+  try {
+    k.refuse(m, error(make_error_code(errc::unhandled), std::string("the actor has no handler for ") + k.name,
+                      path()));
+  } catch (const std::bad_alloc&) {
+    k.refuse(m, error(errc::unhandled));
   }
 }
 

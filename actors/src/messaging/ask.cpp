@@ -35,8 +35,8 @@ std::int64_t due_of_ask(cell* from, duration deadline) noexcept {
 bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   if (!begin(p)) return true;
   cell* const from = cell::of(owner());
-  if (from == to_ || (from != nullptr && from->stop_asked())) [[unlikely]] {
-    if (comes_too_late(*from)) return end_at_once(p);
+  if (from == to_ || to_ == nullptr || (from != nullptr && from->stop_asked())) [[unlikely]] {
+    if (comes_too_late(from)) return end_at_once(p);
   }
   e.wait_on(*this, owner());
   sent_ = &e;
@@ -58,14 +58,15 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   return true;
 }
 
-// Whether the reply could only come after the end of what waits for it; code_ and why_ say so.
-bool ask_leaf::comes_too_late(cell& from) {
-  if (&from == to_) {
+// Whether there is no receiver, or its reply could only come after the end of what waits for it; code_ and
+// why_ say so.
+bool ask_leaf::comes_too_late(cell* from) {
+  if (to_ != nullptr && from == to_) {
     code_ = errc::would_deadlock;
-    why_ = owned<error>(new error(refuse_self(from, wait_kind::reply)));
+    why_ = owned<error>(new error(refuse_self(*from, wait_kind::reply)));
     return true;
   }
-  if (!to_->waits_for_end_of(from)) return false;
+  if (to_ != nullptr && !to_->waits_for_end_of(*from)) return false;
   code_ = errc::closed;
   return true;
 }

@@ -13,7 +13,12 @@ void check_forwarded(const ask_envelope_base* e, const message_kind* k) {
                    : std::string("forward: the reply_to is of ") + kind_of(*e).name + ", not of " + k->name));
 }
 
-void send_on(ask_envelope_base& e, cell& to) noexcept {
+void send_on(ask_envelope_base& e, cell* receiver) noexcept {
+  if (receiver == nullptr) {
+    kind_of(e).refuse(e, error(errc::closed));
+    return;
+  }
+  cell& to = *receiver;
   ask_canceller::redirect(e, to);
   std::optional<error> cycle;
   switch (deliver_forwarded(e, to, cycle)) {

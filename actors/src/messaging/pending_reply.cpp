@@ -11,7 +11,7 @@ std::int64_t due_here(duration deadline) {
   if (current_strand() == nullptr) {
     throw troupe_error(
         error(make_error_code(errc::invalid_argument),
-              "request() belongs into an actor or a task; from outside, block_on(ref.ask(...))"));
+              "request() must be called from an actor or a task; elsewhere use block_on(ref.ask(...))"));
   }
   return due_of_ask(cell::of(*current_strand()), deadline);
 }
@@ -32,7 +32,12 @@ pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noe
   if (sent_ != nullptr) sent_->target = this;
 }
 
-void pending_leaf::start(cell& to, ask_envelope_base& e) {
+void pending_leaf::start(cell* receiver, ask_envelope_base& e) {
+  if (receiver == nullptr) {
+    code_ = errc::closed;
+    return;
+  }
+  cell& to = *receiver;
   strand& here = *current_strand();
   if (&here == static_cast<strand*>(&to)) {
     code_ = errc::would_deadlock;  // as for an ask: the reply could only come after who waits for it

@@ -45,9 +45,14 @@ void send_wait::act(mail& m, strand&) noexcept {
   if (!still_wanted(self)) return;
   auto& sender = static_cast<send_awaiter&>(*self.target);
   const verdict how = self.how;
-  sender.wait_ = nullptr;
-  slab_delete(&self);
-  sender.over(how == verdict::sent ? errc{} : errc::closed);
+  if (how == verdict::sent) {
+    sender.wait_ = nullptr;
+    slab_delete(&self);
+    sender.over(errc{});
+  } else {
+    sender.leave_line();
+    sender.over(errc::closed);
+  }
 }
 
 send_awaiter::~send_awaiter() {
@@ -55,8 +60,17 @@ send_awaiter::~send_awaiter() {
   if (mail_ != nullptr) mail_->kind->dispose(*mail_);
 }
 
+void send_awaiter::leave_line() noexcept {
+  mail_ = &wait_->give_envelope();
+  slab_delete(std::exchange(wait_, nullptr));
+}
+
 // True when the outcome is known: sent, or closed.
 bool send_awaiter::attempt() {
+  if (to_ == nullptr) [[unlikely]] {
+    code_ = errc::closed;
+    return true;
+  }
   switch (deliver(*to_, *mail_)) {
     case push_result::queued:
     case push_result::wake:
@@ -129,7 +143,7 @@ bool send_awaiter::withdraw_for(error cycle) {
   if (!wait_->leave()) return false;
   code_ = errc::would_deadlock;
   why_ = owned<error>(new error(std::move(cycle)));
-  slab_delete(std::exchange(wait_, nullptr));
+  leave_line();
   return true;
 }
 
@@ -165,7 +179,7 @@ void send_awaiter::timed_out(leaf& l) noexcept {
   // Served at the same moment: then it was in time, and the mail is under way.
   if (!self.wait_->leave()) return;
   if (self.wait_->wait) static_cast<cell&>(self.owner()).waits().end(self.wait_->wait);
-  slab_delete(std::exchange(self.wait_, nullptr));
+  self.leave_line();
   self.code_ = errc::timeout;
   self.complete();
 }

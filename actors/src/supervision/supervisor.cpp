@@ -29,10 +29,10 @@ void supervisor::add(std::string id, const child_options& options,
   spec_->children.push_back(detail::make_child_spec(std::move(id), options, std::move(shared)));
 }
 
-supervisor&& supervisor::child(supervisor below) && {
+supervisor& supervisor::child(supervisor below) & {
   std::shared_ptr<const detail::supervisor_spec> shared(below.spec_.release());
   spec_->children.push_back(detail::make_child_spec(std::move(shared)));
-  return std::move(*this);
+  return *this;
 }
 
 const std::string& supervisor::name() const noexcept {
@@ -52,6 +52,7 @@ void throw_used_up(const cell& parent, const std::string& id) {
 child_spec make_child_spec(std::string id, const child_options& o, std::shared_ptr<const child_factory> f) {
   child_spec c;
   c.options.name = id;
+  c.options.register_as = o.register_as;
   c.options.mailbox = o.mailbox;
   c.options.restart = o.restart;
   c.options.shutdown = o.shutdown;
@@ -71,6 +72,7 @@ child_spec make_child_spec(std::shared_ptr<const supervisor_spec> below) {
   child_options c;
   c.restart = o.restart;
   c.shutdown = o.shutdown;
+  c.register_as = o.register_as;
   c.significant = o.significant;
   c.backoff = o.backoff;
   c.restarts = o.restarts;
@@ -96,7 +98,7 @@ std::optional<error> wrong_with(const child_spec& c, const supervisor_options& a
   }
   if (c.significant && above.auto_shutdown == auto_shutdown::never) {
     return bad(
-        "nobody heeds that it is significant: set auto_shutdown of its supervisor to any_significant or "
+        "`significant` has no effect here: set auto_shutdown of its supervisor to any_significant or "
         "all_significant");
   }
   if (c.budget && c.budget->within.count() <= 0) return bad("budget.within must be a positive duration");
@@ -209,7 +211,7 @@ std::string to_text(const supervisor& tree) {
 namespace detail {
 
 supervisor_orders orders_of(const supervisor_ref& s) {
-  s.cell()->share();
+  if (s) s.cell()->share();
   return supervisor_orders(s.cell());
 }
 
@@ -265,6 +267,7 @@ detail::ask_awaiter<detail::list_children> supervisor_ref::children() const {
 }
 
 supervisor_ref supervisor_ref::partition(std::uint64_t key) const {
+  if (!*this) return {};
   const std::uint64_t n = detail::partitions_of(*cell());  // those that do not run are counted, too
   if (n == 0) return {};
   const std::string wanted = std::to_string(key % n);

@@ -128,7 +128,13 @@ std::vector<child_info> supervisor_state::handle(list_children) const {
             : !m.child->is_up()                               ? state::starting
                                                               : state::running;
     }
-    all.push_back({m.spec.id, now, m.spec.options.restart, m.spec.significant, m.spec.below != nullptr});
+    if (m.child != nullptr) m.child->share();
+    all.push_back({.id = m.spec.id,
+                   .ref = any_ref(m.child),
+                   .state = now,
+                   .restart = m.spec.options.restart,
+                   .significant = m.spec.significant,
+                   .supervisor = m.spec.below != nullptr});
   }
   return all;
 }

@@ -40,9 +40,8 @@ void check_handler_task(bool there) {
   throw troupe_error(error(make_error_code(errc::invalid_argument), "the handler returned an empty task"));
 }
 
-[[noreturn]] void throw_unhandled(const cell& c, const mail& m) {
-  throw troupe_error(error(make_error_code(errc::invalid_argument),
-                           std::string("no handler for ") + kind_of(m).name, c.path()));
+void leave_unhandled(cell& c) noexcept {
+  c.lose_unhandled(c.take_handling());
 }
 
 system_core::system_core(system& owner, engine& e, std::uint16_t place, duration shutdown)
@@ -96,6 +95,12 @@ void system_core::unsubscribe(dead_letter_sink& s) noexcept {
 }
 
 // -- names ------------------------------------------------------------------------
+
+void register_child(cell& child, const std::string& name) {
+  if (child.core().register_name(name, child)) return;
+  throw troupe_error(error(make_error_code(errc::name_taken),
+                           "register_as: another actor is registered as '" + name + "'", child.path()));
+}
 
 // An actor of another system ends without this one's knowing.
 bool system_core::register_name(const std::string& name, cell& c) {

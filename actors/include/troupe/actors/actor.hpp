@@ -7,8 +7,8 @@
 //     void handle(get, troupe::reply_to<int>);    // answered later
 //   };
 //
-// A handler may take a context& after the message. Optional hooks: started(context&),
-// stopping(context&, const exit_reason&), handle(const down&).
+// A handler may take a context&, or a context_of<counter>, after the message. Optional hooks:
+// started(context&), stopping(context&, const exit_reason&), handle(const down&).
 #pragma once
 
 #include <troupe/actors/ask.hpp>
@@ -30,6 +30,8 @@ template <class T, class M>
 concept handles_plain = requires(T& t, M&& m) { t.handle(std::move(m)); };
 template <class T, class M>
 concept handles_with_context = requires(T& t, M&& m, context& c) { t.handle(std::move(m), c); };
+template <class T, class M>
+concept handles_with_own_context = requires(T& t, M&& m, context_of<T> c) { t.handle(std::move(m), c); };
 
 template <class M>
 struct reply_of {
@@ -49,11 +51,19 @@ concept handles_later_with_context =
     request_message<M> && requires(T& t, M&& m, reply_to<typename M::reply> r, context& c) {
       t.handle(std::move(m), std::move(r), c);
     };
+template <class T, class M>
+concept handles_later_with_own_context =
+    request_message<M> && requires(T& t, M&& m, reply_to<typename M::reply> r, context_of<T> c) {
+      t.handle(std::move(m), std::move(r), c);
+    };
+template <class T, class M>
+concept takes_obligation =
+    handles_later<T, M> || handles_later_with_context<T, M> || handles_later_with_own_context<T, M>;
 
 /// Named so that a failed assertion reads as a sentence.
 template <class T, class M>
 inline constexpr bool has_handler_for = handles_plain<T, M> || handles_with_context<T, M> ||
-                                        handles_later<T, M> || handles_later_with_context<T, M>;
+                                        handles_with_own_context<T, M> || takes_obligation<T, M>;
 
 /// A notice that nobody else sees may be taken by value, but not to be changed.
 template <class T>
@@ -76,6 +86,8 @@ template <class T, class M>
 decltype(auto) call_handler(T& t, M& m, context& c) {
   if constexpr (handles_with_context<T, M>) {
     return t.handle(std::move(m), c);
+  } else if constexpr (handles_with_own_context<T, M>) {
+    return t.handle(std::move(m), context_of<T>(c));
   } else {
     return t.handle(std::move(m));
   }
@@ -149,6 +161,8 @@ template <class T, class M>
 decltype(auto) call_later(T& t, taken_request<M>& k, context& c) {
   if constexpr (handles_later_with_context<T, M>) {
     return t.handle(std::move(k.message), std::move(k.answer), c);
+  } else if constexpr (handles_later_with_own_context<T, M>) {
+    return t.handle(std::move(k.message), std::move(k.answer), context_of<T>(c));
   } else {
     return t.handle(std::move(k.message), std::move(k.answer));
   }
@@ -209,7 +223,7 @@ void handle_later(cell& c, T& t, ask_envelope<M>& e) {
 template <class T, class M>
 void handle_message(cell& c, T& t, mail& m) {
   auto& e = static_cast<envelope<M>&>(m);
-  if constexpr (handles_later<T, M> || handles_later_with_context<T, M>) {
+  if constexpr (takes_obligation<T, M>) {
     handle_later<T, M>(c, t, e);
   } else {
     using R = decltype(call_handler(t, e.message, static_cast<context&>(c)));
@@ -233,8 +247,8 @@ void handle_message(cell& c, T& t, mail& m) {
   }
 }
 
-/// Throws when the actor has no handler; cold.
-[[noreturn]] void throw_unhandled(const cell& c, const mail& m);
+/// What the actor works on is a message that it has no handler for: a dead letter; an asker is told.
+void leave_unhandled(cell& c) noexcept;
 
 template <class T, class P>
 struct dispatcher;
@@ -258,10 +272,10 @@ struct dispatcher<T, protocol<Ms...>> {
     const bool found = ((m.kind == message_id<Ms>() ? (handle_message<T, Ms>(c, t, m), true) : false) || ...);
     if (found) return;
     if (m.kind == message_id<down>()) {
-      if constexpr (handles_plain<T, down> || handles_with_context<T, down>) handle_message<T, down>(c, t, m);
+      if constexpr (has_handler_for<T, down>) handle_message<T, down>(c, t, m);
       return;
     }
-    throw_unhandled(c, m);
+    leave_unhandled(c);
   }
 
   static bool accepts([[maybe_unused]] const message_kind* k) noexcept {
@@ -292,9 +306,9 @@ template <class T>
 concept has_stopping_data = requires { requires std::is_member_object_pointer_v<decltype(&T::stopping)>; };
 
 template <class T>
-concept has_started_hook = requires(T& t, context& x) { t.started(x); };
+concept has_started_hook = requires(T& t, context_of<T> x) { t.started(x); };
 template <class T>
-concept has_stopping_hook = requires(T& t, context& x, const exit_reason& why) { t.stopping(x, why); };
+concept has_stopping_hook = requires(T& t, context_of<T> x, const exit_reason& why) { t.stopping(x, why); };
 
 template <class T>
 constexpr bool hooks_fit() {
@@ -305,13 +319,13 @@ constexpr bool hooks_fit() {
                 "troupe: the actor's stopping() is never called as it is: make it public, and "
                 "void stopping(troupe::context&, const troupe::exit_reason&)");
   if constexpr (has_started_hook<T>) {
-    using R = decltype(std::declval<T&>().started(std::declval<context&>()));
+    using R = decltype(std::declval<T&>().started(std::declval<context_of<T>>()));
     static_assert(!is_task<R>::value,
                   "troupe: the started() hook is no coroutine: send yourself a message, or spawn_task");
   }
   if constexpr (has_stopping_hook<T>) {
-    using R =
-        decltype(std::declval<T&>().stopping(std::declval<context&>(), std::declval<const exit_reason&>()));
+    using R = decltype(std::declval<T&>().stopping(std::declval<context_of<T>>(),
+                                                   std::declval<const exit_reason&>()));
     static_assert(!is_task<R>::value, "troupe: the stopping() hook is no coroutine: it must not wait");
   }
   return true;
@@ -385,10 +399,10 @@ struct class_behaviour {
     dispatcher<T, typename T::accepts>::receive(c, box::of(c).state(), m);
   }
   static void started(cell& c) {
-    if constexpr (has_started_hook<T>) box::of(c).state().started(c);
+    if constexpr (has_started_hook<T>) box::of(c).state().started(context_of<T>(c));
   }
   static void stopping(cell& c, const exit_reason& why) {
-    if constexpr (has_stopping_hook<T>) box::of(c).state().stopping(c, why);
+    if constexpr (has_stopping_hook<T>) box::of(c).state().stopping(context_of<T>(c), why);
   }
 
   static constexpr behaviour value{
@@ -405,6 +419,9 @@ struct class_behaviour {
   };
 };
 
+/// Throws errc::name_taken when another has it.
+void register_child(cell& child, const std::string& name);
+
 /// Makes a child of `parent`, constructs its state here, and starts it.
 template <class T, class... Args>
 cell* spawn_cell(cell& parent, const behaviour& b, const spawn_options& o, Args&&... args) {
@@ -418,6 +435,8 @@ cell* spawn_cell(cell& parent, const behaviour& b, const spawn_options& o, Args&
   }
   try {
     b.construct(*child);
+    if (!o.register_as.empty()) [[unlikely]]
+      register_child(*child, o.register_as);
   } catch (...) {
     parent.discard_child(*child);
     throw;
@@ -434,11 +453,54 @@ ref_of<T> spawn_actor(cell& parent, const spawn_options& o, Args&&... args) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Throws unless the actor accepts all that a T, whose name is given, does.
+void check_self(const cell& c, bool accepts_all, const char* type);
+
+template <class... Ms>
+bool accepts_all(const cell& c, std::type_identity<protocol<Ms...>>) noexcept {
+  return (c.acts().accepts(message_id<Ms>()) && ...);
+}
+template <class M, class... Ms>
+constexpr bool is_in_protocol(std::type_identity<protocol<Ms...>>) noexcept {
+  return one_of<M, Ms...>;
+}
+template <class T, class M>
+inline constexpr bool accepts_message = is_in_protocol<M>(std::type_identity<typename T::accepts>());
+
+}  // namespace detail
+
 template <class T>
 typename detail::ref_for<T>::type context::self() {
   detail::cell& c = detail::self_cell(*this);
+  detail::check_self(c, detail::accepts_all(c, std::type_identity<typename T::accepts>()),
+                     detail::type_name<T>());
   c.share();
   return ref_of<T>(&c);
+}
+
+template <class T>
+typename detail::ref_for<T>::type context_of<T>::self() const {
+  detail::cell& c = detail::self_cell(*context_);
+  c.share();
+  return ref_of<T>(&c);
+}
+
+template <class T>
+template <class M>
+timer_id context_of<T>::after(duration d, M m) const {
+  static_assert(detail::accepts_message<T, M>,
+                "troupe: a timer sends the actor a message that it does not accept: name it in its protocol");
+  return context_->after(d, std::move(m));
+}
+
+template <class T>
+template <std::copy_constructible M>
+timer_id context_of<T>::every(duration period, M m, missed_tick how) const {
+  static_assert(detail::accepts_message<T, M>,
+                "troupe: a timer sends the actor a message that it does not accept: name it in its protocol");
+  return context_->every(period, std::move(m), how);
 }
 
 template <class T, class... Args>

@@ -75,7 +75,7 @@ class ask_leaf : public leaf {
  private:
   friend class cell;
   // Rare, and out of line, so that an ordinary ask saves fewer registers.
-  TROUPE_NOINLINE bool comes_too_late(cell& from);
+  TROUPE_NOINLINE bool comes_too_late(cell* from);
   TROUPE_NOINLINE bool end_at_once(promise_base& p) noexcept;
   bool closes_cycle(ask_envelope_base& e);
   TROUPE_NOINLINE bool closes_cycle_now(cell& from, wait_id id);
@@ -93,9 +93,10 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
  public:
   using result_type = result<typename M::reply>;
 
-  ask_awaiter(cell& to, M&& m, duration deadline,
+  /// `to` null: closed.
+  ask_awaiter(cell* to, M&& m, duration deadline,
               bool cancels = false) noexcept(std::is_nothrow_move_constructible_v<M>)
-      : ask_leaf(&abandon, &to, deadline, cancels), message_(std::move(m)) {}
+      : ask_leaf(&abandon, to, deadline, cancels), message_(std::move(m)) {}
   ~ask_awaiter() {
     withdraw();
     if (envelope_ == nullptr) return;

@@ -4,11 +4,13 @@
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/options.hpp>
+#include <troupe/runtime/log.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 
 #include <concepts>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace troupe {
@@ -50,7 +52,8 @@ class context {
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  /// A ref to this actor, which is a T.
+  /// A ref to this actor, which is a T. Checked at run time; context_of<T> checks when it is compiled.
+  /// Errors: troupe_error, errc::invalid_argument, when this actor does not accept what a T does.
   template <class T>
   [[nodiscard]] typename detail::ref_for<T>::type self();
   /// Where this actor is in the tree, e.g. "/bank/accounts/7".
@@ -86,13 +89,15 @@ class context {
   bool stop(const any_ref& who) noexcept;
 
   /// From now on a `down` arrives when `who` ends: exactly once, at once when
-  /// it has ended already, and not on a restart. It may overtake messages that
+  /// it has ended already or is empty, and not on a restart. It may overtake messages that
   /// `who` sent before it ended. Ends with this incarnation.
   void watch(const any_ref& who);
   /// Takes that back: no notice arrives any more, not even a queued one.
   void unwatch(const any_ref& who);
 
-  /// Sends `m` to this actor once, after `d`. Dies with this incarnation.
+  /// Sends `m` to this actor once, after `d`. Ends with this incarnation.
+  /// Errors: troupe_error, errc::invalid_argument, when the actor does not accept an M; context_of<T> finds
+  /// that when it is compiled.
   template <class M>
   timer_id after(duration d, M m);
   /// Sends a copy of `m` every `period`; at most one is pending at a time.
@@ -102,6 +107,9 @@ class context {
   /// when there is no such timer (any more).
   bool cancel(timer_id id) noexcept;
 
+  /// Writes a line to the system's log, behind this actor's path.
+  void log(log_level level, std::string_view text) const noexcept;
+
  protected:
   context() = default;
   ~context() = default;
@@ -109,6 +117,31 @@ class context {
  private:
   timer_id start_timer(duration first, duration period, missed_tick how, detail::mail& first_mail,
                        detail::mail* (*copy)(const detail::mail&));
+};
+
+/// The context of an actor that is a T: as a context&, which it converts to, and its calls that depend on the
+/// class are checked when they are compiled. A handler or hook may take it, by value, in the place of a
+/// context&: `void started(troupe::context_of<counter> ctx) { ctx.every(1s, tick{}); ctx->watch(other); }`
+template <class T>
+class context_of {
+ public:
+  /// Internal: `c` is the context of a T.
+  explicit context_of(context& c) noexcept : context_(&c) {}
+
+  operator context&() const noexcept { return *context_; }  // implicit: it is one
+  context& operator*() const noexcept { return *context_; }
+  context* operator->() const noexcept { return context_; }
+
+  /// A ref to this actor.
+  [[nodiscard]] typename detail::ref_for<T>::type self() const;
+  /// context::after() and every(); a message that T does not accept is refused by the compiler.
+  template <class M>
+  timer_id after(duration d, M m) const;
+  template <std::copy_constructible M>
+  timer_id every(duration period, M m, missed_tick how = missed_tick::skip) const;
+
+ private:
+  context* context_;
 };
 
 }  // namespace troupe

@@ -19,8 +19,9 @@
 namespace troupe {
 namespace detail {
 
-/// Sends the envelope on. Refused, its asker is told so; the envelope is not the caller's any more.
-void send_on(ask_envelope_base& e, cell& to) noexcept;
+/// Sends the envelope on; `to` null: closed. Refused, its asker is told so; the envelope is not the caller's
+/// any more.
+void send_on(ask_envelope_base& e, cell* to) noexcept;
 /// Throws when the obligation is not one to answer such a message.
 void check_forwarded(const ask_envelope_base* e, const message_kind* k);
 
@@ -51,7 +52,7 @@ void forward(request<M> r, const ref<Ms...>& to) {
                 "troupe: the actor behind this ref does not accept this message");
   detail::check_forwarded(r.reply.envelope(), detail::message_id<M>());
   detail::put_back(static_cast<detail::ask_envelope<M>&>(*r.reply.envelope()), std::move(r.message));
-  detail::send_on(*r.reply.release(), *to.cell());
+  detail::send_on(*r.reply.release(), to.cell());
 }
 
 }  // namespace troupe

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/actors/options.hpp>
+#include <troupe/actors/ref.hpp>
 #include <troupe/runtime/time.hpp>
 
 #include <cstdint>
@@ -64,6 +65,7 @@ enum class child_state : std::uint8_t { running, starting, restarting, stopping,
 /// A child as its supervisor sees it.
 struct child_info {
   std::string id;
+  any_ref ref = {};  ///< empty when it does not run
   child_state state = child_state::not_running;
   troupe::restart restart = troupe::restart::permanent;
   bool significant = false;

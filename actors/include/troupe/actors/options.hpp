@@ -73,6 +73,9 @@ inline constexpr duration default_shutdown = std::chrono::seconds(5);
 struct spawn_options {
   /// Its place in the tree, unique among siblings; empty: a number.
   std::string name = {};
+  /// The name it is registered under in its system before it handles anything, as by system::register_name();
+  /// empty: none. A name that is taken is errc::name_taken, and nothing is started.
+  std::string register_as = {};
   mailbox_options mailbox = {};
   troupe::restart restart = troupe::restart::transient;
   /// From being told to stop to being killed.

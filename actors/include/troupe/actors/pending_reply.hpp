@@ -36,7 +36,7 @@ class pending_leaf : public leaf {
   }
 
   /// Sends the request. The envelope is the caller's again when it was refused.
-  void start(cell& to, ask_envelope_base& e);
+  void start(cell* to, ask_envelope_base& e);
   /// False when it was refused.
   bool suspend(promise_base& p);
   /// Gives up the reply: the envelope belongs to whoever answers.
@@ -74,7 +74,8 @@ class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_rep
  public:
   using result_type = result<typename M::reply>;
 
-  pending_reply(detail::cell& to, M&& m, duration deadline)
+  /// Internal. `to` null: closed.
+  pending_reply(detail::cell* to, M&& m, duration deadline)
       : pending_leaf(&abandon, deadline), envelope_(detail::slab_new<detail::ask_envelope<M>>(std::move(m))) {
     envelope_->resume = &pending_leaf::on_reply;
     start(to, *envelope_);

@@ -8,14 +8,17 @@
 #include <troupe/actors/send.hpp>
 
 #include <compare>
+#include <new>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 namespace troupe {
 
 /// The address of an actor, without its protocol: to compare, watch and stop.
 /// Small, copyable, thread-safe. It names the logical actor, so it stays valid
 /// across restarts; and it keeps the address valid, not the actor alive. An
-/// empty one names nobody; only comparing, assigning and testing are allowed.
+/// empty one behaves like that of an actor that has ended: what is sent is refused as `closed`.
 class any_ref {
  public:
   any_ref() noexcept = default;
@@ -37,10 +40,10 @@ class any_ref {
   }
 
   explicit operator bool() const noexcept { return cell_ != nullptr; }
-  /// Whether the actor has ended for good.
-  [[nodiscard]] bool ended() const noexcept { return cell_->box().dead(); }
-  /// Where the actor is in the tree.
-  [[nodiscard]] std::string path() const { return cell_->path(); }
+  /// Whether the actor has ended for good, or there is none.
+  [[nodiscard]] bool ended() const noexcept { return cell_ == nullptr || cell_->box().dead(); }
+  /// Where the actor is in the tree; empty when there is none.
+  [[nodiscard]] std::string path() const { return cell_ != nullptr ? cell_->path() : std::string(); }
 
   friend bool operator==(const any_ref& a, const any_ref& b) noexcept { return a.cell_ == b.cell_; }
   friend std::strong_ordering operator<=>(const any_ref& a, const any_ref& b) noexcept {
@@ -55,6 +58,45 @@ class any_ref {
   detail::cell* cell_ = nullptr;
 };
 
+namespace detail {
+
+/// Moves a refused message back to where it was moved from. One that can neither be assigned nor moved
+/// without throwing stays where it is.
+template <class M>
+void give_back(M& to, M& from) {
+  if constexpr (std::is_nothrow_move_constructible_v<M> && !std::is_nothrow_move_assignable_v<M>) {
+    to.~M();
+    ::new (static_cast<void*>(&to)) M(std::move(from));
+  } else if constexpr (std::is_move_assignable_v<M>) {
+    to = std::move(from);
+  }
+}
+
+/// Whether the argument of type M&& is moved from, so that a refused message goes back there.
+template <class M>
+inline constexpr bool is_moved_in = !std::is_lvalue_reference_v<M> && !std::is_const_v<M>;
+
+/// An envelope around a copy of `m`, or around `m` moved.
+template <class M>
+auto* envelope_of(M&& m) {
+  using message = std::remove_cvref_t<M>;
+  return slab_new<envelope<message>>(message(std::forward<M>(m)));
+}
+
+/// Owns an envelope that was refused.
+template <class E>
+struct refused_envelope {
+  E* e;
+  ~refused_envelope() { slab_delete(e); }
+};
+
+}  // namespace detail
+
+namespace detail {
+template <class M>
+class send_awaiter_of;
+}  // namespace detail
+
 /// The address of an actor that accepts each of Ms. Narrows implicitly to a
 /// ref of fewer messages.
 template <class... Ms>
@@ -68,32 +110,34 @@ class ref : public any_ref {
     requires(!std::same_as<ref, ref<Others...>> && (detail::one_of<Ms, Others...> && ...))
   ref(const ref<Others...>& o) noexcept : any_ref(o) {}  // implicit: narrowing is safe
 
-  /// Sends without waiting. Any thread. Say what to do when it is not `ok`.
+  /// Sends a message without waiting. A message that is moved in and refused (`full`, `closed`) is moved back
+  /// into `m`: only an accepted one is gone (or one whose move may throw and that cannot be assigned).
+  /// Threads: any.
+  /// Cost: one allocation from the slab and one compare-and-swap.
   template <class M>
   [[nodiscard("a full mailbox refuses messages: handle it, or use co_await send()")]] send_result tell(
-      M m) const {
-    check<M>();
-    auto* const e = detail::slab_new<detail::envelope<M>>(std::move(m));
-    switch (detail::deliver(*cell(), *e)) {
-      case detail::push_result::full:
-        if (detail::lose_newest(*cell(), *e)) return send_result::ok;
-        detail::slab_delete(e);
-        return send_result::full;
-      case detail::push_result::closed:
-        detail::slab_delete(e);
-        return send_result::closed;
-      default:
-        return send_result::ok;
-    }
+      M&& m) const {
+    check<std::remove_cvref_t<M>>();
+    if (cell() == nullptr) [[unlikely]]
+      return send_result::closed;
+    auto* const e = detail::envelope_of(std::forward<M>(m));
+    const detail::push_result r = detail::deliver(*cell(), *e);
+    if (r == detail::push_result::queued || r == detail::push_result::wake) [[likely]]
+      return send_result::ok;
+    if (r == detail::push_result::full && detail::lose_newest(*cell(), *e)) return send_result::ok;
+    const detail::refused_envelope refused{e};
+    if constexpr (detail::is_moved_in<M>) detail::give_back(m, e->message);
+    return r == detail::push_result::full ? send_result::full : send_result::closed;
   }
 
-  /// `co_await r.send(m)`: sends, and waits for room for up to `deadline`. Yields
-  /// result<void>: errc::timeout, errc::closed, or, as ask(), errc::would_deadlock.
-  /// Order is kept per sender.
+  /// `co_await r.send(m)`: sends, and waits for room for up to `deadline`. Await it at once, in the
+  /// expression that made it. A message that is moved in and not accepted is moved back into `m`. Order is
+  /// kept per sender. Errors: timeout, closed, would_deadlock (as ask()). Threads: in an actor or a task;
+  /// from outside system::block_on. Cancellation: the message is not sent, and destroyed.
   template <class M>
-  detail::send_awaiter send(M m, duration deadline = default_send_deadline) const {
-    check<M>();
-    return {*cell(), *detail::slab_new<detail::envelope<M>>(std::move(m)), deadline};
+  detail::send_awaiter_of<M> send(M&& m, duration deadline = default_send_deadline) const {
+    check<std::remove_cvref_t<M>>();
+    return {cell(), std::forward<M>(m), deadline};
   }
 
   /// `co_await r.ask(m, deadline)`: sends a request and waits for its reply.
@@ -107,7 +151,7 @@ class ref : public any_ref {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");
-    return {*cell(), std::move(m), deadline};
+    return {cell(), std::move(m), deadline};
   }
 
   /// The same, and when the reply is given up, at the deadline or because the asker is
@@ -120,7 +164,7 @@ class ref : public any_ref {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");
-    return {*cell(), std::move(m), deadline, true};
+    return {cell(), std::move(m), deadline, true};
   }
 
   /// `auto p = r.request(m, deadline)`, and `co_await p` later: as ask(), but the
@@ -131,7 +175,7 @@ class ref : public any_ref {
     check<M>();
     static_assert(request_message<M>,
                   "troupe: this message has no reply; name it in the message: using reply = ...");
-    return {*cell(), std::move(m), deadline};
+    return {cell(), std::move(m), deadline};
   }
 
   /// Internal: takes over a share of `c`, whose protocol was checked.
@@ -168,6 +212,35 @@ struct ref_for {
 
 template <class T>
 using ref_of = typename detail::ref_for<T>::type;
+
+namespace detail {
+
+/// A send of an M&&, which takes back what was moved in when that is refused.
+template <class M>
+class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter_of final : public send_awaiter {
+ public:
+  using message = std::remove_cvref_t<M>;
+
+  send_awaiter_of(cell* to, M&& m, duration deadline)
+      : send_awaiter(to, *envelope_of(std::forward<M>(m)), deadline) {
+    if constexpr (is_moved_in<M>) from_ = &m;
+  }
+  result<void> await_resume() {
+    if constexpr (is_moved_in<M>) {
+      if (mail* const refused = take_refused()) {
+        const refused_envelope e{static_cast<envelope<message>*>(refused)};
+        give_back(*from_, e.e->message);
+      }
+    }
+    return send_awaiter::await_resume();
+  }
+
+ private:
+  struct nowhere {};
+  [[no_unique_address]] std::conditional_t<is_moved_in<M>, message*, nowhere> from_{};
+};
+
+}  // namespace detail
 
 /// The notice that a watched actor has ended.
 struct TROUPE_SHARED down {

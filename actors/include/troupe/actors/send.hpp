@@ -8,6 +8,8 @@
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
 
+#include <utility>
+
 namespace troupe {
 
 /// What became of a tell.
@@ -22,11 +24,14 @@ inline constexpr duration default_send_deadline = std::chrono::seconds(5);
 
 namespace detail {
 
-/// Await it at once, in the expression that made it.
-class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter final : public leaf {
+/// What does not depend on the message.
+class send_awaiter : public leaf {
  public:
-  send_awaiter(cell& to, mail& m, duration deadline) noexcept
-      : leaf(&abandon), to_(&to), mail_(&m), deadline_(deadline) {}
+  /// `to` null: closed.
+  send_awaiter(cell* to, mail& m, duration deadline) noexcept
+      : leaf(&abandon), to_(to), mail_(&m), deadline_(deadline) {}
+  send_awaiter(const send_awaiter&) = delete;
+  send_awaiter& operator=(const send_awaiter&) = delete;
   ~send_awaiter();
 
   /// The common case: there is room.
@@ -43,6 +48,12 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
     return std::unexpected(why_ ? std::move(*why_) : error(code_));
   }
 
+ protected:
+  /// The mail that was not accepted, for the caller to free; null when it was.
+  [[nodiscard]] mail* take_refused() noexcept {
+    return code_ != errc{} ? std::exchange(mail_, nullptr) : nullptr;
+  }
+
  private:
   friend struct send_wait;
   friend class cell;
@@ -52,6 +63,8 @@ class [[nodiscard("a send does nothing until it is awaited")]] send_awaiter fina
   bool closes_cycle(cell& from, wait_id id);
   bool suspend(promise_base& p);
   void over(errc code) noexcept;
+  /// Frees the place in the line of senders, and has its mail back.
+  void leave_line() noexcept;
   static void abandon(leaf& l) noexcept;
   static void timed_out(leaf& l) noexcept;
 

@@ -48,6 +48,8 @@ struct supervisor_options {
   troupe::auto_shutdown auto_shutdown = auto_shutdown::never;
   /// What its own owner does when it ends.
   troupe::restart restart = troupe::restart::permanent;
+  /// Its name in the system, as spawn_options::register_as.
+  std::string register_as = {};
   bool significant = false;
   /// How long its children together may take to stop, within the owner's time.
   duration shutdown = unlimited;
@@ -61,8 +63,10 @@ struct supervisor_options {
 /// How a child of a supervisor is run; as spawn_options, but permanent by default.
 struct child_options {
   troupe::restart restart = troupe::restart::permanent;
+  /// The name that each incarnation has in the system, as spawn_options::register_as.
+  std::string register_as = {};
   /// From being told to stop to being killed; brutal, unlimited.
-  duration shutdown = std::chrono::seconds(5);
+  duration shutdown = default_shutdown;
   bool significant = false;
   mailbox_options mailbox = {};
   troupe::backoff backoff = {};
@@ -171,26 +175,37 @@ class supervisor {
 
   /// Adds an actor. The arguments are kept, and copied into each incarnation. What cannot be copied is moved,
   /// and good for one start: such a child must be temporary, as check() says.
-  /// A ref among them to an actor of the same tree would keep both alive for ever: let the actor look that
-  /// one up in started(), by its path or its name.
+  /// A ref among them to an actor of the same tree would keep both alive without end: let the actor hold a
+  /// named_ref, which also finds the next one when that was replaced.
   template <class T, class... Args>
     requires requires { typename ref_of<T>; }  // a T that is no actor is refused here, with a sentence
-  supervisor&& child(std::string id, child_options options = {}, Args... args) && {
+  supervisor& child(std::string id, child_options options = {}, Args... args) & {
     add(std::move(id), options, detail::actor_factory<T>(std::move(args)...));
-    return std::move(*this);
+    return *this;
+  }
+  template <class T, class... Args>
+    requires requires { typename ref_of<T>; }
+  supervisor&& child(std::string id, child_options options = {}, Args... args) && {
+    return std::move(child<T>(std::move(id), std::move(options), std::move(args)...));
   }
   /// Adds a coroutine actor, `task<void> f(context&, inbox<Ms...>, args...)`.
   template <class F, class... Args>
     requires(!std::is_class_v<F> || requires { &F::operator(); })
-  supervisor&& child(F f, std::string id, child_options options = {}, Args... args) && {
+  supervisor& child(F f, std::string id, child_options options = {}, Args... args) & {
     add(std::move(id), options,
         detail::make_child_factory([f, args...](detail::cell& parent, const spawn_options& o) {
           return detail::leave_cell(detail::spawn_coroutine(parent, f, o, args...));
         }));
-    return std::move(*this);
+    return *this;
+  }
+  template <class F, class... Args>
+    requires(!std::is_class_v<F> || requires { &F::operator(); })
+  supervisor&& child(F f, std::string id, child_options options = {}, Args... args) && {
+    return std::move(child(std::move(f), std::move(id), std::move(options), std::move(args)...));
   }
   /// Adds a supervisor with all that is below it.
-  supervisor&& child(supervisor below) &&;
+  supervisor& child(supervisor below) &;
+  supervisor&& child(supervisor below) && { return std::move(child(std::move(below))); }
 
   /// What is wrong with the tree, or nothing: duplicate ids, significant children that are
   /// permanent or that nobody heeds, durations that are not positive, a group without
@@ -240,7 +255,7 @@ class supervisor_ref : public any_ref {
   detail::ask_awaiter<detail::restart_child> restart_child(std::string id) const;
   /// Forgets a child that does not run; errc::already_running when it does.
   detail::ask_awaiter<detail::remove_child> remove_child(std::string id) const;
-  /// The children in the order of their start, as a vector of child_info, for who includes
+  /// The children in the order of their start, as a vector of child_info with their refs; include
   /// <troupe/actors/inspect.hpp>; those of a dynamic supervisor are seen by inspect() only.
   detail::ask_awaiter<detail::list_children> children() const;
 

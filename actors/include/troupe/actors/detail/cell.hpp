@@ -179,11 +179,14 @@ class alignas(16) cell final : public strand, public context {
   /// Stops the handler if it works on the request that `c` was made for.
   void cancel_handling(const ask_canceller& c) noexcept;
   void crash(error why) noexcept;
+  void log_crash(const error& why) noexcept;
   /// A request that was taken was dropped here, unanswered. What its asker is told shows once the present
   /// handler is over: it may have been dropped by an exception that is on its way out.
   void drop_owed(ask_envelope_base& e) noexcept;
   /// The handler of a message that is in no mail any more has failed; null: it is nowhere.
   void lose_taken(const message_kind& k, const void* message) noexcept;
+  /// Takes the mail: a dead letter, `unhandled`; an asker is told.
+  void lose_unhandled(mail& m) noexcept;
   /// The incarnation fails: as `kind`, for `why`.
   void fail(exit_kind kind, error why) noexcept;
   /// Whether an order to end awaits the end of the present handler.

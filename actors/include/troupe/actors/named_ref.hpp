@@ -1,0 +1,79 @@
+// named_ref<Ms...>: an address that survives the actor behind it.
+//
+// A ref names one logical actor: it outlives crashes and restarts, but not a supervisor that gives up, or a
+// child that is removed and started again. What takes its place under the same name has another ref. A
+// named_ref holds the name (register_as, system::register_name) or the path ("/app/cache"), and looks it up
+// again when the actor it found has ended: a sibling that holds one is not stranded.
+#pragma once
+
+#include <troupe/actors/ref.hpp>
+#include <troupe/actors/system.hpp>
+
+#include <string>
+#include <utility>
+
+namespace troupe {
+
+/// Owned by one actor or thread, and used there only; copies are independent. Must not outlive the system.
+/// Cost: as a ref, and one look-up (a lock, O(log n)) each time the actor found before has ended.
+template <class... Ms>
+class named_ref {
+ public:
+  /// Refers to the actor that is registered as `name`, or, when it begins with '/', to the one at that path.
+  /// Need not exist yet.
+  named_ref(system& sys, std::string name) : system_(&sys), name_(std::move(name)) {}
+
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+  /// The actor that has the name now.
+  /// Errors: not_found, or invalid_argument when it does not accept each of Ms.
+  [[nodiscard]] result<ref<Ms...>> get() {
+    if (found_.ended()) {
+      auto now = name_.starts_with('/') ? system_->at<Ms...>(name_) : system_->find<Ms...>(name_);
+      if (!now) {
+        found_ = {};
+        return now;
+      }
+      found_ = *std::move(now);
+    }
+    return found_;
+  }
+
+  /// As ref::tell(); `closed` also when no actor has the name. One that ends meanwhile is looked up once
+  /// more.
+  template <class M>
+  [[nodiscard("a full mailbox refuses messages: handle it, or use co_await send()")]] send_result tell(
+      M&& m) {
+    const send_result first = current().tell(std::forward<M>(m));
+    if (first != send_result::closed || !found_.ended()) return first;
+    return current().tell(
+        std::forward<M>(m));  // NOLINT(bugprone-use-after-move): a refused message is given back
+  }
+  /// As ref::send(), to the actor that has the name now.
+  template <class M>
+  detail::send_awaiter_of<M> send(M&& m, duration deadline = default_send_deadline) {
+    return current().send(std::forward<M>(m), deadline);
+  }
+  /// As ref::ask(), of the actor that has the name now.
+  template <class M>
+  detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) {
+    return current().ask(std::move(m), deadline);
+  }
+  /// As ref::request(), of the actor that has the name now.
+  template <class M>
+  pending_reply<M> request(M m, duration deadline = default_ask_deadline) {
+    return current().request(std::move(m), deadline);
+  }
+
+ private:
+  const ref<Ms...>& current() {
+    (void)get();
+    return found_;
+  }
+
+  system* system_;
+  std::string name_;
+  ref<Ms...> found_;  // empty, or the actor found last
+};
+
+}  // namespace troupe
