@@ -255,7 +255,8 @@ void cell::child_exited(cell& child) noexcept {
       return;
     }
     const bool failed = child.restart_ == restart::temporary && child.exit_reason_is_abnormal();
-    if (failed) core_->home().log(log_level::error, child.path() + " ended: " + child.reason().to_string());
+    if (failed && !child.crash_logged_)
+      core_->home().log(log_level::error, child.path() + " ended: " + child.reason().to_string());
     if (behaviour_->supervises != nullptr) behaviour_->supervises->child_ended(*this, child);
   }
   child.release();

@@ -172,6 +172,7 @@ bool cell::may_restart() const noexcept {
 
 // When it happens, and not only when the actor comes back: a backoff may take minutes.
 void cell::log_crash(const error& why) noexcept {
+  crash_logged_ = true;
   try {
     const std::string where = path();
     std::string line = where + ": crashed: ";
@@ -205,6 +206,7 @@ void cell::restart_when_due() noexcept {
 
 void cell::start_anew() noexcept {
   set_up(false);
+  crash_logged_ = false;
   ++epoch_;
   allow_awaits();
   cell_extras& x = extras();

@@ -397,6 +397,7 @@ class alignas(16) cell final : public strand, public context {
   bool counted_ : 1 = false;               // handling_ takes part in the count of the mailbox
   bool leaving_ : 1 = false;               // it asked for its own end
   bool keeping_ : 1 = false;               // ends, and only its tasks do so before: its children live on
+  bool crash_logged_ : 1 = false;          // of this incarnation: its end needs no line of its own
   bool raw_ : 1 = false;                   // its arguments were never constructed
   bool children_told_ = false;             // all that are to end have been told
   bool handler_over_ = false;              // since the last call of cancel_handling
