@@ -1,7 +1,7 @@
 """C++ as far as scripts/check_tidy reads it: comments, string literals, and where functions begin and end.
 
-Not a parser. It knows comments, literals and raw strings, digit separators, both branches of #if, and tells a function's
-brace from that of a class, a namespace or an initializer by the text in front of it.
+Not a parser. It knows comments, literals and raw strings, digit separators and both branches of #if, and tells a
+function's brace from that of a class, a namespace or an initializer by the text in front of it.
 """
 import re
 
@@ -67,7 +67,8 @@ PARENS, SQUARE, BRACES = "\x11", "\x12", "\x13"
 def _flat(head):
     """The text before a brace with each pair of brackets as one mark, and without template arguments."""
     head = re.sub(r"\boperator\s*(\(\s*\)|[^\s\w(]+)", "operator", head).replace("->", "  ")
-    for pattern, mark in ((r"\([^()]*\)", PARENS), (r"\[[^\[\]]*\]", SQUARE), (r"\{[^{}]*\}", BRACES), (r"<[^<>]*>", "")):
+    pairs = (r"\([^()]*\)", PARENS), (r"\[[^\[\]]*\]", SQUARE), (r"\{[^{}]*\}", BRACES), (r"<[^<>]*>", "")
+    for pattern, mark in pairs:
         before = None
         while before != head:
             before, head = head, re.sub(pattern, mark, head)
