@@ -1,30 +1,31 @@
-# Which compilers are accepted, the flags all our own code is built with, and the tools that make builds quick.
+# The compilers that are accepted, the flags for all our own code, and the tools that speed builds up.
 include(CheckCXXSourceCompiles)
 include(CheckLinkerFlag)
 
-# troupe_refuse(<text>...): ends the configuration with one line, which the leading space keeps CMake from wrapping.
+# troupe_refuse(<text>...): ends the configuration with a one-line error. The leading space keeps CMake from wrapping.
 function(troupe_refuse)
   message(FATAL_ERROR " ${ARGV0}${ARGV1}${ARGV2}") # by number: the text may have semicolons
 endfunction()
 
-string(CONCAT TROUPE_COMPILER_ADVICE "Install clang-19 (Debian, Ubuntu: apt-get install clang-19) or GCC 13, and configure "
-                                     "again with --fresh -DCMAKE_CXX_COMPILER=clang++-19")
+string(CONCAT TROUPE_COMPILER_ADVICE "Install clang-19 (Debian, Ubuntu: apt-get install clang-19) or GCC 13, and "
+                                     "configure again with --fresh -DCMAKE_CXX_COMPILER=clang++-19")
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  troupe_refuse("Troupe needs GCC 13 or Clang 18, and this is GCC ${CMAKE_CXX_COMPILER_VERSION}, which destroys temporaries in "
-                "co_await expressions twice. " "${TROUPE_COMPILER_ADVICE}")
+  troupe_refuse("Troupe needs GCC 13 or Clang 18, and this is GCC ${CMAKE_CXX_COMPILER_VERSION}, which destroys "
+                "temporaries in co_await expressions twice. " "${TROUPE_COMPILER_ADVICE}")
 elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 18)
-  troupe_refuse("Troupe needs Clang 18 or GCC 13, and this is Clang ${CMAKE_CXX_COMPILER_VERSION}. " "${TROUPE_COMPILER_ADVICE}")
+  troupe_refuse("Troupe needs Clang 18 or GCC 13, and this is Clang ${CMAKE_CXX_COMPILER_VERSION}. "
+                "${TROUPE_COMPILER_ADVICE}")
 endif()
 
-# Of a project that has Troupe as a part, only the targets that link Troupe are raised to C++23, by the compile feature.
+# Inside another project, only the targets that link Troupe are raised to C++23, by the compile feature.
 set(old_standard "^(98|03|11|14|17|20)$")
 if(PROJECT_IS_TOP_LEVEL AND CMAKE_CXX_STANDARD MATCHES "${old_standard}")
   troupe_refuse("Troupe needs C++23, and CMAKE_CXX_STANDARD is ${CMAKE_CXX_STANDARD}. Configure again with "
                 "-DCMAKE_CXX_STANDARD=23, or --fresh and without it")
 elseif(PROJECT_IS_TOP_LEVEL AND CMAKE_CXX_FLAGS MATCHES "-std=[a-z]+\\+\\+(98|03|0x|11|1y|14|1z|17|2a|20)")
-  troupe_refuse("Troupe needs C++23, and CMAKE_CXX_FLAGS has ${CMAKE_MATCH_0}. Configure again with --fresh and without it: "
-                "CMake adds what is needed")
+  troupe_refuse("Troupe needs C++23, and CMAKE_CXX_FLAGS has ${CMAKE_MATCH_0}. Configure again with --fresh and "
+                "without it: CMake adds what is needed")
 endif()
 if(NOT CMAKE_CXX_STANDARD OR CMAKE_CXX_STANDARD MATCHES "${old_standard}")
   set(CMAKE_CXX_STANDARD 23)
@@ -32,8 +33,9 @@ endif()
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 
-# Options that our headers need, and so their users too. Clang 18 implements what libstdc++'s <expected> asks for,
-# but announces it with the older number. A user may have another compiler than the one that built the library.
+# Options that our headers need, and therefore their users. Clang 18 implements the concepts that libstdc++'s <expected>
+# requires, but defines __cpp_concepts with the older value. A user's compiler may differ from the one that built the
+# library.
 set(TROUPE_IS_CLANG_18 "$<AND:$<CXX_COMPILER_ID:Clang>,$<VERSION_LESS:$<CXX_COMPILER_VERSION>,19>>")
 set(TROUPE_PUBLIC_OPTIONS "")
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
@@ -48,11 +50,11 @@ check_cxx_source_compiles(
   TROUPE_HAVE_EXPECTED)
 unset(CMAKE_REQUIRED_FLAGS)
 if(NOT TROUPE_HAVE_EXPECTED)
-  troupe_refuse("Troupe needs std::expected (libstdc++ 12 or libc++ 16), and ${CMAKE_CXX_COMPILER} finds an older standard "
-                "library. " "${TROUPE_COMPILER_ADVICE}")
+  troupe_refuse("Troupe needs std::expected (libstdc++ 12 or libc++ 16), and ${CMAKE_CXX_COMPILER} finds an older "
+                "standard library. " "${TROUPE_COMPILER_ADVICE}")
 endif()
 
-# Everything below is for whoever builds Troupe itself; inside another project its choices stand.
+# Everything below applies where Troupe is the top-level project; inside another project, that project decides.
 if(PROJECT_IS_TOP_LEVEL)
   if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
@@ -61,7 +63,7 @@ if(PROJECT_IS_TOP_LEVEL)
 
   find_program(TROUPE_CCACHE ccache)
   if(TROUPE_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-    # The sloppiness lets ccache look behind precompiled headers. Another build folder makes the same objects.
+    # The sloppiness lets ccache handle precompiled headers. NOHASHDIR shares the objects between build folders.
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_SLOPPINESS=pch_defines,time_macros"
                                     CCACHE_NOHASHDIR=1 "${TROUPE_CCACHE}")
   endif()
@@ -80,7 +82,8 @@ if(PROJECT_IS_TOP_LEVEL)
                     "is missing (for clang-19 on Debian and Ubuntu: libclang-rt-19-dev).")
     endif()
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND TROUPE_SANITIZE MATCHES "thread")
-      add_compile_options(-Wno-tsan) # GCC warns of every fence; the code is right without ThreadSanitizer seeing it
+      # GCC warns that ThreadSanitizer does not see fences; the code is correct all the same.
+      add_compile_options(-Wno-tsan)
     endif()
     add_compile_options(-fsanitize=${TROUPE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     add_link_options(-fsanitize=${TROUPE_SANITIZE})
@@ -97,7 +100,7 @@ if(PROJECT_IS_TOP_LEVEL)
   endif()
 endif()
 
-# troupe_strict(<target>): the warnings our own code must be free of.
+# troupe_strict(<target>): turns on the warnings that our own code must not cause.
 function(troupe_strict target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                            $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>

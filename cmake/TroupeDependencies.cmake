@@ -1,8 +1,8 @@
-# Finds what is used and, where it is missing, says in one line what to install. Nothing is downloaded.
+# Finds the dependencies. Where one is missing, a one-line error says what to install. Nothing is downloaded.
 
-# troupe_require(<what for> <debian> <vcpkg> <conan> <arguments of find_package>...)
+# troupe_require(<purpose> <debian> <vcpkg> <conan> <arguments of find_package>...)
 macro(troupe_require what debian vcpkg conan name)
-  set(TROUPE_${name}_ADVICE "Debian and Ubuntu ${debian}, vcpkg ${vcpkg}, Conan ${conan}") # troupe-config says it, too
+  set(TROUPE_${name}_ADVICE "Debian and Ubuntu ${debian}, vcpkg ${vcpkg}, Conan ${conan}") # also for troupe-config
   find_package(${name} ${ARGN} QUIET)
   if(NOT ${name}_FOUND)
     troupe_refuse("Troupe needs ${name} (${what}), which is not found. Install it: ${TROUPE_${name}_ADVICE}")
@@ -17,15 +17,15 @@ if(TROUPE_BUILD_EXAMPLES)
                  "cli11/2.3.2" CLI11 CONFIG)
 endif()
 if(TROUPE_BUILD_TESTS)
-  troupe_require("2.13 or 3; or switch the tests off: -DTROUPE_BUILD_TESTS=OFF" "catch2" "catch2" "catch2/2.13.10" Catch2
-                 CONFIG)
+  troupe_require("2.13 or 3; or switch the tests off: -DTROUPE_BUILD_TESTS=OFF" "catch2" "catch2" "catch2/2.13.10"
+                 Catch2 CONFIG)
   troupe_require("property tests; or switch the tests off: -DTROUPE_BUILD_TESTS=OFF" "librapidcheck-dev" "rapidcheck"
                  "rapidcheck/cci.20230815" rapidcheck CONFIG)
-  # It uses std::aligned_storage, which C++23 deprecates, and Clang says so wherever a template of it is instantiated.
+  # It uses std::aligned_storage, which C++23 deprecates. Clang warns wherever one of its templates is instantiated.
   set_property(TARGET rapidcheck APPEND PROPERTY INTERFACE_COMPILE_OPTIONS
                                                  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
-  # The system's libCatch2.a may come from a newer GCC than the one in use, and need the libstdc++ of that one (Debian 13:
-  # GCC 14). It is the one that programs load, but GCC 13 links with its own.
+  # The system's libCatch2.a may be built by a newer GCC than the one in use (Debian 13: GCC 14), and then needs that
+  # GCC's libstdc++. Programs load that one, but GCC 13 links with its own, so it is named here.
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-file-name=libstdc++.so.6 OUTPUT_VARIABLE runtime_library
                     OUTPUT_STRIP_TRAILING_WHITESPACE)

@@ -1,5 +1,5 @@
-# Installs the libraries, and what find_package(troupe) and pkg-config read. All of it can be moved: no file names the
-# prefix. The component `troupe` is all there is to install.
+# Installs the libraries and the files that find_package(troupe) and pkg-config read. The installation can be moved: no
+# file names the prefix. Everything is in the component `troupe`.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/troupe")
@@ -26,9 +26,10 @@ foreach(module IN LISTS modules)
   get_target_property(needs troupe_${module} TROUPE_NEEDS)
   get_target_property(finds troupe_${module} TROUPE_FINDS)
   if(BUILD_SHARED_LIBS)
-    list(FILTER finds INCLUDE REGEX "^Threads") # a shared library brings with it what it links privately
+    list(FILTER finds INCLUDE REGEX "^Threads") # a shared library already links its private dependencies
   endif()
-  string(APPEND TROUPE_COMPONENTS "set(troupe_${module}_needs \"${needs}\")\nset(troupe_${module}_finds \"${finds}\")\n")
+  string(APPEND TROUPE_COMPONENTS "set(troupe_${module}_needs \"${needs}\")\n"
+                                  "set(troupe_${module}_finds \"${finds}\")\n")
 endforeach()
 configure_package_config_file(cmake/troupe-config.cmake.in "${PROJECT_BINARY_DIR}/troupe-config.cmake"
                               INSTALL_DESTINATION "${package_dir}")
@@ -38,8 +39,8 @@ install(FILES "${PROJECT_BINARY_DIR}/troupe-config.cmake" "${PROJECT_BINARY_DIR}
         DESTINATION "${package_dir}" COMPONENT troupe)
 
 # -- pkg-config: troupe-<module>.pc, and troupe.pc for all of them ---------------------------------------------------
-# What a static library needs is listed as required and not as private: with nothing but libtroupe_*.a installed,
-# a link without --static needs it just as much.
+# The dependencies of a static library are in Requires, not in Requires.private: where only libtroupe_*.a is installed,
+# a link without --static needs them as well.
 set(pkgconfig_dir "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
   set(pc_prefix "${CMAKE_INSTALL_PREFIX}")
@@ -82,5 +83,5 @@ foreach(module IN LISTS modules)
 endforeach()
 troupe_pkgconfig(troupe "" "${last_module}" "")
 
-# -- what to read ------------------------------------------------------------------------------------------------------
+# -- documents ---------------------------------------------------------------------------------------------------------
 install(FILES README.md CHANGELOG.md LICENSE DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/troupe" COMPONENT troupe)

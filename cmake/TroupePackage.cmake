@@ -15,13 +15,13 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 
-# An archive may use what the libssl that it was compiled against has.
+# A static library may use any function of the libssl it was compiled against, so an older one is not enough.
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" openssl "${OPENSSL_VERSION}")
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6-dev, libssl-dev (>= ${openssl})")
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "g++ (>= 4:13) | g++-13 | clang (>= 1:18) | clang-19 | clang-18")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "cmake (>= 3.25), pkgconf")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ${BUILD_SHARED_LIBS})
 
-# What every Debian package has: its copyright and changelog, and no debug information in archives.
+# Adds the copyright and the changelog that every Debian package has, and strips debug information from the archives.
 set(CPACK_PRE_BUILD_SCRIPTS "${PROJECT_SOURCE_DIR}/cmake/debian-files.cmake")
 include(CPack)

@@ -1,4 +1,4 @@
-# How a test program is built and how ctest runs it.
+# How a test program is built, and how ctest runs it.
 
 # Sanitizers stop at the first report, with symbols: without them a suppression by function name matches nothing.
 # The symbolizer must be as new as the compiler.
@@ -14,7 +14,7 @@ set(TROUPE_TEST_ENVIRONMENT
     "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1${symbolizer}"
 )
 
-# What a user's own build needs beside find_package(troupe) when this build is instrumented.
+# The flags that a user's own build needs in addition to find_package(troupe) when this build is instrumented.
 set(TROUPE_CONSUMER_FLAGS "")
 if(TROUPE_SANITIZE)
   string(APPEND TROUPE_CONSUMER_FLAGS " -fsanitize=${TROUPE_SANITIZE}")
@@ -33,7 +33,7 @@ function(troupe_add_program_test name)
 endfunction()
 
 # troupe_add_test(<target> [TIMEOUT <seconds>] [ALONE]): a Catch2 program as one ctest entry. -d prints each test
-# case as it ends, so that the output of a hang tells where it is. ALONE: nothing else runs meanwhile.
+# case as it ends, so that the output of a hang shows where it is. ALONE: ctest runs no other test meanwhile.
 function(troupe_add_test target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "ALONE" "TIMEOUT" "")
   add_test(NAME ${target} COMMAND ${target} --order rand --rng-seed time -d yes)
@@ -43,13 +43,13 @@ function(troupe_add_test target)
   endif()
 endfunction()
 
-# troupe_tests(<folder> ...): troupe_<folder>_tests from tests/<folder>, when there are any; the rest is passed on to
-# troupe_add_test. Tests may look into the internal headers of all modules, and the private ones of the module they
-# mirror.
+# troupe_tests(<folder> ...): troupe_<folder>_tests from tests/<folder>, if it has sources; the other arguments go to
+# troupe_add_test. Tests may include the internal headers of all modules, and the private headers of the module that
+# they mirror.
 function(troupe_tests folder)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
   if(TROUPE_TWO_WORD_MAILBOX)
-    list(FILTER sources EXCLUDE REGEX "/(deadlock[^/]*|forward)_test\\.cpp$") # in such a build no cycle is found
+    list(FILTER sources EXCLUDE REGEX "/(deadlock[^/]*|forward)_test\\.cpp$") # such a build does not detect cycles
   endif()
   if(NOT sources)
     return()

@@ -1,4 +1,4 @@
-# Run by cpack between installing and packing: adds the files that a Debian package has to have.
+# Run by cpack between installing and packing: adds the files that a Debian package must have.
 set(doc "${CPACK_TEMPORARY_DIRECTORY}/usr/share/doc")
 file(RENAME "${doc}/troupe" "${doc}/libtroupe-dev")
 set(doc "${doc}/libtroupe-dev")

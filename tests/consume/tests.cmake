@@ -1,9 +1,13 @@
 # One ctest entry for each way to get Troupe: consume.<way>, which runs ways/<way>.cmake. All share one installation of
-# this build. What compiles the libraries again does so with the flags of this build, so that ccache has the objects.
+# this build. A way that compiles the libraries again uses the flags of this build, so that ccache has the objects.
+set(same_build "-DCMAKE_BUILD_TYPE=${CMAKE_BUILD_TYPE}")
+foreach(option IN ITEMS TROUPE_WERROR TROUPE_ASSERTIONS CMAKE_CXX_FLAGS CMAKE_CXX_FLAGS_RELEASE CMAKE_CXX_FLAGS_DEBUG)
+  string(APPEND same_build "\\;-D${option}=${${option}}")
+endforeach()
 set(consume_command
     "${CMAKE_COMMAND}" "-DBUILD=${PROJECT_BINARY_DIR}" "-DTROUPE=${PROJECT_SOURCE_DIR}" "-DGENERATOR=${CMAKE_GENERATOR}"
     "-DCOMPILER=${CMAKE_CXX_COMPILER}" "-DFLAGS=${TROUPE_CONSUMER_FLAGS}" "-DCLANG_18_FLAGS=${TROUPE_PUBLIC_OPTIONS}"
-    "-DSAME_BUILD=-DCMAKE_BUILD_TYPE=${CMAKE_BUILD_TYPE}\;-DTROUPE_WERROR=${TROUPE_WERROR}\;-DTROUPE_ASSERTIONS=${TROUPE_ASSERTIONS}\;-DCMAKE_CXX_FLAGS=${CMAKE_CXX_FLAGS}\;-DCMAKE_CXX_FLAGS_RELEASE=${CMAKE_CXX_FLAGS_RELEASE}\;-DCMAKE_CXX_FLAGS_DEBUG=${CMAKE_CXX_FLAGS_DEBUG}")
+    "-DSAME_BUILD=${same_build}")
 if(TROUPE_CCACHE)
   list(APPEND consume_command "-DCCACHE=${TROUPE_CCACHE}")
 endif()

@@ -1,5 +1,5 @@
 # For the scripts of this folder. From tests.cmake: BUILD and TROUPE (the build and the sources under test), GENERATOR,
-# COMPILER, FLAGS (of a user of an instrumented build), SAME_BUILD (what makes the same objects again), CCACHE.
+# COMPILER, FLAGS (of a user of an instrumented build), SAME_BUILD (options that produce the same objects), CCACHE.
 cmake_minimum_required(VERSION 3.25)
 cmake_path(GET CMAKE_CURRENT_LIST_FILE PARENT_PATH here)
 set(consume "${TROUPE}/tests/consume")
@@ -13,7 +13,7 @@ if(CCACHE)
   list(APPEND SAME_BUILD "-DCMAKE_CXX_COMPILER_LAUNCHER=${CCACHE}")
 endif()
 
-# Where the libraries are compiled again: as deep as BUILD, for ccache may see only relative paths.
+# The folder where the libraries are compiled again: as deep as BUILD, because ccache may see only relative paths.
 set(again "${BUILD}-${way}")
 
 # run(<program> <argument>...): must succeed.
@@ -27,7 +27,7 @@ function(output_of variable)
   set(${variable} "${out}" PARENT_SCOPE)
 endfunction()
 
-# fails_with(<text> <program> <argument>...): must fail, and the text stands in one of the lines of what it says.
+# fails_with(<text> <program> <argument>...): must fail, and its output must contain the text.
 function(fails_with text)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
   string(FIND "${out}" "${text}" at)
@@ -48,6 +48,7 @@ set(configure "${CMAKE_COMMAND}" -G "${GENERATOR}" "-DCMAKE_CXX_COMPILER=${COMPI
 
 # build_user(<project> <argument of cmake>...): configures and builds a user's project in ${work}/<project>.
 function(build_user project)
-  run(${configure} -S "${consume}/${project}" -B "${work}/${project}" -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS=${FLAGS}" ${ARGN})
+  run(${configure} -S "${consume}/${project}" -B "${work}/${project}" -DCMAKE_BUILD_TYPE=Debug
+      "-DCMAKE_CXX_FLAGS=${FLAGS}" ${ARGN})
   run("${CMAKE_COMMAND}" --build "${work}/${project}")
 endfunction()

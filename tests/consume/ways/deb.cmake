@@ -1,4 +1,4 @@
-# cpack makes a Debian package; what is unpacked from it serves a user.
+# cpack makes a Debian package, and a user's project builds against its unpacked files.
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 find_program(dpkg_deb dpkg-deb)
 find_program(cpack cpack)

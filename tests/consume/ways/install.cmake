@@ -1,4 +1,4 @@
-# cmake --install, and then the prefix is moved: all the other ways use what is moved.
+# cmake --install, and then the prefix is moved: all the other ways use the moved one.
 include("${CMAKE_CURRENT_LIST_DIR}/common.cmake")
 file(REMOVE_RECURSE "${prefix}")
 run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${work}/first")
@@ -12,7 +12,7 @@ foreach(file IN ITEMS "include/troupe/troupe.hpp" "include/troupe/actors/ref.hpp
   expect(NOT at EQUAL -1)
 endforeach()
 
-# No text names a place of the build: the prefix can be anywhere.
+# No text file names a path of the build: the prefix can be anywhere.
 foreach(file IN LISTS installed)
   if(file MATCHES "\\.(cmake|pc|hpp)$")
     file(READ "${prefix}/${file}" text)

@@ -5,7 +5,7 @@ run(${configure} -S "${TROUPE}" -B "${again}" ${SAME_BUILD} -DBUILD_SHARED_LIBS=
 run("${CMAKE_COMMAND}" --build "${again}")
 run("${CMAKE_COMMAND}" --install "${again}" --prefix "${work}/first")
 file(RENAME "${work}/first" "${work}/prefix")
-file(REMOVE_RECURSE "${again}") # what is installed needs nothing of it
+file(REMOVE_RECURSE "${again}") # the installation must not need it
 file(GLOB library "${work}/prefix/lib*/libtroupe_transport.so" "${work}/prefix/lib*/*/libtroupe_transport.so")
 cmake_path(GET library PARENT_PATH libdir)
 
@@ -24,7 +24,7 @@ foreach(module IN ITEMS runtime actors transport)
   expect(NOT symbols)
 endforeach()
 
-# A library of the user's with hidden symbols, which shares actors with the program, without OpenSSL to develop with.
+# A user's library with hidden symbols shares actors with the program, without the development files of OpenSSL.
 build_user(plugin "-DCMAKE_PREFIX_PATH=${work}/prefix" -DCMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON)
 run("${work}/plugin/customer")
 run("${work}/plugin/everything")
@@ -36,6 +36,7 @@ if(pkgconfig)
   message(STATUS "pkg-config --cflags --libs troupe: ${flags}")
   expect(NOT flags MATCHES "ssl")
   separate_arguments(flags UNIX_COMMAND "${flags}")
-  run("${COMPILER}" -std=c++23 ${CLANG_18_FLAGS} "${consume}/hello.cpp" -o "${work}/hello" ${flags} "-Wl,-rpath,${libdir}")
+  run("${COMPILER}" -std=c++23 ${CLANG_18_FLAGS} "${consume}/hello.cpp" -o "${work}/hello" ${flags}
+      "-Wl,-rpath,${libdir}")
   run("${work}/hello")
 endif()

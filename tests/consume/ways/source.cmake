@@ -1,4 +1,4 @@
-# Of subdirectory.cmake and fetchcontent.cmake: builds the project `source`, and installs it.
+# Shared by subdirectory.cmake and fetchcontent.cmake: builds the project `source` and installs it.
 run(${configure} -S "${consume}/source" -B "${again}" ${SAME_BUILD} ${source_options})
 run("${CMAKE_COMMAND}" --build "${again}" --target hello loads)
 run("${again}/hello")
