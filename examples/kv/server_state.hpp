@@ -4,7 +4,6 @@
 #pragma once
 
 #include "kv/journal/shard_files.hpp"
-#include "kv/net/pipeline.hpp"
 #include "kv/net/resp.hpp"
 #include "kv/net/session.hpp"
 

@@ -13,8 +13,8 @@
 // journal again, off the workers, and keeps what arrives meanwhile.
 #pragma once
 
-#include "kv/net/pipeline.hpp"
 #include "kv/server_state.hpp"
+#include "kv/shard/batch.hpp"
 
 #include <troupe/actors.hpp>
 
