@@ -1,5 +1,5 @@
-// ASCII letters without their case: command names, options and INFO sections match in any case. Pure functions;
-// any thread may call them. No locale: other bytes are left as they are.
+// ASCII letters without their case: command names, options and INFO sections match in any case. Pure
+// functions; any thread may call them. No locale: other bytes are left as they are.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// The table of all commands: built once, from the rows of the shard and of the connection, with an index by name.
+// The table of all commands: built once, from the rows of the shard and of the connection, with an index by
+// name.
 #include "kv/commands.hpp"
 
 #include "kv/ascii.hpp"

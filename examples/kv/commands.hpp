@@ -1,6 +1,7 @@
-// A command as one row: its name, its number of arguments, where it runs, and the function that runs it. The rows
-// stand next to their functions: those that run in a shard in shard/shard_commands.cpp, those that the connection
-// answers itself in net/session.cpp. Here is the table of both, found by name. Read-only; any thread may use it.
+// A command as one row: its name, its number of arguments, where it runs, and the function that runs it. The
+// rows are next to their functions: those that run in a shard in shard/shard_commands.cpp, those that the
+// connection answers itself in net/session.cpp. Here is the table of both, found by name. Read-only; any
+// thread may use it.
 #pragma once
 
 #include "kv/journal/effect.hpp"
@@ -24,7 +25,7 @@ struct shard_context {
   effect_sink* effects = nullptr;  ///< nullptr: nothing is journaled
 };
 
-struct connection_context;                // net/session.hpp
+struct connection_context;               // net/session.hpp
 enum class session_step : std::uint8_t;  // net/session.hpp
 
 /// Where a command runs, and with it where its keys are among the arguments.

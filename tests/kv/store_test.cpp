@@ -1,5 +1,4 @@
-// The store against a std::map that does the same the simple way, and the promises of its table: cursors,
-// sweeps, chains.
+// The store compared with a std::map, and the guarantees of its hash table: cursors, sweeps, chains.
 #include "kv/shard/store.hpp"
 
 #include "kv/shard/glob.hpp"
@@ -44,7 +43,7 @@ std::set<std::string> scan_all(kv::store& store, kv::unix_ms now) {
   return keys;
 }
 
-/// An integer is a text that comes back when it is printed.
+/// A text is an integer when printing the parsed value gives the same text.
 std::optional<std::int64_t> as_integer(const std::string& text) {
   const std::int64_t value = std::strtoll(text.c_str(), nullptr, 10);
   return std::to_string(value) == text ? std::optional(value) : std::nullopt;
@@ -61,7 +60,7 @@ struct colliding_hash {
 
 }  // namespace
 
-TEST_CASE("store: every operation agrees with a map that does the same") {
+TEST_CASE("store: every operation agrees with a std::map") {
   CHECK(rc::check("any sequence of operations", [] {
     kv::store store;
     model expected;
@@ -160,7 +159,7 @@ TEST_CASE("store: every operation agrees with a map that does the same") {
   }));
 }
 
-TEST_CASE("store: a scan reports every key that is there all along, whatever comes and goes meanwhile") {
+TEST_CASE("store: a scan reports every key that is present throughout, whatever changes meanwhile") {
   CHECK(rc::check("scan guarantee", [] {
     kv::store store({.seed = *rc::gen::arbitrary<std::uint64_t>()});
     const int constant = *rc::gen::inRange(0, 2000);
@@ -188,7 +187,7 @@ TEST_CASE("store: a scan reports every key that is there all along, whatever com
   }));
 }
 
-TEST_CASE("store: the sweep removes what has expired, and nothing else") {
+TEST_CASE("store: the sweep removes expired keys, and no others") {
   kv::store store;
   for (int i = 0; i < 5000; ++i) {
     store.set("key" + std::to_string(i), "", 0, {.expires_at = i % 2 == 0 ? 100 : 1000 + i});
@@ -209,7 +208,7 @@ TEST_CASE("store: one step of the sweep is bounded") {
   CHECK(store.expire_some(2, 10) < 10 + 64);
 }
 
-TEST_CASE("store: an expiry that is made earlier or later is what counts") {
+TEST_CASE("store: the last change of an expiry counts") {
   kv::store store;
   store.set("a", "", 0, {.expires_at = 1000});
   store.expire("a", 10, 0, 0);
@@ -221,14 +220,14 @@ TEST_CASE("store: an expiry that is made earlier or later is what counts") {
   CHECK(store.expire_some(100, 100) == 1);
 }
 
-TEST_CASE("store: append refuses to outgrow the limit") {
+TEST_CASE("store: append refuses to exceed the limit") {
   kv::store store({.max_value = 8});
   REQUIRE(store.append("a", "12345", 0).has_value());
   CHECK(fails_with(store.append("a", "6789", 0), kv::value_error::too_long));
   CHECK(store.find("a", 0)->value() == "12345");
 }
 
-TEST_CASE("keyspace: keys whose hashes collide cost time, never correctness or memory without bound") {
+TEST_CASE("keyspace: colliding hashes cost time, not correctness or unbounded memory") {
   CHECK(rc::check("chains behave as the plain table", [] {
     const std::uint64_t mask =
         *rc::gen::element<std::uint64_t>(0, 1, 0xff, 0xff00000000000000, 0x3, ~std::uint64_t{0});
@@ -277,8 +276,8 @@ TEST_CASE("hash: keys spread evenly over shards and depend on the seed") {
   CHECK(hashes.size() == 128);
 }
 
-TEST_CASE("hash: the shard of a key is the same for ever") {
-  // Journals on disk depend on these figures: a change of the hash needs a new journal version.
+TEST_CASE("hash: the shard of a key never changes") {
+  // Journals on disk depend on these values: a change of the hash needs a new journal version.
   CHECK(kv::shard_of("", 1000) == 675);
   CHECK(kv::shard_of("a", 1000) == 716);
   CHECK(kv::shard_of("key:000000000042", 1000) == 403);

@@ -1,13 +1,14 @@
-// The connection's half of the way to the shards and back: commands that arrived together travel together, one batch
-// for each shard, and the replies come out in the order of the commands. The shard's half is in shard/batch.hpp.
+// The connection's half of the way to the shards and back: commands that arrived together travel together,
+// one batch for each shard, and the replies come out in the order of the commands. The shard's half is in
+// shard/batch.hpp.
 //
 //   parser -> pipeline.add / add_local -> batch(shard) --message--> execute(batch, shard) -> reply_batch
 //                      finish(reply batches, out) <--reply---------------------'
 //
-// A pipeline is owned by one connection and shares nothing. Commands on one key keep their order: a key has one
-// shard, and a batch keeps the order of its commands. A command on several shards (MSET, DEL, FLUSHALL, ...) is
-// atomic in each shard but not across them: another client may see a part of it, and when one shard fails, the
-// others have executed their parts.
+// A pipeline is owned by one connection and shares nothing. Commands on one key keep their order: a key has
+// one shard, and a batch keeps the order of its commands. A command on several shards (MSET, DEL, FLUSHALL,
+// ...) is atomic in each shard but not across them: another client may see a part of it, and when one shard
+// fails, the others have executed their parts.
 #pragma once
 
 #include "kv/commands.hpp"
@@ -42,8 +43,9 @@ class pipeline {
   /// The commands for a shard; may be moved out. An empty batch need not be sent.
   request_batch& batch(std::size_t shard) { return batches_[shard]; }
 
-  /// Appends all replies in the order of their commands and starts over. `replies` has one element for each shard;
-  /// those of shards that were not asked are not read. A reply batch that is too short counts as a failed shard.
+  /// Appends all replies in the order of their commands and starts over. `replies` has one element for each
+  /// shard; those of shards that were not asked are not read. A reply batch that is too short counts as a
+  /// failed shard.
   void finish(std::span<const reply_batch> replies, std::string& out);
 
  private:

@@ -1,5 +1,5 @@
-// The commands that a connection answers itself, and at the end their rows in the command table; the texts of INFO
-// and CONFIG GET.
+// The commands that a connection answers itself, and at the end their rows in the command table; the texts of
+// INFO and CONFIG GET.
 #include "kv/net/session.hpp"
 
 #include "kv/ascii.hpp"
@@ -90,7 +90,8 @@ bool apply_hello(session& client, arguments args, std::string& out) {
     const std::size_t left = args.size() - at - 1;
     if (same_word(args[at], "auth") && left >= 2) {
       // As a Redis without passwords: the only user is "default", with any password.
-      if (args[at + 1] != "default") return refuse("WRONGPASS invalid username-password pair or user is disabled.");
+      if (args[at + 1] != "default")
+        return refuse("WRONGPASS invalid username-password pair or user is disabled.");
       at += 3;
     } else if (same_word(args[at], "setname") && left >= 1) {
       if (!set_name(client, args[at + 1], out)) return false;
@@ -118,7 +119,8 @@ session_step run_hello(connection_context& c, arguments args, std::string& out) 
   return session_step::answered;
 }
 
-/// The first and the last key among the arguments and the step between keys, as COMMAND reports them; 0: no keys.
+/// The first and the last key among the arguments and the step between keys, as COMMAND reports them; 0: no
+/// keys.
 struct key_range {
   int first = 0, last = 0, step = 0;
 };

@@ -1,6 +1,6 @@
-// The commands that a connection answers itself: PING, ECHO, HELLO, SELECT, CLIENT, COMMAND, QUIT; and the texts of
-// INFO and CONFIG GET, from facts that the server passes in. A session is owned by its connection; the functions are
-// pure but for the session's fields.
+// The commands that a connection answers itself: PING, ECHO, HELLO, SELECT, CLIENT, COMMAND, QUIT; and the
+// texts of INFO and CONFIG GET, from facts that the server passes in. A session is owned by its connection;
+// the functions are pure but for the session's fields.
 #pragma once
 
 #include "kv/commands.hpp"

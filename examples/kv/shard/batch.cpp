@@ -1,4 +1,4 @@
-// How a batch is packed and unpacked, and its execution in the shard.
+// Packing and unpacking of a batch, and its execution in the shard.
 #include "kv/shard/batch.hpp"
 
 #include "kv/net/reply.hpp"

@@ -1,5 +1,6 @@
 // A batch: the commands of one connection for one shard, and the shard's replies. The connection fills it
-// (net/pipeline.hpp), the shard executes it, and both travel back in the reply. A batch has one owner at a time.
+// (net/pipeline.hpp), the shard executes it, and both travel back in the reply. A batch has one owner at a
+// time.
 #pragma once
 
 #include "kv/commands.hpp"

@@ -1,5 +1,6 @@
-// The commands that run in a shard, and at the end their rows in the command table. Pure: the store, the arguments
-// and the time go in; the bytes of the reply and the effects come out. Called by the shard that owns the store.
+// The commands that run in a shard, and at the end their rows in the command table. Pure: the store, the
+// arguments and the time go in; the bytes of the reply and the effects come out. Called by the shard that
+// owns the store.
 #include "kv/shard/shard_commands.hpp"
 
 #include "kv/ascii.hpp"
@@ -428,8 +429,8 @@ std::span<const command> shard_commands() {
   return rows;
 }
 
-// A cursor is position * shard_count + shard, where position is the top half of a hash position. 0 is the start of
-// the first shard; after the last shard the cursor is 0 again.
+// A cursor is position * shard_count + shard, where position is the top half of a hash position. 0 is the
+// start of the first shard; after the last shard the cursor is 0 again.
 std::size_t shard_of_cursor(std::string_view cursor, std::size_t shard_count) {
   std::uint64_t value = 0;
   const auto [end, failed] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), value);
