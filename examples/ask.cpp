@@ -20,6 +20,7 @@ struct total_of {
   std::string second;
 };
 
+/// Answers with a price after a while.
 struct shop {
   using accepts = troupe::protocol<price_of>;
   explicit shop(troupe::duration d) : takes(d) {}
@@ -31,6 +32,7 @@ struct shop {
   troupe::duration takes;
 };
 
+/// Asks two shops at once and adds up their prices.
 struct customer {
   using accepts = troupe::protocol<total_of>;
   customer(troupe::ref<price_of> one, troupe::ref<price_of> other) : a(std::move(one)), b(std::move(other)) {}

@@ -27,8 +27,7 @@ int main() {
   // A ref names the messages that may be sent through it.
   const troupe::ref<add, get> c = sys.spawn<counter>({.name = "counter", .mailbox = {.capacity = 256}});
   for (int i = 1; i <= 100; ++i) {
-    // tell() never waits. When the mailbox is full, drop the message, or wait for room with co_await
-    // c.send().
+    // tell() never waits. When the mailbox is full, drop the message, or use send() to wait for room.
     if (c.tell(add{i}) == troupe::send_result::full) std::printf("the mailbox is full, dropped %d\n", i);
   }
   // Messages of one sender arrive in order, so the reply counts all of them.

@@ -53,6 +53,122 @@ bool fails_with(const std::expected<const kv::entry*, kv::value_error>& result, 
   return !result && result.error() == error;
 }
 
+/// A store and its model, to which it applies the same operations.
+class compared_store {
+ public:
+  /// One operation on one of a few keys.
+  void step() {
+    const std::string key = "k" + std::to_string(*rc::gen::inRange(0, 12));
+    const auto value = *rc::gen::element<std::string>("", "1", "41", "-7", "007", "9223372036854775807",
+                                                      "text", std::string(40, 'v'));
+    model_value* const known = expected_.find(key, now_);
+    switch (*rc::gen::inRange(0, 9)) {
+      case 0:
+        return set(key, value, known);
+      case 1:
+        return erase(key, known);
+      case 2:
+        return add(key, known);
+      case 3:
+        return append(key, known);
+      case 4:
+        return expire(key, known);
+      case 5:
+        return persist(key, known);
+      case 6:
+        now_ += *rc::gen::inRange(0, 20);
+        return;
+      case 7:
+        store_.expire_some(now_, static_cast<std::size_t>(*rc::gen::inRange(1, 10)));
+        return;
+      default:
+        return find(key, known);
+    }
+  }
+
+  void same_keys() { RC_ASSERT(scan_all(store_, now_) == expected_.live(now_)); }
+
+ private:
+  void set(const std::string& key, const std::string& value, const model_value* known) {
+    const auto condition = *rc::gen::element(kv::set_condition::always, kv::set_condition::if_absent,
+                                             kv::set_condition::if_present);
+    const kv::unix_ms expiry = *rc::gen::elementOf(std::vector<kv::unix_ms>{kv::never, now_ + 3, now_ + 50});
+    const bool keep = *rc::gen::arbitrary<bool>();
+    std::optional<std::string> previous;
+    const kv::entry* e = store_.set(key, value, now_, {condition, expiry, keep, &previous});
+    RC_ASSERT(previous == (known ? std::optional(known->value) : std::nullopt));
+    const bool stores = condition == kv::set_condition::always ||
+                        (condition == kv::set_condition::if_present) == (known != nullptr);
+    RC_ASSERT((e != nullptr) == stores);
+    if (stores) expected_.set(key, {value, keep && known ? known->expires_at : expiry});
+  }
+
+  void erase(const std::string& key, const model_value* known) {
+    RC_ASSERT(store_.erase(key, now_) == (known != nullptr));
+    expected_.erase(key);
+  }
+
+  void add(const std::string& key, const model_value* known) {
+    const auto delta = *rc::gen::element<std::int64_t>(1, -1, 5, std::numeric_limits<std::int64_t>::max(),
+                                                       std::numeric_limits<std::int64_t>::min());
+    const auto sum = store_.add(key, delta, now_);
+    const std::optional<std::int64_t> before = known ? as_integer(known->value) : 0;
+    __extension__ __int128 wide = delta;
+    wide += before.value_or(0);
+    if (!before) {
+      RC_ASSERT(fails_with(sum, kv::value_error::not_an_integer));
+    } else if (wide > std::numeric_limits<std::int64_t>::max() ||
+               wide < std::numeric_limits<std::int64_t>::min()) {
+      RC_ASSERT(fails_with(sum, kv::value_error::overflow));
+    } else {
+      RC_ASSERT(sum.has_value());
+      expected_.set(key,
+                    {std::to_string(static_cast<std::int64_t>(wide)), known ? known->expires_at : kv::never});
+    }
+  }
+
+  void append(const std::string& key, const model_value* known) {
+    const auto done = store_.append(key, "0", now_);
+    RC_ASSERT(done.has_value());
+    expected_.set(key, {(known ? known->value : "") + "0", known ? known->expires_at : kv::never});
+  }
+
+  void expire(const std::string& key, model_value* known) {
+    const kv::unix_ms at = now_ + *rc::gen::inRange(-5, 60);
+    const auto conditions = *rc::gen::element(0u, 1u, 2u, 4u, 8u);
+    const auto outcome = store_.expire(key, at, conditions, now_);
+    const bool refused = !known || (conditions == 1 && known->expires_at != kv::never) ||
+                         (conditions == 2 && known->expires_at == kv::never) ||
+                         (conditions == 4 && at <= known->expires_at) ||
+                         (conditions == 8 && at >= known->expires_at);
+    if (refused) {
+      RC_ASSERT(outcome == kv::expire_outcome::refused);
+    } else if (at <= now_) {
+      RC_ASSERT(outcome == kv::expire_outcome::erased);
+      expected_.erase(key);
+    } else {
+      RC_ASSERT(outcome == kv::expire_outcome::changed);
+      known->expires_at = at;
+    }
+  }
+
+  void persist(const std::string& key, model_value* known) {
+    const bool done = store_.persist(key, now_);
+    RC_ASSERT(done == (known && known->expires_at != kv::never));
+    if (done) known->expires_at = kv::never;
+  }
+
+  void find(const std::string& key, const model_value* known) {
+    const kv::entry* e = store_.find(key, now_);
+    RC_ASSERT((e != nullptr) == (known != nullptr));
+    if (e) RC_ASSERT(e->value() == known->value && e->expires_at == known->expires_at);
+  }
+
+  kv::store store_;
+  model expected_;
+  kv::unix_ms now_ = 1000;
+};
+
 struct colliding_hash {
   std::uint64_t mask = 0;
   std::uint64_t operator()(std::string_view key) const { return kv::hash_bytes(key, 7) & mask; }
@@ -62,100 +178,10 @@ struct colliding_hash {
 
 TEST_CASE("store: every operation agrees with a std::map") {
   CHECK(rc::check("any sequence of operations", [] {
-    kv::store store;
-    model expected;
-    kv::unix_ms now = 1000;
+    compared_store store;
     const auto steps = *rc::gen::inRange(0, 400);
-    for (int step = 0; step < steps; ++step) {
-      const std::string key = "k" + std::to_string(*rc::gen::inRange(0, 12));
-      const auto value = *rc::gen::element<std::string>("", "1", "41", "-7", "007", "9223372036854775807",
-                                                        "text", std::string(40, 'v'));
-      model_value* const known = expected.find(key, now);
-      switch (*rc::gen::inRange(0, 9)) {
-        case 0: {
-          const auto condition = *rc::gen::element(kv::set_condition::always, kv::set_condition::if_absent,
-                                                   kv::set_condition::if_present);
-          const kv::unix_ms expiry =
-              *rc::gen::elementOf(std::vector<kv::unix_ms>{kv::never, now + 3, now + 50});
-          const bool keep = *rc::gen::arbitrary<bool>();
-          std::optional<std::string> previous;
-          const kv::entry* e = store.set(key, value, now, {condition, expiry, keep, &previous});
-          RC_ASSERT(previous == (known ? std::optional(known->value) : std::nullopt));
-          const bool stores = condition == kv::set_condition::always ||
-                              (condition == kv::set_condition::if_present) == (known != nullptr);
-          RC_ASSERT((e != nullptr) == stores);
-          if (stores) expected.set(key, {value, keep && known ? known->expires_at : expiry});
-          break;
-        }
-        case 1: {
-          RC_ASSERT(store.erase(key, now) == (known != nullptr));
-          expected.erase(key);
-          break;
-        }
-        case 2: {
-          const auto delta = *rc::gen::element<std::int64_t>(
-              1, -1, 5, std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min());
-          const auto sum = store.add(key, delta, now);
-          const std::optional<std::int64_t> before = known ? as_integer(known->value) : 0;
-          __extension__ __int128 wide = delta;
-          wide += before.value_or(0);
-          if (!before) {
-            RC_ASSERT(fails_with(sum, kv::value_error::not_an_integer));
-          } else if (wide > std::numeric_limits<std::int64_t>::max() ||
-                     wide < std::numeric_limits<std::int64_t>::min()) {
-            RC_ASSERT(fails_with(sum, kv::value_error::overflow));
-          } else {
-            RC_ASSERT(sum.has_value());
-            expected.set(key, {std::to_string(static_cast<std::int64_t>(wide)),
-                               known ? known->expires_at : kv::never});
-          }
-          break;
-        }
-        case 3: {
-          const auto done = store.append(key, "0", now);
-          RC_ASSERT(done.has_value());
-          expected.set(key, {(known ? known->value : "") + "0", known ? known->expires_at : kv::never});
-          break;
-        }
-        case 4: {
-          const kv::unix_ms at = now + *rc::gen::inRange(-5, 60);
-          const auto conditions = *rc::gen::element(0u, 1u, 2u, 4u, 8u);
-          const auto outcome = store.expire(key, at, conditions, now);
-          const bool refused = !known || (conditions == 1 && known->expires_at != kv::never) ||
-                               (conditions == 2 && known->expires_at == kv::never) ||
-                               (conditions == 4 && at <= known->expires_at) ||
-                               (conditions == 8 && at >= known->expires_at);
-          if (refused) {
-            RC_ASSERT(outcome == kv::expire_outcome::refused);
-          } else if (at <= now) {
-            RC_ASSERT(outcome == kv::expire_outcome::erased);
-            expected.erase(key);
-          } else {
-            RC_ASSERT(outcome == kv::expire_outcome::changed);
-            known->expires_at = at;
-          }
-          break;
-        }
-        case 5: {
-          const bool done = store.persist(key, now);
-          RC_ASSERT(done == (known && known->expires_at != kv::never));
-          if (done) known->expires_at = kv::never;
-          break;
-        }
-        case 6:
-          now += *rc::gen::inRange(0, 20);
-          break;
-        case 7:
-          store.expire_some(now, static_cast<std::size_t>(*rc::gen::inRange(1, 10)));
-          break;
-        default: {
-          const kv::entry* e = store.find(key, now);
-          RC_ASSERT((e != nullptr) == (known != nullptr));
-          if (e) RC_ASSERT(e->value() == known->value && e->expires_at == known->expires_at);
-        }
-      }
-    }
-    RC_ASSERT(scan_all(store, now) == expected.live(now));
+    for (int step = 0; step < steps; ++step) store.step();
+    store.same_keys();
   }));
 }
 
