@@ -1,5 +1,5 @@
-// What the cases on Troupe share, and the list of them. Definitions, sizes and checks are those of the peers:
-// a case here and its namesake there send the same messages between the same actors.
+// The list of the cases on Troupe, and their shared parts. Sizes and checks are those of the peers: a case
+// here and its counterpart there send the same messages between the same actors.
 #pragma once
 
 #include "harness/harness.hpp"
@@ -14,23 +14,23 @@
 
 namespace troupe_bench {
 
-/// Ends the program: a case that lost something it must not lose would wait for ever. Any thread.
+/// Ends the program: a case that has lost a message would wait without limit. Any thread.
 [[noreturn]] inline void give_up(const char* why) {
   std::fprintf(stderr, "troupe-bench: %s\n", why);
   std::_Exit(EXIT_FAILURE);
 }
 
-/// Tells in a case whose mailboxes have room for all that can be under way, so that a refusal is a bug.
+/// A tell() in a case whose mailboxes have room for all messages in flight: a refusal is a bug.
 template <class M, class... Ms>
 void tell(const troupe::ref<Ms...>& to, M m) {
   if (to.tell(std::move(m)) != troupe::send_result::ok) [[unlikely]]
     give_up("a message was refused");
 }
 
-/// Actors that are made for one job and then end: nobody would start them anew.
+/// Options of actors that do one job and end: their crash is not followed by a restart.
 inline const troupe::spawn_options short_lived{.restart = troupe::restart::temporary};
 
-/// What one actor handled: written by that actor only, on a cache line of its own.
+/// The count of messages that one actor handled: written by that actor only, on its own cache line.
 struct alignas(64) tally {
   std::uint64_t handled = 0;
 };
@@ -51,19 +51,19 @@ bench::outcome idle_wake(unsigned workers, double scale);
 bench::outcome mem_actor(unsigned workers, double scale);
 bench::outcome idle_cpu(unsigned workers, double scale);
 
-// These have no namesake among the peers.
+// These have no counterpart on the peers.
 /// A message between two actors among 1 000 live ones, and among 1 000 000.
 bench::outcome many_live(unsigned workers, double scale);
-/// The mailbox alone: `workers` threads push, one takes. The one-word mailbox beside an intrusive list of
-/// Vyukov's kind with a separate count and a separate flag for the edge.
+/// The mailbox alone: `workers` threads push, one takes. The one-word mailbox, compared with an intrusive
+/// Vyukov queue with a separate count and a separate scheduling flag.
 bench::outcome mailboxes(unsigned workers, double scale);
 /// From a crash to the first message that the next incarnation has handled, one after the other.
 bench::outcome restart(unsigned workers, double scale);
-/// A tree of 100 000 actors in four levels is told to stop, until it has ended.
+/// The stop of a tree of 100 000 actors in four levels, until it has ended.
 bench::outcome stop_tree(unsigned workers, double scale);
 
-/// Coarse jobs that one actor gives out after a phase of small messages: their makespan against the ideal,
-/// which is what they took together, divided by the workers.
+/// Coarse jobs that one actor hands out after a phase of small messages: their makespan compared with the
+/// ideal, which is their total time divided by the workers.
 bench::outcome fan_out(unsigned workers, double scale);
 
 }  // namespace troupe_bench

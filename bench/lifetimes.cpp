@@ -1,4 +1,4 @@
-// The cases about making, keeping and ending actors: spawn_kill, skynet_1m, mem_actor.
+// The cases about creating, keeping and ending actors: spawn_kill, skynet_1m, mem_actor.
 #include "cases.hpp"
 
 #include <atomic>
@@ -20,7 +20,7 @@ struct question {
   troupe::ref<answer> asker;
 };
 
-/// Lives for one question.
+/// Answers one message and ends.
 struct mayfly {
   using accepts = troupe::protocol<question>;
 
@@ -30,7 +30,7 @@ struct mayfly {
   }
 };
 
-/// What becomes of all waves: touched by the creator alone until `over`.
+/// The result of all waves: used by the creator only until `over`.
 struct generations {
   std::uint64_t actors;
   std::uint64_t spawned = 0;
@@ -73,7 +73,7 @@ struct assignment {
   troupe::ref<part> parent;
 };
 
-/// A leaf answers and ends at once; a node adds up what its children answer.
+/// A leaf answers and ends at once; a node adds up the answers of its children.
 struct skynet_node {
   using accepts = troupe::protocol<part, assignment>;
 
@@ -145,7 +145,8 @@ struct sleeper {
 bench::outcome spawn_kill(unsigned workers, double scale) {
   generations all{.actors = bench::workload::scaled(bench::workload::spawned_actors, scale)};
   troupe::system sys({.workers = workers});
-  // The last answer of a wave starts the next one while up to a slice's worth of answers is not credited yet.
+  // The last answer of a wave starts the next one while up to a slice of answers still counts against the
+  // mailbox.
   const auto first = sys.spawn<creator>({.mailbox = {.capacity = 2 * bench::workload::wave_size}}, &all);
 
   const bench::stopwatch timer;

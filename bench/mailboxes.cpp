@@ -1,4 +1,4 @@
-// The mailbox alone, beside the scheme it was chosen over.
+// The case mailboxes: the mailbox alone, compared with the scheme that it was chosen over.
 #include "cases.hpp"
 
 #include <troupe/runtime/detail/mailbox.hpp>
@@ -20,8 +20,8 @@ using troupe::detail::push_result;
 constexpr mail_kind plain{nullptr, [](mail&) noexcept {}};
 constexpr std::uint32_t capacity = 1024;
 
-/// The intrusive queue of D. Vyukov (1024cores, "Intrusive MPSC node-based queue"), with what an actor needs
-/// besides: a count for the bound, and a flag that says who schedules the consumer.
+/// The intrusive queue of D. Vyukov (1024cores, "Intrusive MPSC node-based queue"), with the additions that
+/// an actor needs: a count for the bound, and a flag that decides which producer schedules the consumer.
 class vyukov_mailbox {
  public:
   bool try_push(mail& m, bool& wake) noexcept {
@@ -42,7 +42,7 @@ class vyukov_mailbox {
       next = next_of(*tail).load(std::memory_order_acquire);
     }
     if (next == nullptr) {
-      if (tail != head_.load(std::memory_order_acquire)) return nullptr;  // a push is under way
+      if (tail != head_.load(std::memory_order_acquire)) return nullptr;  // a push is in progress
       link(stub_);
       next = next_of(*tail).load(std::memory_order_acquire);
       if (next == nullptr) return nullptr;
@@ -72,7 +72,8 @@ class vyukov_mailbox {
   alignas(64) mail* tail_ = &stub_;
 };
 
-/// Each producer sends the mails of its own pool round and round; a mail may be sent again once it is taken.
+/// Each producer sends the messages of its own pool in turn; a message may be sent again once it has been
+/// taken.
 struct owned_mail {
   mail link{plain};
   std::atomic<bool> free{true};

@@ -1,4 +1,4 @@
-// The cases that only pass messages between actors that already exist: ping_pong, ring, fan_in.
+// The cases that pass messages between existing actors: ping_pong, ring, fan_in.
 #include "cases.hpp"
 
 #include <latch>
@@ -10,14 +10,14 @@ namespace {
 // -- ping_pong, ring -------------------------------------------------------------------------------------
 
 struct token {
-  std::uint64_t left;  // hops, with the one that brought it here
+  std::uint64_t left;  // hops, including the one that brought it here
 };
 struct meet {
   troupe::ref<token> partner;
 };
 
-/// Passes each token on to its partner, one hop less; a token on its last hop counts `over` down. `mine` may
-/// be read after that: every write to it happens before.
+/// Passes each token on to its partner with one hop less; a token on its last hop counts `over` down. `mine`
+/// may be read after that: every write to it happens before.
 struct passer {
   using accepts = troupe::protocol<token, meet>;
 
@@ -44,9 +44,8 @@ std::uint64_t total(const std::vector<tally>& all) {
 
 struct go {};
 
-/// Gives out the tokens in one handler, so that all start at once: given out by another thread, some would
-/// run into others that are still to be scheduled, and travel with them from then on, more or fewer in each
-/// run.
+/// Sends all tokens in one handler, so that they start together. Sent by another thread, some would meet
+/// others that are not scheduled yet and travel with them from then on, a different number in each run.
 struct starter {
   using accepts = troupe::protocol<go>;
 
@@ -78,7 +77,7 @@ bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t toke
   return bench::ns_per_op(tokens * hops, seconds).expect("messages handled", tokens * hops, total(tallies));
 }
 
-/// Nanoseconds of a message between two of `live` actors, of which all have handled one message.
+/// Nanoseconds for a message between two of `live` actors, all of which have handled one message.
 double among(unsigned workers, std::uint64_t live, std::uint64_t messages, std::uint64_t& handled) {
   std::latch over(1);
   tally mine;
@@ -124,7 +123,7 @@ struct receiver {
   std::uint64_t left;
 };
 
-/// Sends the numbers 1 to `count`, and waits whenever the receiver has no room.
+/// Sends the numbers 1 to `count`, and waits while the mailbox of the receiver is full.
 troupe::task<void> sender(troupe::context&, troupe::inbox<begin> in, troupe::ref<number> to,
                           std::uint64_t count) {
   (void)co_await in.receive();
@@ -177,7 +176,7 @@ bench::outcome fan_in(unsigned workers, double scale) {
   into.complete.wait();
   const double seconds = timer.seconds();
 
-  // Beside the peers, whose mailboxes may be unbounded: what was queued at the worst moment.
+  // To compare with peers whose mailboxes are unbounded: the peak of queued messages.
   const double growth = (static_cast<double>(bench::peak_resident_bytes()) - before) / 1e6;
   return bench::ns_per_op(total, seconds)
       .also("rss_mb", growth)

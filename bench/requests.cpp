@@ -1,4 +1,4 @@
-// The cases about requests and about rest: ask_roundtrip, idle_wake, idle_cpu.
+// The cases about requests and idleness: ask_roundtrip, idle_wake, idle_cpu.
 #include "cases.hpp"
 
 #include <atomic>
@@ -21,14 +21,14 @@ struct server {
 
 // -- ask_roundtrip ---------------------------------------------------------------------------------------
 
-/// What the asker finds out: touched by it alone until `over`.
+/// The result of the asker: used by it only until `over`.
 struct interview {
   std::uint64_t questions;
   std::uint64_t sum = 0;  // of all replies
   std::latch over{1};
 };
 
-/// Asks one question after the other.
+/// Sends one request after the other.
 struct asker {
   using accepts = troupe::protocol<begin>;
 

@@ -1,4 +1,4 @@
-// The two cases after the Savina suite (Imam, Sarkar: "Savina - An Actor Benchmark Suite", 2014): big,
+// The two cases from the Savina suite (Imam, Sarkar: "Savina - An Actor Benchmark Suite", 2014): big,
 // chameneos.
 #include "cases.hpp"
 
@@ -34,7 +34,7 @@ struct crowd {
   std::latch satisfied{bench::workload::big_actors};
 };
 
-/// Pings random others, one at a time, and answers whoever pings it.
+/// Pings random other actors, one at a time, and answers each ping.
 struct member {
   using accepts = troupe::protocol<ping, pong, begin>;
 
@@ -151,7 +151,7 @@ bench::outcome big(unsigned workers, double scale) {
   crowd all{.pings = scaled(big_pings, scale), .states = {}, .members = {}};
   for (std::uint64_t i = 0; i < big_actors; ++i) all.states.emplace_back(i);
   troupe::system sys({.workers = workers});
-  // Everybody may ping the same member at once.
+  // All members may ping the same one at once.
   const troupe::spawn_options popular{.mailbox = {.capacity = big_actors + 1}};
   for (member_state& each : all.states) all.members.push_back(sys.spawn<member>(popular, &all, &each));
 

@@ -1,4 +1,4 @@
-// The case about coarse work behind small work: fan_out.
+// The case about coarse work after small messages: fan_out.
 #include "cases.hpp"
 
 #include <chrono>
@@ -15,12 +15,12 @@ struct small {
 };
 struct coarse {};
 
-/// What one job took: written by that job only, read once all are done.
+/// The time of one job: written by that job only, read once all are done.
 struct alignas(64) job_time {
   clock::duration took{};
 };
 
-/// Is busy for as long as a job takes, by the clock: that it lost its core for a while is in `took`, too.
+/// Is busy for the length of a job by the clock, so `took` includes the time in which it was preempted.
 struct job {
   using accepts = troupe::protocol<coarse>;
 
@@ -36,7 +36,7 @@ struct job {
   job_time* mine;
 };
 
-/// Sends itself small messages one at a time, then gives out all jobs at once.
+/// Sends itself small messages one at a time, then hands out all jobs at once.
 struct foreman {
   using accepts = troupe::protocol<small>;
 

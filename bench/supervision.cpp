@@ -11,15 +11,15 @@
 namespace troupe_bench {
 namespace {
 
-// A short window, for the budget remembers each restart within it.
+// A short window, because the budget keeps an entry for each restart within it.
 constexpr troupe::restart_budget ample{.max = UINT32_MAX, .within = std::chrono::milliseconds(1)};
 
 // -- restart ---------------------------------------------------------------------------------------------
 
-/// Crashes on every message it handles, having sent the next incarnation one first.
+/// Crashes on every message, after sending one to the next incarnation.
 struct phoenix_state {
   std::uint64_t crashes;
-  std::uint64_t incarnations = 0;  // these two belong to the actor until `over`
+  std::uint64_t incarnations = 0;  // these two are used by the actor only until `over`
   std::uint64_t handled = 0;
   std::latch over{1};
 };

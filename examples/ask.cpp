@@ -1,5 +1,7 @@
-// Requests: one actor asks two others side by side, and whatever can go wrong comes back as a value: a reply
-// that is late, an actor that crashed, one that has ended.
+// Requests: an actor asks two others in parallel. Every failure is a value: a reply that is late, an actor
+// that has crashed, an actor that has ended.
+//
+//   troupe-ask
 #include <troupe/actors.hpp>
 
 #include <cstdio>
@@ -10,7 +12,7 @@ using namespace std::chrono_literals;
 
 struct price_of {
   using reply = int;
-  std::string ware;
+  std::string item;
 };
 struct total_of {
   using reply = int;
@@ -18,32 +20,33 @@ struct total_of {
   std::string second;
 };
 
+/// Answers with a price after a while.
 struct shop {
   using accepts = troupe::protocol<price_of>;
   explicit shop(troupe::duration d) : takes(d) {}
   troupe::task<int> handle(price_of m) {
-    co_await troupe::sleep_for(takes);  // the actor waits, its thread does not
-    if (m.ware.empty()) throw std::invalid_argument("a ware needs a name");
-    co_return static_cast<int>(m.ware.size());
+    co_await troupe::sleep_for(takes);  // suspends the actor, not its thread
+    if (m.item.empty()) throw std::invalid_argument("the item has no name");
+    co_return static_cast<int>(m.item.size());
   }
   troupe::duration takes;
 };
 
+/// Asks two shops at once and adds up their prices.
 struct customer {
   using accepts = troupe::protocol<total_of>;
-  customer(troupe::ref<price_of> here, troupe::ref<price_of> there)
-      : near(std::move(here)), far(std::move(there)) {}
+  customer(troupe::ref<price_of> one, troupe::ref<price_of> other) : a(std::move(one)), b(std::move(other)) {}
   troupe::task<troupe::result<int>> handle(total_of m) {
-    auto a = near.request(price_of{m.first}, 200ms);  // on its way
-    auto b = far.request(price_of{m.second}, 200ms);  // so is this one
-    const troupe::result<int> first = co_await a;
-    const troupe::result<int> second = co_await b;
+    auto price_a = a.request(price_of{m.first}, 200ms);   // sent
+    auto price_b = b.request(price_of{m.second}, 200ms);  // sent, too: both shops work now
+    const troupe::result<int> first = co_await price_a;
+    const troupe::result<int> second = co_await price_b;
     if (!first) co_return std::unexpected(first.error());
     if (!second) co_return std::unexpected(second.error());
     co_return *first + *second;
   }
-  troupe::ref<price_of> near;
-  troupe::ref<price_of> far;
+  troupe::ref<price_of> a;
+  troupe::ref<price_of> b;
 };
 
 int main() {
@@ -55,13 +58,14 @@ int main() {
     std::printf("%-22s %s\n", what, r ? std::to_string(*r).c_str() : r.error().to_string().c_str());
   };
   show("a price:", quick.ask(price_of{"bread"}));
-  show("a reply that is late:", slow.ask(price_of{"bread"}, 50ms));
+  show("a late reply:", slow.ask(price_of{"bread"}, 50ms));
   show("a crash:", quick.ask(price_of{""}));
+  // The supervisor restarts a crashed actor: the same ref reaches the new incarnation.
   show("the same actor again:", quick.ask(price_of{"milk"}));
 
   const auto c =
       sys.spawn<customer>({.name = "customer"}, troupe::ref<price_of>(quick), troupe::ref<price_of>(quick));
-  show("two side by side:", c.ask(total_of{"bread", "milk"}));
+  show("two in parallel:", c.ask(total_of{"bread", "milk"}));
   sys.stop(quick);
   show("an actor that ended:", c.ask(total_of{"bread", "milk"}));
 }

@@ -1,5 +1,7 @@
-// A fast producer and a slow consumer. The mailbox between them is bounded, and send() waits for room, so the
-// producer slows down to what the consumer takes, and memory stays flat however long it goes on.
+// Backpressure: a fast producer and a slow consumer. The mailbox between them is bounded and send() waits for
+// room, so the producer slows down to the rate of the consumer, and memory stays flat. Ctrl-C stops it.
+//
+//   troupe-backpressure --seconds 10
 #include <troupe/actors.hpp>
 
 #include <CLI/CLI.hpp>
@@ -16,7 +18,7 @@ struct parcel {
 };
 struct produce {};
 
-// Only for the report, so relaxed.
+// Counters for the report. Relaxed: each is read alone.
 std::atomic<int> sent{0};
 std::atomic<int> taken{0};
 
@@ -33,7 +35,7 @@ struct producer {
     to = ctx.system().at<parcel>("/app/consumer").value();
     (void)ctx.self<producer>().tell(produce{});
   }
-  // As fast as it can, a hundred at a time, so that other messages get their turn in between.
+  // Sends a hundred parcels, then tells itself to continue, so that other messages are handled in between.
   troupe::task<void> handle(produce, troupe::context& ctx) {
     for (int i = 0; i < 100; ++i) {
       if (co_await to.send(parcel{})) sent.fetch_add(1, std::memory_order_relaxed);
@@ -56,6 +58,7 @@ long memory() {
 
 struct second_passed {};
 
+/// Prints the counters every second, and ends the program after the given time.
 struct reporter {
   using accepts = troupe::protocol<second_passed>;
   explicit reporter(int s) : seconds(s) {}
@@ -73,7 +76,7 @@ struct reporter {
 int main(int argc, char** argv) {
   int seconds = 30;
   CLI::App app("A fast producer and a slow consumer: memory stays flat");
-  app.add_option("--seconds", seconds, "How long to run")->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--seconds", seconds, "Seconds to run")->check(CLI::PositiveNumber)->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   troupe::system sys;

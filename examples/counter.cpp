@@ -1,5 +1,7 @@
-// An actor with state: a plain class that says what it accepts and handles it. A message is told and
-// forgotten, or it is a request that names its reply. Handlers run one at a time, so the state needs no lock.
+// An actor with state. Its handlers run one at a time, so the state needs no lock. Its mailbox is bounded, so
+// a sender learns when the actor falls behind.
+//
+//   troupe-counter
 #include <troupe/actors.hpp>
 
 #include <cstdio>
@@ -22,11 +24,13 @@ struct counter {
 
 int main() {
   troupe::system sys;
+  // A ref names the messages that may be sent through it.
   const troupe::ref<add, get> c = sys.spawn<counter>({.name = "counter", .mailbox = {.capacity = 256}});
   for (int i = 1; i <= 100; ++i) {
-    // tell() never waits. A full mailbox is an answer: shed the load, or wait with co_await send().
-    if (c.tell(add{i}) == troupe::send_result::full) std::printf("no room for %d\n", i);
+    // tell() never waits. When the mailbox is full, drop the message, or use send() to wait for room.
+    if (c.tell(add{i}) == troupe::send_result::full) std::printf("the mailbox is full, dropped %d\n", i);
   }
+  // Messages of one sender arrive in order, so the reply counts all of them.
   const troupe::result<int> sum = sys.block_on(c.ask(get{}, 100ms));
   if (!sum) {
     std::fprintf(stderr, "%s\n", sum.error().to_string().c_str());

@@ -1,6 +1,6 @@
-// An echo server: whatever a client sends comes back. A connection holds no memory for data while its client
-// is silent, and reads on only when what it has read is sent: a client that does not read is not read from
-// either.
+// A TCP echo server: every connection is an actor that sends back the bytes it receives. An idle connection
+// holds no buffer. A connection reads again only after it has sent, so a client that does not read its echo
+// is slowed down.
 //
 //   troupe-echo-tcp --port 7007 &
 //   echo hello | nc -N 127.0.0.1 7007
@@ -27,9 +27,10 @@ int main(int argc, char** argv) {
   std::uint32_t max_connections = 10'000;
   unsigned idle_s = 0;
   CLI::App app("A TCP echo server on 127.0.0.1");
-  app.add_option("--port", port, "0: any free one")->capture_default_str();
-  app.add_option("--max-connections", max_connections, "More have to wait")->capture_default_str();
-  app.add_option("--idle-timeout", idle_s, "Seconds a client may be silent; 0: for ever")
+  app.add_option("--port", port, "Port to listen on; 0: a free one")->capture_default_str();
+  app.add_option("--max-connections", max_connections, "Further clients wait until one leaves")
+      ->capture_default_str();
+  app.add_option("--idle-timeout", idle_s, "Disconnect a client that is idle for N seconds (0 = never)")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 

@@ -1,5 +1,5 @@
-// A UDP echo server: each datagram goes back to whoever has sent it. What cannot be handled in time is
-// dropped, and counted.
+// A UDP echo server: each datagram is sent back to its sender. Datagrams that arrive faster than the actor
+// handles them are dropped and counted.
 //
 //   troupe-echo-udp --port 7007 &
 //   echo hello | nc -u -w1 127.0.0.1 7007
@@ -10,7 +10,7 @@
 
 #include <cstdio>
 
-/// Owns its socket, which is a child of it.
+/// Owns its socket, which is its child actor.
 struct echo {
   using accepts = troupe::protocol<troupe::udp_datagram>;
 
@@ -40,12 +40,12 @@ struct echo {
 int main(int argc, char** argv) {
   std::uint16_t port = 7007;
   CLI::App app("A UDP echo server on 127.0.0.1");
-  app.add_option("--port", port, "0: any free one")->capture_default_str();
+  app.add_option("--port", port, "Port to listen on; 0: a free one")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   troupe::system sys({.name = "echo"});
   const troupe::endpoint_monitor monitor;
-  // A socket that cannot be had is not worth another try.
+  // No restarts: when the port cannot be bound, the program ends with the error.
   const int status = sys.run(troupe::supervisor("app", {.restarts = {.max = 0}})
                                  .child<echo>("echo", {.restarts = {.max = 0}}, port, monitor));
   const troupe::endpoint_metrics m = monitor.read();

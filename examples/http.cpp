@@ -1,5 +1,5 @@
-// A small HTTP/1.1 server: keep-alive and pipelining, and a limit on all that a client decides. It greets who
-// GETs, and takes no bodies.
+// A small HTTP/1.1 server: keep-alive, pipelining, and a limit on everything that a client controls. It
+// answers GET and HEAD with a greeting, and refuses request bodies.
 //
 //   troupe-http --port 8080 &
 //   curl http://127.0.0.1:8080/
@@ -18,7 +18,7 @@
 
 using namespace std::chrono_literals;
 
-/// What this server has to know of a request.
+/// The parts of a request that this server uses.
 struct request {
   std::string_view method;
   bool keep_alive = true;
@@ -36,7 +36,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
 }
 
-/// The next line of `head`, which loses it.
+/// Removes the first line of `head` and returns it.
 std::string_view take_line(std::string_view& head) {
   const std::size_t end = std::min(head.find("\r\n"), head.size());
   const std::string_view line = head.substr(0, end);
@@ -44,7 +44,7 @@ std::string_view take_line(std::string_view& head) {
   return line;
 }
 
-/// The head of a request without the empty line behind it; nothing when it is none.
+/// Parses the header of a request, without the empty line at its end; nullopt when it is malformed.
 std::optional<request> parse(std::string_view head) {
   const std::string_view line = take_line(head);
   const std::size_t target = line.find(' ');
@@ -78,23 +78,25 @@ std::string answer(std::string_view status, std::string_view body, bool keep_ali
   return text;
 }
 
-/// One connection: requests one after the other, and their answers in this order.
+/// One connection: answers requests one after the other.
 class session {
  public:
   explicit session(troupe::duration head_deadline) : head_deadline_(head_deadline) {}
 
   troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer) {
-    // Who dribbles a head is cut; who sends none for a minute, too, by read_deadline.
+    // A client that trickles its header is disconnected by frame_deadline (slowloris), an idle one by
+    // read_deadline.
     heads requests(std::move(peer), troupe::delimiter_codec({.delimiter = "\r\n\r\n", .max_frame = 8192}),
                    {.frame_deadline = head_deadline_});
     for (bool more = true; more;) {
-      // Answers to what came together leave together, before there is a wait; a stop cuts none of them.
+      // Answers to pipelined requests are sent together, before the next wait. A stop of the server cuts none
+      // of them.
       auto head = requests.try_next();
       if (head && !*head) {
         if (!co_await requests.flush()) co_return;
         head = co_await troupe::until_stopped(ctx, requests.next());
       }
-      if (head && !*head) co_return;  // the client has ended the connection
+      if (head && !*head) co_return;  // the client has closed the connection
       if (!head && head.error() != std::make_error_code(std::errc::message_size)) break;
       const std::string text =
           head ? reply_to(**head, more) : refuse("431 Request Header Fields Too Large", more);
@@ -126,8 +128,9 @@ int main(int argc, char** argv) {
   std::uint16_t port = 8080;
   unsigned head_s = 10;
   CLI::App app("An HTTP server on 127.0.0.1");
-  app.add_option("--port", port, "0: any free one")->capture_default_str();
-  app.add_option("--head-timeout", head_s, "Seconds the head of a request may take to come")
+  app.add_option("--port", port, "Port to listen on; 0: a free one")->capture_default_str();
+  app.add_option("--head-timeout", head_s,
+                 "Disconnect a client that takes more than N seconds to send the header of a request")
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 

@@ -1,9 +1,9 @@
-// An echo server over TLS: each client is a supervised actor. It begins with the handshake, so that a client
-// that is slow at it keeps nobody waiting. Without --cert and --key the program makes a certificate for
-// itself, good for a day, and tells where it is.
+// A TLS echo server: each connection is a supervised actor. The handshake runs in that actor, so a client
+// that is slow at it delays no other client. Without --cert and --key the program creates a certificate that
+// is valid for a day, and prints its file name.
 //
 //   troupe-tls-echo --port 7443 &
-//   openssl s_client -connect localhost:7443 -CAfile <the file it names> -verify_return_error
+//   openssl s_client -connect localhost:7443 -CAfile <the printed file> -verify_return_error
 #include <troupe/actors.hpp>
 #include <troupe/transport.hpp>
 
@@ -17,7 +17,7 @@
 
 using namespace std::chrono_literals;
 
-/// One client, from behind the handshake to the farewell.
+/// One client, from the end of the handshake to close_notify.
 class echo {
  public:
   troupe::task<void> run(troupe::context& ctx, troupe::tls_stream peer) {
@@ -35,7 +35,7 @@ class echo {
     std::fflush(stdout);
     troupe::read_buffer buffer;
     for (;;) {
-      // No memory for data is held while the client is silent.
+      // An idle connection holds no buffer: memory is taken only when there is something to read.
       auto ready = co_await troupe::until_stopped(ctx, peer.wait_readable());
       if (!ready && ready.error() == troupe::errc::cancelled) break;
       if (!ready) co_return ready;
@@ -51,7 +51,7 @@ class echo {
   }
 };
 
-/// A certificate for localhost in a directory of its own, which goes with this object.
+/// A certificate for localhost, in a temporary directory that is removed with this object.
 class own_certificate {
  public:
   own_certificate() : folder_((std::filesystem::temp_directory_path() / "troupe-tls-echo-XXXXXX").string()) {
@@ -84,11 +84,12 @@ int main(int argc, char** argv) {
   std::string client_ca;
   std::uint32_t max_connections = 10'000;
   CLI::App app("A TLS echo server on 127.0.0.1");
-  app.add_option("--port", port, "0: any free one")->capture_default_str();
+  app.add_option("--port", port, "Port to listen on; 0: a free one")->capture_default_str();
   auto* const cert_option = app.add_option("--cert", certificate, "PEM file: the certificate and its chain");
   app.add_option("--key", key, "PEM file: its private key")->needs(cert_option);
-  app.add_option("--client-ca", client_ca, "PEM file: clients must show a certificate of these authorities");
-  app.add_option("--max-connections", max_connections, "More are turned away")->capture_default_str();
+  app.add_option("--client-ca", client_ca,
+                 "PEM file: require clients to present a certificate issued by one of these authorities");
+  app.add_option("--max-connections", max_connections, "Further clients are refused")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   std::optional<own_certificate> own;
@@ -96,7 +97,7 @@ int main(int argc, char** argv) {
     own.emplace();
     if (!own->made()) {
       std::fprintf(stderr,
-                   "the openssl tool did not make a certificate: install it, or use --cert and --key\n");
+                   "cannot create a certificate: install the openssl tool, or use --cert and --key\n");
       return 1;
     }
     certificate = own->certificate();
@@ -123,7 +124,7 @@ int main(int argc, char** argv) {
                                          }});
   troupe::system sys({.name = "tls-echo"});
   const int status = sys.run(troupe::supervisor("app").child(server));
-  std::printf("%llu clients, of which %llu failed at the handshake\n",
+  std::printf("%llu clients, %llu of them failed in the handshake\n",
               static_cast<unsigned long long>(server.metrics().accepted),
               static_cast<unsigned long long>(server.metrics().closed.handshake));
   return status;

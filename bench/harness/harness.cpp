@@ -72,7 +72,7 @@ options parse_options(std::span<const char* const> arguments) {
     } else if (name == "--help" || name == "-h") {
       parsed.help = true;
     } else if (name == "--case" || name == "--workers" || name == "--scale") {
-      if (++i == arguments.size()) throw usage_error(std::string(name) + " needs a value after it");
+      if (++i == arguments.size()) throw usage_error(std::string(name) + " needs a value");
       const std::string_view value = arguments[i];
       if (name == "--case") parsed.case_name = value;
       if (name == "--workers") parsed.workers = parse_workers(value);
@@ -94,7 +94,7 @@ const bench_case& find_case(std::span<const bench_case> cases, const options& wa
   throw usage_error("unknown case " + quoted(wanted.case_name) + "; use one of: " + names);
 }
 
-/// Fixed notation without trailing zeros; both kinds of reader, people and scripts, get plain numbers.
+/// Fixed notation without trailing zeros, for people and scripts.
 std::string decimal(double value, int digits) {
   char text[512];
   const auto [end, error] = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits);
@@ -130,7 +130,7 @@ int run_case(std::string_view program, const bench_case& chosen, const options& 
   if (chosen.warm == warm_up::smaller_run) {
     const outcome warmed = chosen.run(wanted.workers, wanted.scale * warm_up_fraction);
     if (!warmed.ok) {
-      std::cerr << program << ": " << chosen.name << ": wrong already in the warm-up: " << warmed.why << '\n';
+      std::cerr << program << ": " << chosen.name << ": wrong result in the warm-up: " << warmed.why << '\n';
       std::cout << json_line(chosen.name, wanted.workers, warmed) << std::endl;
       return 1;
     }
@@ -210,7 +210,7 @@ std::uint64_t resident_bytes() {
   return statm_bytes(1);
 }
 
-// Not ru_maxrss: Linux carries that one over exec, so it would start at the size of whoever launched us.
+// Not ru_maxrss: Linux keeps that one over exec, so it would start at the size of the parent process.
 std::uint64_t peak_resident_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {

@@ -1,6 +1,6 @@
-// The frame of every benchmark program: command line, warm-up, the JSON line and the measuring tools.
-// It knows no actor library, so that troupe-bench and its peers are timed and judged by the same code.
-// Owned by main(); everything here is called from the main thread.
+// The frame of every benchmark program: command line, warm-up, JSON line and measuring tools. It depends on
+// no actor library, so that troupe-bench and its peers are measured and checked by the same code. Owned by
+// main(); everything here is called from the main thread.
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@ struct metric {
   double value;
 };
 
-/// What a case measured, and whether its own result was right. An outcome without a single successful
-/// `expect` is a failure: a benchmark that does not know whether it did the work measures nothing.
+/// The figures of a case and the checks of its result. An outcome without a successful `expect` is a failure:
+/// a benchmark that does not check its work measures nothing.
 struct outcome {
   std::vector<metric> metrics;
   std::uint64_t ops = 0;
@@ -40,12 +40,12 @@ struct outcome {
 /// The outcome of a case whose figure is the time of one operation.
 [[nodiscard]] outcome ns_per_op(std::uint64_t ops, double seconds);
 
-/// Whether a smaller run of the case goes first, so that code, allocator and branch predictors are warm.
-/// `none` is for cases that need a fresh process: memory already obtained would hide growth.
+/// Whether a smaller run of the case comes first, to warm up code, allocator and branch predictors. `none` is
+/// for cases that need a fresh process: memory that is already mapped would hide growth.
 enum class warm_up { smaller_run, none };
 
-/// A case: `run` starts a system with that many workers, does the work multiplied by scale, times it without
-/// start-up and shut-down, and leaves nothing running behind.
+/// A case: `run` starts a system with that many workers, does the work multiplied by scale, measures it
+/// without start-up and shutdown, and ends the system.
 struct bench_case {
   std::string_view name;
   std::string_view one_operation;  ///< for --list
@@ -54,7 +54,8 @@ struct bench_case {
 };
 
 /// The body of main(): reads the command line, runs one case, prints its JSON line on standard output.
-/// Returns the exit status: 0 right, 1 the check failed or the case threw, 2 the command line was wrong.
+/// Returns the exit status: 0 the result was right, 1 a check failed or the case threw, 2 the command line
+/// was wrong.
 int run_program(std::string_view program, std::span<const bench_case> cases, int argc,
                 const char* const* argv);
 
@@ -75,7 +76,7 @@ class stopwatch {
 /// Resident memory of this process, in bytes. Throws std::runtime_error where /proc cannot be read.
 [[nodiscard]] std::uint64_t resident_bytes();
 
-/// The largest resident memory this process ever had, in bytes. Throws like resident_bytes().
+/// The peak of the resident memory of this process, in bytes. Throws like resident_bytes().
 [[nodiscard]] std::uint64_t peak_resident_bytes();
 
 /// User and system time of all threads of this process since its start.

@@ -1,4 +1,4 @@
-// The sizes and rules of the common cases, in one place: whoever is compared does exactly the same work.
+// The sizes and rules of the common cases, in one place, so that all compared programs do the same work.
 // Pure functions and constants; any thread may call them.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace bench::workload {
 
-/// `size` operations at scale 1, multiplied by `scale`; at least `least`.
+/// `size` operations at scale 1, multiplied by `scale`; not below `least`.
 [[nodiscard]] inline std::uint64_t scaled(std::uint64_t size, double scale, std::uint64_t least = 1) {
   return std::max(least, static_cast<std::uint64_t>(std::llround(static_cast<double>(size) * scale)));
 }
@@ -24,14 +24,14 @@ inline constexpr std::uint64_t ring_hops = 50'000;
 
 // fan_in
 inline constexpr std::uint64_t fan_in_senders = 4;
-inline constexpr std::uint64_t fan_in_messages = 1'000'000;  // per sender
+inline constexpr std::uint64_t fan_in_messages = 1'000'000;  // of each sender
 inline constexpr std::uint64_t fan_in_capacity = 1024;       // where mailboxes are bounded
 
 // big: every ping is answered by a pong, and both count as messages.
 inline constexpr std::uint64_t big_actors = 1000;
-inline constexpr std::uint64_t big_pings = 1000;  // per actor
+inline constexpr std::uint64_t big_pings = 1000;  // of each actor
 
-/// The stream of "random other" actors of one actor in `big`: xorshift64*, seeded by the actor's index.
+/// The stream of random other actors for one actor in `big`: xorshift64*, seeded by the actor's index.
 class big_targets {
  public:
   explicit big_targets(std::uint64_t self) : self_(self), state_(self * 0x9e3779b97f4a7c15U + 0x1234567U) {}
@@ -50,14 +50,15 @@ class big_targets {
   std::uint64_t state_;
 };
 
-// chameneos: a creature asks the mall for a partner; the first of a pair is shown the second, both take the
-// complement of their colours, and both come back until the meetings are used up. Four messages a meeting.
+// chameneos: a creature asks the mall for a partner; the first of a pair is introduced to the second, both
+// take the complement of their colours, and both come back until the meetings are used up. Four messages a
+// meeting.
 inline constexpr std::uint64_t creatures = 100;
 inline constexpr std::uint64_t meetings = 400'000;
 
 enum class colour : std::uint8_t { blue, red, yellow };
 
-/// The colour after a meeting: the same when both agree, else the third one.
+/// The colour after a meeting: the same when both agree, otherwise the third one.
 [[nodiscard]] constexpr colour complement(colour mine, colour other) {
   if (mine == other) return mine;
   return static_cast<colour>(3 - static_cast<int>(mine) - static_cast<int>(other));
@@ -70,7 +71,7 @@ inline constexpr std::uint64_t asks = 1'000'000;
 inline constexpr std::uint64_t spawned_actors = 1'000'000;
 inline constexpr std::uint64_t wave_size = 1000;
 
-// skynet_1m: a node with a range of leaves hands equal parts to ten children; a leaf answers its number.
+// skynet_1m: a node with a range of leaves gives equal parts to ten children; a leaf answers its number.
 inline constexpr std::uint64_t skynet_leaves = 1'000'000;
 
 /// Leaves [first, first + count).
@@ -86,7 +87,7 @@ struct skynet_range {
     const std::uint64_t begin = count * i / n;
     return {first + begin, count * (i + 1) / n - begin};
   }
-  /// What the leaves of this range add up to.
+  /// The sum of the leaves of this range.
   [[nodiscard]] constexpr std::uint64_t sum() const { return count * (2 * first + count - 1) / 2; }
 };
 
@@ -97,12 +98,12 @@ inline constexpr auto idle_before_wake = std::chrono::milliseconds(2);
 // mem_actor
 inline constexpr std::uint64_t resting_actors = 1'000'000;
 
-// fan_out: without namesakes among the peers.
+// fan_out: no counterpart on the peers.
 inline constexpr std::uint64_t fan_out_small = 1'000'000;
 inline constexpr std::uint64_t fan_out_jobs = 200;
 inline constexpr auto fan_out_job = std::chrono::microseconds(500);
 
-// restart, stop_tree: without namesakes among the peers.
+// restart, stop_tree: no counterparts on the peers.
 inline constexpr std::uint64_t restarts = 200'000;
 inline constexpr std::uint64_t stopped_leaves = 100;  // for each of 1000 supervisors
 

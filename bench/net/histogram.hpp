@@ -1,5 +1,5 @@
-// Latencies in buckets that are 1/64 of a power of two wide: any percentile to within 1.6 %, in constant
-// memory, and a few instructions for each one noted.
+// A histogram of latencies with buckets of 1/64 of a power of two: percentiles to within 1.6 %, in constant
+// memory, with a few instructions for each sample. Used by one thread.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ class histogram {
   }
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
 
-  /// The latency that `share` (0 to 1) of all are no longer than, in microseconds; 0 when there is none.
+  /// The latency in microseconds that a `share` (0 to 1) of all samples do not exceed; 0 without samples.
   [[nodiscard]] double at(double share) const noexcept {
     const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(total_));
     std::uint64_t seen = 0;

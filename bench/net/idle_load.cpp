@@ -1,5 +1,5 @@
-// Connections that have been used once and then are silent: what each of them keeps of the server's memory,
-// and what all of them together take of its time.
+// The case idle: connections that are used once and then stay idle. Measures the server's memory for each of
+// them, and its CPU time for all of them.
 #include "load.hpp"
 #include "pattern.hpp"
 #include "server_process.hpp"
@@ -16,13 +16,13 @@ namespace netload {
 
 namespace {
 
-constexpr unsigned first = 64;  // so that what the first connections bring in is not counted
+constexpr unsigned first = 64;  // these come first, so that one-time allocations are not counted
 
-// One message there and back, so that the connection is served, and has had what it needs for that.
+// Echoes one message, so that the connection is accepted and has made its allocations.
 void echo_once(const socket_fd& s, const pattern& text, std::size_t size) {
   std::vector<char> got(size);
   if (::send(s.get(), text.from(0), size, MSG_NOSIGNAL) != static_cast<ssize_t>(size))
-    throw failed("send: no room");
+    throw failed("send: the socket buffer is full");
   for (std::size_t n = 0; n < size;) {
     pollfd p{.fd = s.get(), .events = POLLIN, .revents = 0};
     if (::poll(&p, 1, 5000) <= 0) throw failed("the server does not echo");
@@ -30,7 +30,7 @@ void echo_once(const socket_fd& s, const pattern& text, std::size_t size) {
     if (more <= 0) throw failed("the server closed a connection");
     n += static_cast<std::size_t>(more);
   }
-  if (!text.matches(got.data(), size, 0)) throw failed("the server sent back other bytes");
+  if (!text.matches(got.data(), size, 0)) throw failed("the server echoed wrong bytes");
 }
 
 void pause() {

@@ -1,7 +1,7 @@
-// troupe-netload: loads an echo server on 127.0.0.1 from one thread and prints what it measured as one line
+// troupe-netload: loads an echo server on 127.0.0.1 from one thread and prints its measurements as one line
 // of JSON.
 //
-// Exit status: 0 every byte came back as it was sent, 1 not so, 2 the command line was wrong.
+// Exit status: 0 every byte was echoed, 1 a byte was wrong or missing, 2 the command line was wrong.
 #include "load.hpp"
 #include "sockets.hpp"
 
@@ -24,11 +24,10 @@ namespace {
 constexpr const char* usage =
     "usage: troupe-netload --port P [--case tcp|udp|idle] [--connections N] [--depth N] [--size BYTES]\n"
     "                      [--seconds S] [--warm-up S] [--server PID]\n"
-    "Keeps `depth` messages of `size` bytes under way on each connection and checks every byte that comes "
-    "back.\n"
-    "With the server's PID it also prints its CPU time per message. `idle` opens the connections, uses each "
-    "once,\n"
-    "and prints the resident memory each has cost and the CPU time of the silence.\n";
+    "Keeps `depth` messages of `size` bytes in flight on each connection and checks every echoed byte.\n"
+    "With the server's PID it also prints the server's CPU time for each message. `idle` opens the "
+    "connections,\n"
+    "uses each once, and prints the server's memory for each and its CPU time while they are idle.\n";
 
 struct usage_error : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -39,8 +38,8 @@ T number(std::string_view option, std::string_view text, T least, T most) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least || value > most) {
-    throw usage_error(std::string(option) + " is '" + std::string(text) +
-                      "', which is not a number in its range");
+    throw usage_error(std::string(option) + " is '" + std::string(text) + "'; give a number from " +
+                      std::to_string(least) + " to " + std::to_string(most));
   }
   return value;
 }
@@ -56,7 +55,7 @@ options parse(int argc, const char* const* argv) {
   options o;
   for (int i = 1; i < argc; i += 2) {
     const std::string_view name = argv[i];
-    if (i + 1 == argc) throw usage_error(std::string(name) + " needs a value after it");
+    if (i + 1 == argc) throw usage_error(std::string(name) + " needs a value");
     const std::string_view value = argv[i + 1];
     if (name == "--case") {
       o.what = case_named(value);

@@ -1,3 +1,4 @@
+// Percentiles and rates of a run, and its JSON fields.
 #include "measurement.hpp"
 
 #include "server_process.hpp"
@@ -32,7 +33,7 @@ bool measurement::over(std::uint64_t now) {
 
 std::string measurement::fields() const {
   const std::uint64_t ops = latencies_.total();
-  if (ops == 0) throw failed("the server echoed nothing while it was measured");
+  if (ops == 0) throw failed("the server echoed nothing during the measurement");
   const auto elapsed = static_cast<double>(ended_ - began_);
   const auto cpu = static_cast<double>(cpu_now_ - cpu_then_);
   char text[400];

@@ -1,4 +1,5 @@
-// The clock of one run: when the warm-up is over, when the end has come, and what the server used in between.
+// The measurement of one run: decides when the warm-up and the run end, and what the server used in between.
+// One thread.
 #pragma once
 
 #include "histogram.hpp"
@@ -14,12 +15,12 @@ class measurement {
   explicit measurement(const options& o);
   /// True when the run is over.
   [[nodiscard]] bool over(std::uint64_t now);
-  /// One message came back that was sent at `sent`.
+  /// Records the echo of a message that was sent at `sent`.
   void note(std::uint64_t sent, std::uint64_t now) noexcept {
     if (measuring_) latencies_.note(now - sent);
   }
   [[nodiscard]] bool measuring() const noexcept { return measuring_; }
-  /// The figures as JSON fields. Throws `failed` when nothing was echoed.
+  /// The measurements as JSON fields. Throws `failed` when nothing was echoed.
   [[nodiscard]] std::string fields() const;
 
  private:

@@ -1,5 +1,5 @@
-// The bytes that are sent, so that each that comes back can be checked. The period is prime, so no message
-// and no buffer size lines up with it: a byte lost, doubled or out of order shows.
+// The bytes of the load, with which every echoed byte is checked. The period is prime, so it is a multiple of
+// no message or buffer size: a lost, repeated or reordered byte is detected.
 #pragma once
 
 #include <cstddef>

@@ -1,3 +1,4 @@
+// Reads schedstat and smaps_rollup of the server.
 #include "server_process.hpp"
 
 #include "load.hpp"
@@ -11,7 +12,7 @@ namespace netload {
 namespace {
 
 [[noreturn]] void gone(pid_t pid) {
-  throw failed("the server, process " + std::to_string(pid) + ", is gone, or /proc does not show it");
+  throw failed("the server, process " + std::to_string(pid) + ", has ended, or /proc does not show it");
 }
 
 std::string folder_of(pid_t pid) {
@@ -34,7 +35,7 @@ std::uint64_t cpu_ns(pid_t pid) {
 
 std::uint64_t resident_bytes(pid_t pid) {
   if (pid == 0) return 0;
-  // statm lags behind by up to 64 pages a thread.
+  // Not statm, which may lag by up to 64 pages for each thread.
   std::ifstream rollup(folder_of(pid) + "/smaps_rollup");
   std::string word;
   while (rollup >> word) {

@@ -1,4 +1,4 @@
-// The server as /proc shows it: what it costs.
+// CPU time and memory of the server, from /proc.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@ namespace netload {
 /// 0 for pid 0. Throws `failed` when there is no such process.
 [[nodiscard]] std::uint64_t cpu_ns(pid_t pid);
 
-/// Resident memory of a process in bytes, exactly and not as of the last batch update; 0 for pid 0.
+/// Resident memory of a process in bytes, exact; 0 for pid 0.
 [[nodiscard]] std::uint64_t resident_bytes(pid_t pid);
 
 }  // namespace netload

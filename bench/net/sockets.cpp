@@ -1,3 +1,4 @@
+// Connecting, epoll and the clock.
 #include "sockets.hpp"
 
 #include "load.hpp"

@@ -21,13 +21,13 @@ class socket_fd {
   int fd_;
 };
 
-/// These throw `failed`, with the system's reason.
+/// These throw `failed` with the text of errno.
 [[nodiscard]] socket_fd connect_tcp(std::uint16_t port);
 [[nodiscard]] socket_fd connect_udp(std::uint16_t port);
 [[nodiscard]] socket_fd make_epoll();
-/// Edge-triggered, for reading and writing; `index` comes back as data.u32.
+/// Registers edge-triggered events for reading and writing; events carry `index` in data.u32.
 void watch(const socket_fd& epoll, const socket_fd& socket, std::uint32_t index);
-/// As many descriptors as the system allows.
+/// Raises the limit of descriptors as far as the system allows.
 void raise_descriptor_limit();
 
 /// Nanoseconds of the monotonic clock.

@@ -1,4 +1,5 @@
-// N connections, `depth` messages under way on each: whenever one is back, the next one goes out.
+// The case tcp: N connections with `depth` messages in flight on each; each echo is followed by the next
+// message.
 #include "load.hpp"
 #include "measurement.hpp"
 #include "pattern.hpp"
@@ -21,8 +22,8 @@ struct connection {
   std::uint64_t sent = 0;              // bytes
   std::uint64_t allowed = 0;           // bytes that may have been sent by now
   std::uint64_t received = 0;          // bytes
-  std::uint64_t messages = 0;          // that came back whole
-  std::vector<std::uint64_t> sent_at;  // of the messages under way, by number modulo depth
+  std::uint64_t messages = 0;          // echoed completely
+  std::vector<std::uint64_t> sent_at;  // of the messages in flight, by number modulo depth
 };
 
 class tcp_load {
@@ -33,7 +34,7 @@ class tcp_load {
     for (unsigned i = 0; i < o.connections; ++i) {
       connections_.push_back({.socket = connect_tcp(o.port), .sent_at = std::vector<std::uint64_t>(o.depth)});
       watch(epoll_, connections_.back().socket, i);
-      // The server's accept queue has an end.
+      // Connect in portions: the accept queue of the server is bounded.
       if (i % 100 == 99) echo_once(connections_.back());
     }
   }
@@ -64,8 +65,8 @@ class tcp_load {
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) throw failed(n == 0 ? "the server closed a connection" : std::strerror(errno));
       const auto got = static_cast<std::size_t>(n);
-      if (c.received + got > c.sent) throw failed("the server sent more than it was sent");
-      if (!text_.matches(buffer_.data(), got, c.received)) throw failed("the server sent back other bytes");
+      if (c.received + got > c.sent) throw failed("the server sent more bytes than it received");
+      if (!text_.matches(buffer_.data(), got, c.received)) throw failed("the server echoed wrong bytes");
       c.received += got;
       const std::uint64_t now = now_ns();
       unsigned back = 0;
@@ -95,7 +96,7 @@ class tcp_load {
     }
   }
 
-  // Waits until the server serves this connection, and so all before it.
+  // Waits until the server serves this connection, and therefore all earlier ones.
   void echo_once(connection& c) {
     send_next(c, 1, now_ns());
     while (c.messages == 0) {

@@ -1,6 +1,6 @@
-// N sockets, `depth` datagrams under way on each, sent and received in batches so that the server is what is
-// measured. A datagram that does not come back in time is counted as lost and replaced: the load never dries
-// up.
+// The case udp: N sockets with `depth` datagrams in flight on each. Sends and receives in batches, so that
+// the server is the bottleneck. A datagram that is not echoed in time is counted as lost and replaced, so
+// that the load stays the same.
 #include "load.hpp"
 #include "measurement.hpp"
 #include "pattern.hpp"
@@ -19,9 +19,9 @@ namespace netload {
 namespace {
 
 constexpr std::size_t batch = 64;
-constexpr std::uint64_t patience = 200'000'000;  // ns until a datagram counts as lost
+constexpr std::uint64_t loss_timeout = 200'000'000;  // ns until a datagram counts as lost
 
-// What a datagram starts with; the pattern from `number` on follows.
+// The start of a datagram; the pattern from `number` on follows.
 struct header {
   std::uint64_t number;
   std::uint32_t socket;
@@ -29,7 +29,7 @@ struct header {
 };
 
 struct slot {
-  std::uint64_t number = 0;  // 0: none is under way
+  std::uint64_t number = 0;  // 0: none is in flight
   std::uint64_t sent_at = 0;
 };
 
@@ -44,7 +44,7 @@ class udp_load {
       : options_(o),
         text_(o.size),
         out_(batch * o.size),
-        in_(batch * (o.size + 1)),  // one more, to see what is too long
+        in_(batch * (o.size + 1)),  // one byte more, to detect datagrams that are too long
         epoll_(make_epoll()) {
     if (o.size < sizeof(header))
       throw failed("a datagram has at least " + std::to_string(sizeof(header)) + " bytes");
@@ -74,7 +74,7 @@ class udp_load {
         if ((e.events & EPOLLIN) != 0) receive(e.data.u32, m);
       }
       const std::uint64_t now = now_ns();
-      if (now - swept > patience / 4) {
+      if (now - swept > loss_timeout / 4) {
         swept = now;
         for (std::uint32_t i = 0; i < endpoints_.size(); ++i) replace_lost(i, now, m);
       }
@@ -102,7 +102,7 @@ class udp_load {
     std::memcpy(&h, bytes, sizeof h);
     if (in_headers_[i].msg_len != options_.size || h.socket != index || h.slot >= options_.depth ||
         !text_.matches(bytes + sizeof h, options_.size - sizeof h, h.number)) {
-      throw failed("the server sent back another datagram");
+      throw failed("the server echoed another datagram");
     }
     slot& s = endpoints_[index].slots[h.slot];
     if (s.number != h.number) return;  // counted as lost already
@@ -110,7 +110,7 @@ class udp_load {
     add(index, h.slot, now);
   }
 
-  // The next datagram of a slot joins the batch that goes out.
+  // Adds the next datagram of a slot to the outgoing batch.
   void add(std::uint32_t index, std::uint32_t number_of_slot, std::uint64_t now) {
     const header h{.number = ++numbers_, .socket = index, .slot = number_of_slot};
     char* const bytes = out_.data() + waiting_ * options_.size;
@@ -120,7 +120,7 @@ class udp_load {
     ++waiting_;
   }
 
-  // What the kernel has no room for counts as lost in time.
+  // Datagrams that the kernel has no room for time out and count as lost.
   void flush(const endpoint& p) {
     if (waiting_ != 0)
       ::sendmmsg(p.socket.get(), out_headers_.data(), static_cast<unsigned>(waiting_), MSG_DONTWAIT);
@@ -131,7 +131,7 @@ class udp_load {
     endpoint& p = endpoints_[index];
     for (std::uint32_t i = 0; i < options_.depth; ++i) {
       const slot& s = p.slots[i];
-      if (s.number != 0 && now - s.sent_at < patience) continue;
+      if (s.number != 0 && now - s.sent_at < loss_timeout) continue;
       if (s.number != 0 && m.measuring()) ++lost_;
       add(index, i, now);
       if (waiting_ == batch) flush(p);

@@ -1,14 +1,14 @@
-// A chat server for nc: rooms are actors, and so are those who are in them.
+// A chat server for nc: every room and every member is an actor.
 //
 //   troupe-chat --port 7010 &
 //   nc 127.0.0.1 7010
-//     /nick ada        who you are
-//     /join tea        enters a room, which is made if need be, and leaves the last one
-//     hello            is said to all in the room
+//     /nick ada        sets your name
+//     /join tea        enters a room, which is created if needed, and leaves the previous one
+//     hello            is sent to all members of the room
 //     /who   /quit
 //
-// A slow reader holds up nobody: a room never waits (room.hpp). Told to stop, the server writes what its
-// members have been told, and hangs up.
+// A slow reader delays no other member, because a room never waits (room.hpp). When the server stops, it
+// writes the lines that its members have been sent, then closes the connections.
 #include "server.hpp"
 
 #include <CLI/CLI.hpp>
@@ -19,8 +19,8 @@ int main(int argc, char** argv) {
   std::uint16_t port = 7010;
   std::uint32_t backlog = 64;
   CLI::App app("A chat server on 127.0.0.1");
-  app.add_option("--port", port, "0: any free one")->capture_default_str();
-  app.add_option("--mailbox", backlog, "Lines that may wait for a slow reader")
+  app.add_option("--port", port, "Port to listen on; 0: a free one")->capture_default_str();
+  app.add_option("--mailbox", backlog, "Lines queued for a slow reader before further ones are dropped")
       ->check(CLI::Range(4, 65534))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);

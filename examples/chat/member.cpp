@@ -1,3 +1,4 @@
+// The commands of a member, and the order in which its connection ends.
 #include "member.hpp"
 
 #include <span>
@@ -11,7 +12,7 @@ using troupe::tcp_stream;
 
 namespace {
 
-// To the client itself; as from a room, it is lost when too much waits already.
+// Queues a line for the client itself. As with lines from a room, it is lost when the mailbox is full.
 void say(std::string text, const troupe::inbox<line>& in) {
   (void)in.self().tell(line{std::move(text)});
 }
@@ -26,13 +27,14 @@ std::pair<std::string, std::string> split(const std::string& text) {
 task<void> member::run(troupe::context& ctx, tcp_stream peer, inbox in) {
   const auto rooms = ctx.system().at<lobby::enter>("/app/rooms");
   if (!rooms) co_return;
-  say("welcome: /nick NAME, /join ROOM, /who, /quit, and everything else is said", in);
+  say("welcome: /nick NAME, /join ROOM, /who, /quit; any other line is sent to the room", in);
   co_await troupe::either(read_and_linger(peer, in, *rooms), write(peer, in));
   co_await leave(in);
   co_await troupe::close_gracefully(peer, 1s);
 }
 
-// Until the client has said its last, or the server stops: then what was told before is written, and no more.
+// Runs until the client has sent its last command, or the server stops. Lines queued before that are still
+// written.
 task<void> member::write(tcp_stream& peer, inbox in) {
   while (auto m = co_await in.next()) {
     auto& [text, last] = std::get<line>(*m);
@@ -42,12 +44,12 @@ task<void> member::write(tcp_stream& peer, inbox in) {
   }
 }
 
-// A client that says no more still hears the answers to what it said, unless it is too slow for that.
+// A client that has ended its input still receives the answers to it, unless it is too slow.
 task<void> member::read_and_linger(tcp_stream& peer, inbox in, lobby_ref rooms) {
   co_await read(peer, in, std::move(rooms));
   co_await leave(in);
   (void)co_await in.self().send(line{.text = {}, .last = true});
-  co_await troupe::sleep_for(5s);  // write() ends before
+  co_await troupe::sleep_for(5s);  // write() ends first
 }
 
 task<void> member::read(tcp_stream& peer, inbox in, lobby_ref rooms) {
@@ -103,7 +105,7 @@ task<void> member::join(std::string name, inbox in, lobby_ref rooms) {
 
 task<bool> member::joined(room_ref to, inbox in) {
   const auto free = co_await to.ask(room::join{nick_, in.self()}, 5s);
-  if (free && !*free) say("somebody there is called " + nick_, in);
+  if (free && !*free) say("that nick is taken in this room: " + nick_, in);
   co_return free && *free;
 }
 

@@ -1,4 +1,4 @@
-// A client of the chat.
+// A member of the chat: the actor of one client's connection.
 #pragma once
 
 #include "room.hpp"
@@ -11,7 +11,7 @@
 
 namespace chat {
 
-/// The actor of one connection: reads commands, and writes what it is told, side by side.
+/// Reads commands and writes the lines from its mailbox, concurrently. Owned by the TCP server.
 class member {
  public:
   troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer, troupe::inbox<line> in);

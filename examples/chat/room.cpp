@@ -1,3 +1,4 @@
+// Membership and announcements of a room, and the lobby's look-up.
 #include "room.hpp"
 
 #include <algorithm>
@@ -59,7 +60,7 @@ void room::remove(const troupe::any_ref& who) {
 troupe::result<room_ref> lobby::handle(const enter& m, troupe::context& ctx) {
   const auto at = rooms_.find(m.name);
   if (at != rooms_.end()) return at->second;
-  if (rooms_.size() == most_rooms) return std::unexpected(troupe::error(troupe::errc::full));
+  if (rooms_.size() == max_rooms) return std::unexpected(troupe::error(troupe::errc::full));
   return rooms_.emplace(m.name, ctx.spawn<room>({.name = m.name}, m.name)).first->second;
 }
 

@@ -1,4 +1,4 @@
-// A room, and the lobby that has the rooms.
+// A room, and the lobby, which owns the rooms. Both are actors.
 #pragma once
 
 #include <troupe/actors.hpp>
@@ -9,23 +9,24 @@
 
 namespace chat {
 
-/// To a member: something to show.
+/// A line for a member to write to its client.
 struct line {
   std::string text;
-  bool last = false;  // from the member itself: its client says no more
+  bool last = false;  // from the member itself: its client has ended its input
 };
 using member_ref = troupe::ref<line>;
 
-/// Tells everybody in it what anybody says, in one order for all. It never waits: what does not fit into a
-/// member's mailbox is lost for that member, who is told how much it was as soon as there is room again.
+/// Sends each line to all members, in the same order for all. It never waits: a line that does not fit into a
+/// member's mailbox is lost for that member, which is told the number of missed lines once there is room
+/// again.
 class room {
  public:
   struct join {
-    using reply = bool;  // whether the nick was free
+    using reply = bool;  // true when the nick was free
     std::string nick;
     member_ref who;
   };
-  /// Answered when all that was said before has been told.
+  /// Answered after all earlier lines have been sent.
   struct leave {
     using reply = void;
     member_ref who;
@@ -41,7 +42,7 @@ class room {
 
   explicit room(std::string name) : name_(std::move(name)) {}
 
-  /// Also for a new nick of somebody who is here.
+  /// Also changes the nick of a present member.
   bool handle(join m, troupe::context& ctx);
   void handle(const leave& m, troupe::context& ctx);
   void handle(const troupe::down& d);
@@ -52,7 +53,7 @@ class room {
   struct member {
     std::string nick;
     member_ref who;
-    unsigned missed = 0;  // lines since the last one that fitted in
+    unsigned missed = 0;  // lines lost since the last one that was sent
   };
 
   std::vector<member>::iterator find(const troupe::any_ref& who);
@@ -64,7 +65,7 @@ class room {
 };
 using room_ref = troupe::ref_of<room>;
 
-/// Knows the rooms, which are its children; makes those that are not there yet.
+/// Finds rooms by name and creates missing ones, as its children.
 class lobby {
  public:
   struct enter {
@@ -72,7 +73,7 @@ class lobby {
     std::string name;
   };
   using accepts = troupe::protocol<enter>;
-  static constexpr std::size_t most_rooms = 1000;
+  static constexpr std::size_t max_rooms = 1000;
 
   troupe::result<room_ref> handle(const enter& m, troupe::context& ctx);
 

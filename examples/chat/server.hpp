@@ -10,12 +10,12 @@ namespace chat {
 
 struct options {
   troupe::ip_endpoint listen = troupe::ip_endpoint::loopback(7010);
-  /// Lines that may wait for a slow reader.
+  /// Lines queued for a slow reader.
   std::uint32_t backlog = 64;
   void (*on_listening)(const troupe::ip_endpoint& at) = nullptr;
 };
 
-/// The rooms, and the TCP server whose connections are their members: /app.
+/// The tree /app: the lobby, and the TCP server whose connections are the members.
 [[nodiscard]] troupe::supervisor server(const options& o);
 
 }  // namespace chat

@@ -1,9 +1,7 @@
-// The command table and the execution of all commands that need a shard. Pure: a store, the arguments and the
-// time go in, the reply's bytes and the effects come out. Called by the shard that owns the store; the table
-// may be read by anybody.
-//
-// Commands for the connection itself (PING, CLIENT, INFO, ...) are in session.hpp; the way of a command to
-// several shards and back is in pipeline.hpp.
+// A command as one row: its name, its number of arguments, where it runs, and the function that runs it. The
+// rows are next to their functions: those that run in a shard in shard/shard_commands.cpp, those that the
+// connection answers itself in net/session.cpp. Here is the table of both, found by name. Read-only; any
+// thread may use it.
 #pragma once
 
 #include "kv/journal/effect.hpp"
@@ -12,12 +10,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace kv {
 
-/// What a shard's command works on.
+/// The data of a command that runs in a shard.
 struct shard_context {
   store& data;
   unix_ms now;
@@ -26,10 +25,13 @@ struct shard_context {
   effect_sink* effects = nullptr;  ///< nullptr: nothing is journaled
 };
 
-/// Where a command runs.
+struct connection_context;               // net/session.hpp
+enum class session_step : std::uint8_t;  // net/session.hpp
+
+/// Where a command runs, and with it where its keys are among the arguments.
 enum class place : std::uint8_t {
   connection,  ///< in the connection
-  one_key,     ///< in the shard of its only key
+  one_key,     ///< in the shard of its only key, the first argument
   each_key,    ///< all arguments are keys, in the shard of each
   each_pair,   ///< all arguments are pairs of key and value, in the shard of each key
   all_shards,  ///< in every shard
@@ -42,45 +44,7 @@ enum class join : std::uint8_t {
   all_ok,       ///< OK when all are
   sum,          ///< of integers
   by_position,  ///< arrays, put back into the order of the keys
-  concatenate,  ///< arrays, one behind the other
-};
-
-enum class command_id : std::uint8_t {
-  append,
-  client,
-  command,
-  config,
-  dbsize,
-  decr,
-  decrby,
-  del,
-  echo,
-  exists,
-  expire,
-  flushall,
-  get,
-  getset,
-  hello,
-  incr,
-  incrby,
-  info,
-  keys,
-  mget,
-  mset,
-  persist,
-  pexpire,
-  ping,
-  pttl,
-  quit,
-  scan,
-  select,
-  set,
-  setnx,
-  shutdown,
-  strlen,
-  troupe,
-  ttl,
-  type,
+  concatenate,  ///< arrays, one after the other
 };
 
 enum command_flag : std::uint8_t {
@@ -88,47 +52,37 @@ enum command_flag : std::uint8_t {
   flag_readonly = 2,
   flag_fast = 4,
   flag_admin = 8,
-  flag_container = 16,  ///< has subcommands
 };
 
-struct command_spec {
-  std::string_view name;  ///< lower case
-  command_id id;
-  int arity;  ///< with the name; negative: at least that many
-  unsigned flags;
-  int first_key, last_key, key_step;  ///< as COMMAND reports them; 0: no keys
+/// Appends one reply to `out`.
+using shard_function = void (*)(shard_context&, arguments, std::string& out);
+/// Appends one reply to `out`, or returns the step that the connection must do for it.
+using connection_function = session_step (*)(connection_context&, arguments, std::string& out);
+
+struct command {
+  std::string_view name;  ///< lower case, at most 8 letters
+  int arity;              ///< with the name; negative: at least that many
+  unsigned flags;         ///< of command_flag
   place where;
-  join joined;
-  /// Runs the command in a shard; nullptr for those of the connection.
-  void (*run)(shard_context&, arguments, std::string& out);
+  join joined = join::only;
+  shard_function in_shard = nullptr;            ///< unless its place is the connection
+  connection_function in_connection = nullptr;  ///< when its place is the connection
 };
 
 /// All commands, by name.
-std::span<const command_spec> command_table();
+std::span<const command> command_table();
 
 /// The command of a name in any case, or nullptr. O(1).
-const command_spec* find_command(std::string_view name);
+const command* find_command(std::string_view name);
 
-/// Checks what can be checked before a command runs: that it exists and has its number of arguments. Returns
-/// it, or appends the error that Redis would answer and returns nullptr. `args` is not empty.
-const command_spec* check_command(arguments args, std::string& out);
-
-/// Runs one command that check_command passed and that is not for the connection. Appends exactly one reply.
-inline void execute(const command_spec& spec, shard_context& shard, arguments args, std::string& out) {
-  spec.run(shard, args, out);
-}
+/// Checks that a command exists and has the right number of arguments. Returns it, or appends the error that
+/// Redis would answer and returns nullptr. `args` is not empty.
+const command* check_command(arguments args, std::string& out);
 
 /// Appends "ERR wrong number of arguments for '...' command".
-void append_arity_error(std::string& out, std::string_view command);
+void append_arity_error(std::string& out, std::string_view name);
 
-/// True when two texts are equal but for the case of ASCII letters.
-bool same_word(std::string_view a, std::string_view b);
-
-/// The shard index in a SCAN cursor, for routing; a cursor that is no number gets shard 0, which answers the
-/// error.
-std::size_t shard_of_cursor(std::string_view cursor, std::size_t shard_count);
-
-/// What a write command is answered while a shard cannot write its journal.
+/// The reply to a write command while a shard cannot write its journal.
 inline constexpr std::string_view journal_failing_error =
     "MISCONF Errors writing to the AOF file: the journal of this shard cannot be written, see the log";
 

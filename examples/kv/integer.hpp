@@ -1,5 +1,5 @@
 // Integers as Redis reads and writes them: strict decimal, no sign but a leading '-', no leading zeros. Pure
-// functions; anybody may call them.
+// functions; any thread may call them.
 #pragma once
 
 #include <charconv>
@@ -9,9 +9,8 @@
 
 namespace kv {
 
-/// The integer that `text` spells, or nothing. Accepts exactly what Redis accepts as an integer: "0", or an
-/// optional
-/// '-' and digits of which the first is not '0'; anything outside of 64 bits is refused.
+/// Parses an integer; nullopt when `text` is not one. Accepts exactly the integers that Redis accepts: "0",
+/// or an optional '-' and digits of which the first is not '0', within 64 bits.
 inline std::optional<std::int64_t> parse_integer(std::string_view text) {
   if (text.empty() || text.size() > 20) return std::nullopt;
   if (text == "0") return 0;
@@ -23,7 +22,7 @@ inline std::optional<std::int64_t> parse_integer(std::string_view text) {
   return value;
 }
 
-/// An integer as decimal text, held in place.
+/// An integer as decimal text, without a heap allocation.
 class integer_text {
  public:
   explicit integer_text(std::int64_t value)

@@ -1,3 +1,4 @@
+// Collects the facts for INFO and the settings for CONFIG GET.
 #include "kv/server_state.hpp"
 
 #include <cstdio>
@@ -17,8 +18,8 @@ std::int64_t resident_bytes() {
 }
 
 template <class T>
-std::int64_t now(const std::atomic<T>& figure) {
-  return static_cast<std::int64_t>(figure.load(std::memory_order_relaxed));
+std::int64_t now(const std::atomic<T>& value) {
+  return static_cast<std::int64_t>(value.load(std::memory_order_relaxed));
 }
 
 }  // namespace
@@ -40,7 +41,7 @@ server_info server_state::facts() const {
       .handshakes_failed = count(connections.closed.handshake),
       .shards = static_cast<std::int64_t>(options.shards.count),
   };
-  for (const shard_stats& f : figures) {
+  for (const shard_stats& f : stats) {
     info.keys += now(f.keys);
     info.journal_bytes += now(f.journal_bytes);
     info.restarts += now(f.restarts);

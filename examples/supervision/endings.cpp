@@ -1,5 +1,4 @@
-// Things that do not end by themselves: a handler that hangs, a tree that is told to stop, two that wait for
-// each other.
+// Endings: a handler that hangs, a tree that is stopped, two actors that wait for each other.
 #include "supervision/scenario.hpp"
 
 #include <algorithm>
@@ -18,7 +17,7 @@ std::uint64_t milliseconds_since(std::chrono::steady_clock::time_point t) {
 
 struct hang {};
 
-/// Its handler of `hang` returns only when the scenario is over and judged.
+/// Its handler of `hang` returns only after the scenario is over.
 struct hanging {
   using accepts = troupe::protocol<hang, which>;
   hanging(troupe::context& ctx, std::atomic<bool>* o) : over(o), epoch(ctx.epoch()) {}
@@ -28,7 +27,7 @@ struct hanging {
   std::uint32_t epoch;
 };
 
-/// Ends what hangs, however the scenario ends.
+/// Releases the hanging handlers at the end of the scenario, however it ends.
 struct release {
   explicit release(std::atomic<bool>& o) : over(o) {}
   ~release() {
@@ -46,7 +45,7 @@ findings wedged(view& v) {
   constexpr auto deadline = 3s;
   findings found;
   std::atomic<bool> over = false;
-  // Two workers: one of them is lost to the handler, for a thread cannot be taken back.
+  // Two workers, because the hanging handler keeps one of them.
   troupe::system sys(
       {.workers = 2, .name = "supervision", .shutdown = deadline, .long_handler = 500ms, .log = &v});
   const auto guard = v.show(sys);
@@ -60,12 +59,14 @@ findings wedged(view& v) {
   }
   const auto stuck = sys.at<hang, which>("/app/stuck").value();
   found.expect(stuck.tell(hang{}) == troupe::send_result::ok, "stuck can be told to hang");
-  v.say("stuck is in a handler that never returns. The watchdog says so; fine works on another thread.");
+  v.say("stuck is in a handler that never returns. The watchdog reports it; fine works on another thread.");
   v.hold(2s);
   const auto fine = sys.at<crash, which>("/app/fine").value();
   found.expect(sys.block_on(fine.ask(which{})).value_or(99) == 0, "fine answers meanwhile");
 
-  v.say("Killed, it does not react. After its 500 ms it is cut off, its memory left alone, and replaced.");
+  v.say(
+      "stuck is killed and does not react. After 500 ms it is quarantined, its memory is kept, and it is "
+      "replaced.");
   sys.kill(stuck);
   const bool replaced = v.until(
       [&](const troupe::actor_info&) {
@@ -77,18 +78,18 @@ findings wedged(view& v) {
   const auto fresh = sys.at<hang, which>("/app/stuck");
   found.expect(fresh && sys.block_on(fresh->ask(which{})).has_value(), "its successor answers");
   found.expect(sys.counters().wedged == 1, "one actor is counted as wedged");
-  v.say("Another stuck runs in its place, under the same path and a new address.");
+  v.say("A new stuck runs under the same path, with a new address.");
   v.hold(1500ms);
 
-  v.say("Now all is told to stop. The deadline holds, and the report names the handler that is still out.");
+  v.say("Now the system stops. It meets its deadline, and the report names the handler that never returned.");
   const auto start = std::chrono::steady_clock::now();
   const bool clean = v.during([&] { return sys.shutdown().has_value(); });
   const std::uint64_t took = milliseconds_since(start);
   v.hold(1s);
   found.fact("wedged", sys.counters().wedged);
   found.fact("shutdown_ms", took);
-  found.expect(!clean, "shutdown says that something never came back");
-  found.expect(took < 3500, "and says so by its deadline");
+  found.expect(!clean, "shutdown reports that a handler never returned");
+  found.expect(took < 3500, "shutdown meets its deadline");
   const std::vector<std::string> notes = v.notes();
   const auto named = std::ranges::find_if(
       notes, [](const std::string& n) { return n.contains("never returned") && n.contains("/app/stuck"); });
@@ -101,7 +102,7 @@ namespace {
 
 struct job {};
 
-/// Takes its time for a job, and finishes what is queued before it stops.
+/// Takes 60 ms for a job, and finishes its queued jobs before it stops.
 struct clerk {
   using accepts = troupe::protocol<job>;
   clerk(troupe::context& ctx, view* v, std::atomic<unsigned>* n) : shown(v), path(ctx.path()), done(n) {
@@ -142,7 +143,7 @@ findings shutdown(view& v) {
   }
   const std::vector<std::string> started{"/app/store", "/app/back/1", "/app/back/2", "/app/front/listener",
                                          "/app/front/session"};
-  v.say("Started from the top down. Nobody has anything to do yet.");
+  v.say("Started from the top down. All actors are idle.");
   v.hold(1s);
   unsigned told = 0;
   for (const std::string& path : started) {
@@ -151,7 +152,7 @@ findings shutdown(view& v) {
       if (clerk.tell(job{}) == troupe::send_result::ok) ++told;
   }
   v.say(
-      "Each has 8 jobs of 60 ms, and all is told to stop: from the bottom up, and each empties its queue "
+      "Each has 8 jobs of 60 ms, and the system stops: from the bottom up, each actor emptying its queue "
       "first.");
   const auto start = std::chrono::steady_clock::now();
   const bool in_time = v.during([&] { return sys.shutdown().has_value(); });
@@ -185,7 +186,7 @@ struct meet {
   troupe::ref<advise> other;
 };
 
-/// Has no opinion of its own: asks the other, who does the same.
+/// Answers by asking the other adviser, which does the same.
 struct adviser {
   using accepts = troupe::protocol<advise, meet, which>;
   void handle(meet m) { other = std::move(m.other); }
@@ -215,14 +216,14 @@ findings deadlock(view& v) {
   found.expect(right.tell(meet{left}) == troupe::send_result::ok, "right is told of left");
   v.say("left and right know each other.");
   v.hold(1s);
-  v.say("left is asked for advice. It asks right, who asks left, who waits for right.");
+  v.say("left is asked for advice. It asks right, which asks left, which waits for right.");
   const auto start = std::chrono::steady_clock::now();
   const auto advice =
       v.during([&]() -> troupe::result<std::string> { return sys.block_on(left.ask(advise{}, 5s)); });
   const std::uint64_t took = milliseconds_since(start);
   const std::string text = advice ? "advice: " + *advice : advice.error().to_string();
   v.note("left was answered after " + std::to_string(took) + " ms: " + text);
-  v.say("The circle was refused where it would have closed; both are free again.");
+  v.say("The ask that would have closed the cycle failed; both actors are free again.");
   v.hold(2s);
   found.expect(!advice && advice.error() == troupe::errc::would_deadlock,
                "the error is would_deadlock (it was: " + text + ")");

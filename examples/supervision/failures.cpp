@@ -1,4 +1,4 @@
-// Failures that go on: a supervisor that gives up, and a child that waits longer each time.
+// Repeated failures: a supervisor that gives up, and a child whose restarts are delayed longer each time.
 #include "supervision/scenario.hpp"
 
 #include <algorithm>
@@ -34,7 +34,9 @@ findings escalation(view& v) {
     v.hold(1s);
   }
   found.expect(fragile.tell(crash{}) == troupe::send_result::ok, "fragile can be told to crash");
-  v.say("Once too often: team stops what it has, and fails itself. app restarts team, after a second.");
+  v.say(
+      "The third crash exceeds the budget: team stops its children and fails. app restarts team after a "
+      "second.");
   const bool restarting = v.until(
       [](const troupe::actor_info& t) {
         const auto* const team = find(t, "/app/team");
@@ -58,9 +60,9 @@ findings escalation(view& v) {
       std::ranges::find_if(notes, [](const std::string& n) { return n.contains("/app/team: restarted"); });
   std::string causes = why == notes.end() ? "" : *why;
   found.expect(causes.contains("restart_limit") || causes.contains("more than 2 restarts"),
-               "the restart of team says that it gave up");
-  found.expect(causes.contains("crashed on purpose"), "and the crash that made it");
-  v.say("team runs again, with fresh children. Why, with the cause of the cause: " +
+               "the restart of team names the restart limit");
+  found.expect(causes.contains("crashed on purpose"), "it names the crash that caused it");
+  v.say("team runs again, with new children. The chain of causes: " +
         causes.substr(std::min(causes.size(), causes.find("after") + 6)));
   v.hold(2s);
   found.fact("team.epoch", look(sys, "/app/team").epoch);
@@ -73,10 +75,10 @@ findings escalation(view& v) {
 
 namespace {
 
-/// When each incarnation began and crashed; outlives the actors.
+/// The times at which incarnations started and crashed; outlives the actors.
 struct diary {
   using clock = std::chrono::steady_clock;
-  std::mutex lock;
+  std::mutex lock;  // guards the members below
   std::vector<clock::time_point> begun;
   std::vector<clock::time_point> crashed;
 
@@ -111,7 +113,8 @@ findings backoff(view& v) {
     found.expect(false, "the tree starts: " + top.error().to_string());
     return found;
   }
-  v.say("hasty crashes whenever it is back. It waits 150 ms, and twice as long each time, up to 1200 ms.");
+  v.say(
+      "hasty crashes after every restart. The delay starts at 150 ms and doubles each time, up to 1200 ms.");
   v.hold(1s);
   const auto hasty = sys.at<crash>("/app/hasty").value();
   unsigned seen_restarting = 0;
@@ -130,9 +133,9 @@ findings backoff(view& v) {
     if (!back) break;
     const std::scoped_lock lock(book.lock);
     const auto pause = std::chrono::round<std::chrono::milliseconds>(book.begun.back() - book.crashed.back());
-    v.note("hasty was away for " + std::to_string(pause.count()) + " ms");
+    v.note("hasty was down for " + std::to_string(pause.count()) + " ms");
   }
-  v.say("The pauses grew, and stopped growing at 1200 ms; other was served all the while.");
+  v.say("The delays grew up to 1200 ms; other kept running.");
   v.hold(1s);
   {
     const std::scoped_lock lock(book.lock);
@@ -144,7 +147,7 @@ findings backoff(view& v) {
       const auto pause = std::chrono::round<std::chrono::milliseconds>(book.begun[i + 1] - book.crashed[i]);
       pauses += (i == 0 ? "" : ",") + std::to_string(pause.count());
       found.expect(pause >= planned, "pause " + std::to_string(i + 1) + " is long enough");
-      found.expect(pause < planned + 500ms, "pause " + std::to_string(i + 1) + " is no longer than planned");
+      found.expect(pause < planned + 500ms, "pause " + std::to_string(i + 1) + " is not longer than planned");
       planned = std::min(2 * planned, 1200ms);
     }
     found.fact("pauses_ms", pauses);

@@ -1,4 +1,4 @@
-// One child of three crashes, under each of the strategies that restart children.
+// One of three children crashes, under each strategy.
 #include "supervision/scenario.hpp"
 
 using namespace std::chrono_literals;
@@ -9,12 +9,12 @@ namespace {
 
 struct expected {
   troupe::strategy strategy;
-  const char* after;                 // what one sees after the crash
-  std::uint32_t a, b, c;             // the incarnations then
+  const char* after;                 // the sentence after the crash
+  std::uint32_t a, b, c;             // the incarnations after it
   std::vector<std::string> history;  // from the crash on
 };
 
-/// b crashes. Each child waits half a second before it starts anew, so that one can watch.
+/// b crashes. Each child waits half a second before it is restarted, so that the states are visible.
 findings crash_b(view& v, const expected& e) {
   constexpr auto limit = 10s;
   findings found;
@@ -40,7 +40,7 @@ findings crash_b(view& v, const expected& e) {
       },
       limit);
   found.expect(settled, "the expected incarnations run");
-  v.say("All run again. The address of b is the one it had: asked there, the new incarnation answers.");
+  v.say("All run again. b has kept its address: the new incarnation answers there.");
   const auto answer = sys.block_on(b.ask(which{}));
   found.expect(answer && *answer == e.b, "b answers at its old address");
   v.hold(1s);

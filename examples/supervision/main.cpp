@@ -1,6 +1,7 @@
-// troupe-supervision: supervision trees to watch. Each scenario ends by itself and judges its outcome.
+// troupe-supervision: shows supervision trees while their actors fail. Each scenario ends by itself and
+// checks its outcome.
 //
-// Exit status: 0 as it should be; 1 not so, and the last line says what; 2 the options are wrong.
+// Exit status: 0 OK; 1 FAILED, and the last line gives the cause; 2 the options are wrong.
 #include "supervision/scenario.hpp"
 #include "supervision/view.hpp"
 
@@ -26,30 +27,30 @@ constexpr std::array<entry, 8> scenarios{{
      demo::one_for_all},
     {"rest_for_one", "The second of three crashes; it and the one after it are restarted.",
      demo::rest_for_one},
-    {"escalation", "A child crashes too often: its supervisor gives up, and is restarted by its own.",
+    {"escalation", "A child crashes too often: its supervisor gives up, and is restarted by its parent.",
      demo::escalation},
-    {"backoff", "A child that crashes again and again waits longer each time.", demo::backoff},
-    {"wedged", "A handler never returns: its actor is quarantined and replaced, and named in the end.",
+    {"backoff", "A child that crashes repeatedly waits longer before each restart.", demo::backoff},
+    {"wedged", "A handler never returns: its actor is quarantined, replaced, and named at shutdown.",
      demo::wedged},
     {"shutdown", "A tree of three levels stops in reverse, within its deadline, and drains its queues.",
      demo::shutdown},
-    {"deadlock", "Two actors ask each other: the one that would close the circle is told so at once.",
+    {"deadlock", "Two actors ask each other: the ask that would close the cycle fails at once.",
      demo::deadlock},
 }};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("troupe-supervision: supervision trees to watch", "troupe-supervision");
+  CLI::App app("troupe-supervision: shows supervision trees while their actors fail", "troupe-supervision");
   std::string wanted;
   bool plain = false;
-  app.add_option("--scenario", wanted, "Which one; without it they are listed")
+  app.add_option("--scenario", wanted, "The scenario to run; without it they are listed")
       ->check([](const std::string& name) {
         return std::ranges::any_of(scenarios, [&](const entry& e) { return name == e.name; })
                    ? std::string()
-                   : "no scenario is called '" + name + "'; run without options for a list";
+                   : "there is no scenario '" + name + "'; run without options for a list";
       });
-  app.add_flag("--plain", plain, "Lines instead of a picture, on a terminal too");
+  app.add_flag("--plain", plain, "Print lines instead of a picture, on a terminal too");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -1,4 +1,5 @@
-// A scenario: it builds a tree, makes something go wrong in it, and judges what it has observed.
+// The scenarios: each builds a tree, makes an actor in it fail, and checks the outcome. Called by main, one
+// per run.
 #pragma once
 
 #include "supervision/view.hpp"
@@ -9,10 +10,10 @@
 
 namespace demo {
 
-/// What a scenario found out.
+/// The observations of a scenario, and its unmet expectations.
 class findings {
  public:
-  /// Something that must hold; `what` says so in words when it does not.
+  /// Records an expectation; `what` describes it when it does not hold.
   void expect(bool holds, const std::string& what) {
     if (!holds) wrong_ += (wrong_.empty() ? "" : "; ") + what;
   }
@@ -37,12 +38,12 @@ findings shutdown(view& v);
 findings deadlock(view& v);
 
 struct crash {};
-/// Answered with the number of the incarnation.
+/// Asks for the number of the incarnation.
 struct which {
   using reply = std::uint32_t;
 };
 
-/// Crashes when told to; notes when an incarnation begins and ends.
+/// Crashes on request; notes the start and the end of each incarnation.
 class worker {
  public:
   using accepts = troupe::protocol<crash, which>;
@@ -62,17 +63,17 @@ class worker {
   std::uint32_t epoch_;
 };
 
-/// What is seen of the actor at `path` now; an actor that is not there has epoch UINT32_MAX.
+/// The current state of the actor at `path`; an absent actor has epoch UINT32_MAX.
 inline troupe::actor_info look(const troupe::system& sys, std::string_view path) {
   const troupe::actor_info tree = sys.inspect();
   if (const auto* const found = find(tree, path)) return *found;
-  troupe::actor_info nobody;
-  nobody.state = troupe::actor_state::ended;
-  nobody.epoch = UINT32_MAX;
-  return nobody;
+  troupe::actor_info absent;
+  absent.state = troupe::actor_state::ended;
+  absent.epoch = UINT32_MAX;
+  return absent;
 }
 
-/// Whether an actor of the tree runs, in this incarnation.
+/// True when the actor at `path` runs in this incarnation.
 inline bool runs(const troupe::actor_info& tree, std::string_view path, std::uint32_t epoch) {
   const auto* const a = find(tree, path);
   return a != nullptr && a->state == troupe::actor_state::running && a->epoch == epoch;

@@ -1,3 +1,4 @@
+// Drawing of the tree on a terminal, and printing of its changes elsewhere.
 #include "supervision/view.hpp"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace demo {
 
 namespace {
 
-constexpr auto look_every = 50ms;
+constexpr auto refresh_period = 50ms;
 constexpr std::size_t events_shown = 9;
 
 /// The first `width` characters of a line of UTF-8.
@@ -105,7 +106,7 @@ std::vector<std::string> view::notes() const {
 bool view::until(const std::function<bool(const troupe::actor_info&)>& as_wanted, troupe::duration limit) {
   const auto end = std::chrono::steady_clock::now() + limit;
   for (;;) {
-    look_and_wait();
+    refresh_and_wait();
     if (as_wanted(system_->inspect())) break;
     if (std::chrono::steady_clock::now() >= end) return false;
   }
@@ -115,12 +116,12 @@ bool view::until(const std::function<bool(const troupe::actor_info&)>& as_wanted
 
 void view::hold(troupe::duration d) {
   const auto end = std::chrono::steady_clock::now() + d;
-  while (std::chrono::steady_clock::now() < end) look_and_wait();
+  while (std::chrono::steady_clock::now() < end) refresh_and_wait();
 }
 
-void view::look_and_wait() {
+void view::refresh_and_wait() {
   refresh();
-  std::this_thread::sleep_for(look_every);
+  std::this_thread::sleep_for(refresh_period);
 }
 
 void view::collect(const troupe::actor_info& a, const std::string& indent, bool last,
@@ -155,7 +156,7 @@ void view::draw(const std::vector<row>& rows) {
     text += cut(line, columns - 1) + "\n";
     ++lines;
   };
-  // A long line goes on below its own beginning.
+  // The continuation of a long line is indented like its start.
   const auto add_wrapped = [&](const std::string& before, std::string rest) {
     const std::size_t room = columns > before.size() + 20 ? columns - before.size() - 1 : 20;
     std::string start = before;
@@ -172,7 +173,7 @@ void view::draw(const std::vector<row>& rows) {
   add("");
   if (rows.empty()) add("  (nothing runs)");
   for (const row& r : rows) {
-    // Coloured by hand, for escape sequences have no width.
+    // Colours are added after the text is cut, because escape sequences have no width.
     const std::string name = cut(pad(r.indent + r.name, 28), columns - 1);
     const std::string state = pad(r.state, 12);
     if (columns < 80) {

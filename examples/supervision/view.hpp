@@ -1,6 +1,6 @@
-// What one sees: the tree, drawn anew whenever it changes, a sentence that says what happens, and the
-// latest events. On a terminal it stays in place; elsewhere every change is a line of its own.
-// Used on the main thread; note() and write() come from any.
+// The picture of a scenario: the tree, a sentence about the current step, and the latest events. On a
+// terminal it is redrawn in place; elsewhere every change is a line. Used on the main thread; any thread may
+// call note() and write().
 #pragma once
 
 #include <troupe/actors.hpp>
@@ -22,14 +22,14 @@ namespace demo {
 /// The actor at a path within a snapshot of the tree, or null.
 const troupe::actor_info* find(const troupe::actor_info& tree, std::string_view path);
 
-/// Whether there are notes that contain `wanted`, each later than the one before it.
+/// True when there are notes that contain the texts of `wanted`, in this order.
 bool in_order(const std::vector<std::string>& notes, const std::vector<std::string>& wanted);
 
 class view final : public troupe::log_sink {
  public:
   view(std::string title, bool terminal);
 
-  /// From now on this is the tree that is shown; until the guard ends.
+  /// Shows the tree of `s` until the guard ends.
   class [[nodiscard]] guard {
    public:
     explicit guard(view& v) : view_(v) {}
@@ -42,19 +42,19 @@ class view final : public troupe::log_sink {
   };
   guard show(const troupe::system& s);
 
-  /// What the spectator is to know now.
+  /// Shows a sentence about the current step.
   void say(std::string sentence);
-  /// Something happened. Any thread.
+  /// Adds an event. Any thread.
   void note(std::string text);
-  /// A line of the system's log is an event, too.
+  /// Adds a line of the system's log as an event. Any thread.
   void write(troupe::log_level level, std::string_view line) noexcept override;
   [[nodiscard]] std::vector<std::string> notes() const;
 
-  /// Looks at the tree until it is as wanted; false when the time is up first.
+  /// Shows the tree until `as_wanted` holds for it; false after `limit`.
   bool until(const std::function<bool(const troupe::actor_info&)>& as_wanted, troupe::duration limit);
-  /// Lets the spectator look.
+  /// Shows the tree for this time.
   void hold(troupe::duration d);
-  /// Shows the tree while `f`, which blocks, runs on a thread of its own. Its result.
+  /// Shows the tree while `f`, which may block, runs on another thread. Returns its result.
   template <class F>
   auto during(F f) {
     decltype(f()) value{};
@@ -64,7 +64,7 @@ class view final : public troupe::log_sink {
         value = f();
         done = true;
       });
-      while (!done) look_and_wait();
+      while (!done) refresh_and_wait();
     }
     refresh();
     return value;
@@ -86,7 +86,7 @@ class view final : public troupe::log_sink {
 
   static void collect(const troupe::actor_info& a, const std::string& indent, bool last,
                       std::vector<row>& rows);
-  void look_and_wait();
+  void refresh_and_wait();
   void refresh();
   void draw(const std::vector<row>& rows);
   void print_changes(const std::vector<row>& rows);
@@ -98,11 +98,11 @@ class view final : public troupe::log_sink {
   const troupe::system* system_ = nullptr;
   std::string sentence_;
   std::string drawn_;
-  std::size_t lines_ = 0;    // of the last drawing
-  std::size_t printed_ = 0;  // events, without a terminal
+  std::size_t lines_ = 0;    // of the last picture
+  std::size_t printed_ = 0;  // number of printed events, without a terminal
   seen shown_;
-  mutable std::mutex lock_;  // for events_
-  std::vector<event> events_;
+  mutable std::mutex lock_;
+  std::vector<event> events_;  // guarded by lock_
 };
 
 }  // namespace demo

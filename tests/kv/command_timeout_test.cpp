@@ -1,5 +1,5 @@
-// How long a client may take over one command, on a simulated machine, over TCP and TLS: who dribbles is cut,
-// who is slow, silent, or busy with many commands is not.
+// The time limit for one command, on a simulated host, over TCP and TLS: a client that trickles a command is
+// disconnected; a slow one, an idle one and one with many commands are not.
 #include "kv/memory_files.hpp"
 #include "kv/net/reply.hpp"
 #include "kv/server.hpp"
@@ -34,7 +34,7 @@ T must(troupe::result<T> r) {
   return std::move(*r);
 }
 
-// The contexts are made once, for they are costly.
+// The contexts are created once, because that is costly.
 const troupe::tls_context& server_side() {
   static const troupe::tls_context context =
       must(troupe::tls_context::server({.identity = troupe_test::certificates().identity("server")}));
@@ -53,14 +53,14 @@ std::string request(const std::vector<std::string>& words) {
   return text;
 }
 
-/// What a client sends, piece by piece, and how long it hears on behind the last one.
+/// The pieces that a client sends, and how long it still reads after the last one.
 struct script {
   std::vector<std::string> pieces;
   duration pause;
   duration hears_on = 1s;
 };
 
-/// So many bytes of a command that does not end.
+/// This many bytes of a command that does not end.
 script dribble(std::size_t bytes, duration pause) {
   script s{.pieces = {"*2\r\n$4\r\nECHO\r\n$1000000\r\n"}, .pause = pause};
   s.pieces.resize(1 + bytes, "x");
@@ -69,17 +69,17 @@ script dribble(std::size_t bytes, duration pause) {
 
 struct outcome {
   std::string heard;
-  bool cut = false;  // the server has ended the connection
+  bool cut = false;  // the server has closed the connection
   duration lasted{};
 };
 
-/// Adds what comes to `into` until the connection ends.
+/// Appends received bytes to `into` until the connection ends.
 template <class Stream>
 task<void> hear(Stream& s, std::string& into) {
   for (;;) {
     std::byte room[512];
     const auto n = co_await s.read_some(room);
-    // Not the end: with_timeout stops the whole of us, here.
+    // A timeout ends this coroutine in the line above.
     if (!n && n.error() == troupe::errc::cancelled) co_await troupe::sleep_for(0s);
     if (!n || *n == 0) co_return;
     into.append(reinterpret_cast<const char*>(room), *n);
@@ -126,7 +126,7 @@ class world {
   world(const world&) = delete;
   world& operator=(const world&) = delete;
 
-  /// A client that plays its script meanwhile; its outcome is there once it is through.
+  /// Starts a client that plays its script; its outcome is complete when the script has ended.
   std::shared_ptr<std::optional<outcome>> start(over how, script what) {
     auto into = std::make_shared<std::optional<outcome>>();
     client_.spawn(run(how, std::move(what), into));
@@ -140,7 +140,7 @@ class world {
   }
 
   std::uint64_t clients() const { return server_->clients.read().active; }
-  /// Whether it all ended in order, in time.
+  /// True when all of it ended in order and in time.
   bool stop() { return system_->shutdown().has_value(); }
 
   troupe::sim::runtime rt;
@@ -169,7 +169,8 @@ class world {
 
 }  // namespace
 
-TEST_CASE("command timeout: a client that dribbles a command is told and cut, and its place is free again") {
+TEST_CASE(
+    "command timeout: a client that trickles a command is told and disconnected, which frees its slot") {
   const over how = GENERATE(over::tcp, over::tls);
   kv::server_options options;
   options.max_clients = 1;
@@ -188,7 +189,7 @@ TEST_CASE("command timeout: a client that dribbles a command is told and cut, an
   CHECK(w.play(how, {.pieces = {request({"PING"})}, .pause = 1s}).heard == "+PONG\r\n");
 }
 
-TEST_CASE("command timeout: an inline command without an end, and a header, are commands too") {
+TEST_CASE("command timeout: it holds for an unfinished inline command and an unfinished header, too") {
   world w;
   for (const std::string begin : {"P", "*", "*2\r\n$4\r\nECHO\r\n$"}) {
     CAPTURE(begin);
@@ -198,7 +199,7 @@ TEST_CASE("command timeout: an inline command without an end, and a header, are 
   }
 }
 
-TEST_CASE("command timeout: a command that is slow, but whole in time, is served") {
+TEST_CASE("command timeout: a command that is slow but complete in time is served") {
   const over how = GENERATE(over::tcp, over::tls);
   world w;
   script slow{.pieces = {}, .pause = 1s};
@@ -209,11 +210,11 @@ TEST_CASE("command timeout: a command that is slow, but whole in time, is served
   CHECK_FALSE(o.cut);
 }
 
-TEST_CASE("command timeout: each command of a pipeline has the whole time") {
+TEST_CASE("command timeout: each command of a pipeline has the full time") {
   const over how = GENERATE(over::tcp, over::tls);
   world w;
   const std::string ping = request({"PING"});
-  // The end of one command and the beginning of the next come together, 20 s apart from the others.
+  // The end of one command and the start of the next arrive together, 20 s after the previous piece.
   script s{.pieces = {ping.substr(0, 5)}, .pause = 20s, .hears_on = 1min};
   for (int i = 0; i < 9; ++i) s.pieces.push_back(ping.substr(5) + ping + ping.substr(0, 5));
   const outcome o = w.play(how, s);
@@ -225,7 +226,7 @@ TEST_CASE("command timeout: each command of a pipeline has the whole time") {
   CHECK(o.lasted < 9 * 20s + 33s);
 }
 
-TEST_CASE("command timeout: a client without a command under way is not touched") {
+TEST_CASE("command timeout: a client between two commands is not disconnected") {
   const over how = GENERATE(over::tcp, over::tls);
   world w;
   const outcome o = w.play(how, {.pieces = {"", request({"PING"}), "\r\n", request({"PING"})}, .pause = 1h});
@@ -233,7 +234,7 @@ TEST_CASE("command timeout: a client without a command under way is not touched"
   CHECK_FALSE(o.cut);
 }
 
-TEST_CASE("command timeout: 0 sets none") {
+TEST_CASE("command timeout: 0 means no limit") {
   kv::server_options options;
   options.command_timeout = 0s;
   world w(options);

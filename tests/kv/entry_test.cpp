@@ -1,4 +1,4 @@
-// The compact entry against two strings, through every change of size and place.
+// The compact entry compared with two strings, through every change of size and every move.
 #include "kv/shard/entry.hpp"
 
 #include "support/catch.hpp"

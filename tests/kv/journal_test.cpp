@@ -1,5 +1,4 @@
-// The journal under everything that can happen to a file: crashes at any byte, full disks, failed syncs, bit
-// rot.
+// The journal under file faults: crashes at any byte, full disks, failed syncs, flipped bits.
 #include "kv/journal/journal.hpp"
 
 #include "kv/journal/crc32c.hpp"
@@ -58,7 +57,7 @@ void apply_any(shard& s) {
            kind == 1 || kind == 3 ? *rc::gen::inRange<kv::unix_ms>(1, 100) : kv::never});
 }
 
-/// Three records of which the second one starts at the returned offset.
+/// Writes three records; returns the offset of the second one.
 std::size_t write_three(memory_files& files) {
   shard s(files);
   s.set("a", "1");
@@ -76,7 +75,7 @@ bool mentions(const std::string& text, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("crc32c: is the Castagnoli checksum, by tables as by instruction, in one piece or in several") {
+TEST_CASE("crc32c: the Castagnoli checksum, by tables and by instruction, in one piece or in several") {
   CHECK(kv::crc32c(0, "123456789") == 0xe3069283);
   CHECK(rc::check("tables and instruction agree",
                   [](const std::string& a, const std::string& b, std::uint32_t seed) {
@@ -85,7 +84,7 @@ TEST_CASE("crc32c: is the Castagnoli checksum, by tables as by instruction, in o
                   }));
 }
 
-TEST_CASE("journal: what was recorded comes back in order") {
+TEST_CASE("journal: recorded effects are replayed in order") {
   CHECK(rc::check("replay rebuilds the store", [] {
     memory_files files;
     values expected;
@@ -105,11 +104,11 @@ TEST_CASE("journal: what was recorded comes back in order") {
   }));
 }
 
-TEST_CASE("journal: a crash at any byte leaves what was acknowledged, and a prefix of what was not") {
+TEST_CASE("journal: a crash at any byte keeps all acknowledged effects, and a prefix of the others") {
   CHECK(rc::check("every crash point, compactions and short writes included", [] {
     memory_files files;
     std::vector<values> states{{}};           // after every effect
-    std::vector<std::size_t> acknowledged{};  // per crash point: states that must have survived
+    std::vector<std::size_t> acknowledged{};  // for each crash point: states that must have survived
     const auto mark = [&](std::size_t safe) { acknowledged.resize(files.crash_points() + 1, safe); };
     std::size_t safe = 0;
     {
@@ -140,8 +139,7 @@ TEST_CASE("journal: a crash at any byte leaves what was acknowledged, and a pref
         acknowledged.back() = safe;
       }
     }
-    // The large header is written at few places: look at all points near changes of state, and at a sample of
-    // the others.
+    // Checks all crash points near changes of state, and a sample of the many inside the header.
     const std::size_t step = 1 + files.crash_points() / 400;
     for (std::size_t point = 0; point <= files.crash_points(); ++point) {
       const bool edge = point > 0 && acknowledged[point] != acknowledged[point - 1];
@@ -180,7 +178,7 @@ TEST_CASE("journal: a prefix of the file at any byte gives a prefix of the recor
                                            [&](const auto& st) { return st.first <= size; });
     CHECK(dump(s.data) == last->second);
     CHECK(s.log->warning().empty() == (last->first == size));
-    // What is appended behind the cut is found again.
+    // Records appended after the cut are found again.
     s.set("more", "1");
     REQUIRE(s.log->write_out());
     CHECK(dump(shard(left).data) == dump(s.data));
@@ -191,7 +189,7 @@ TEST_CASE("journal: a torn tail is cut with a warning that names file and offset
   memory_files files;
   write_three(files);
   std::string& bytes = files.bytes(file_name);
-  bytes.back() ^= 1;  // the last record, whole but wrong
+  bytes.back() ^= 1;  // the last record: complete, with a wrong checksum
   const shard s(files);
   REQUIRE(s.error.text.empty());
   CHECK(mentions(s.log->warning(), file_name));
@@ -199,7 +197,7 @@ TEST_CASE("journal: a torn tail is cut with a warning that names file and offset
   CHECK(dump(s.data).size() == 2);
 }
 
-TEST_CASE("journal: damage in the middle refuses to open, repair keeps what is valid") {
+TEST_CASE("journal: with damage in the middle it refuses to open, and repair keeps the valid records") {
   CHECK(rc::check("any damaged byte of the middle record", [] {
     memory_files files;
     const std::size_t second = write_three(files);
@@ -227,7 +225,7 @@ TEST_CASE("journal: damage in the middle refuses to open, repair keeps what is v
   }));
 }
 
-TEST_CASE("journal: repair leaves a sound journal alone, and never overwrites an earlier damaged file") {
+TEST_CASE("journal: repair leaves an undamaged journal alone, and never overwrites an earlier damaged file") {
   memory_files files;
   const std::size_t second = write_three(files);
   const auto sound = kv::repair_journal(files, options());
@@ -240,7 +238,7 @@ TEST_CASE("journal: repair leaves a sound journal alone, and never overwrites an
   CHECK(kv::repair_journal(files, options())->original == file_name + ".damaged.2");
 }
 
-TEST_CASE("journal: one damaged header copy does no harm, two are an error that says so") {
+TEST_CASE("journal: one damaged header copy is harmless, two are an error") {
   memory_files files;
   write_three(files);
   files.bytes(file_name)[3] ^= 1;
@@ -251,7 +249,7 @@ TEST_CASE("journal: one damaged header copy does no harm, two are an error that 
   CHECK_FALSE(kv::repair_journal(files, options()));
 }
 
-TEST_CASE("journal: another number of shards is refused with what to do") {
+TEST_CASE("journal: another number of shards is refused with advice") {
   memory_files files;
   {
     shard s(files, options(0, 4));
@@ -261,7 +259,7 @@ TEST_CASE("journal: another number of shards is refused with what to do") {
   CHECK_FALSE(s.error.damaged);
 }
 
-TEST_CASE("journal: a value that looks like a record is never taken for one") {
+TEST_CASE("journal: a value that looks like a record is not taken for one") {
   memory_files files;
   std::string forged;
   kv::encode_record(forged, 0, 3, {kv::effect_kind::set, "evil", "1"});
@@ -277,7 +275,7 @@ TEST_CASE("journal: a value that looks like a record is never taken for one") {
   CHECK(dump(s.data).size() == 1);
 }
 
-TEST_CASE("journal: a full disk is an error now and no loss later") {
+TEST_CASE("journal: on a full disk writing fails, and nothing is lost once there is room") {
   memory_files files;
   shard s(files);
   s.set("a", "1");
@@ -295,7 +293,7 @@ TEST_CASE("journal: a full disk is an error now and no loss later") {
   CHECK(s.log->written() == 1);
   REQUIRE_FALSE(s.log->write_out());
   {
-    memory_files left(files.files());  // a crash now: the torn record is cut
+    memory_files left(files.files());  // the files after a crash now: the torn record is cut
     CHECK(dump(shard(left).data).size() == 2);
   }
   s.set("late", "value");
@@ -305,7 +303,7 @@ TEST_CASE("journal: a full disk is an error now and no loss later") {
   CHECK(dump(shard(files).data) == dump(s.data));
 }
 
-TEST_CASE("journal: many records are one write, and a sync covers what was written before it") {
+TEST_CASE("journal: many records are one write, and a sync covers the records written before it") {
   memory_files files;
   shard s(files);
   for (int n = 0; n < 100; ++n) s.set("k" + std::to_string(n), "value");
@@ -322,7 +320,7 @@ TEST_CASE("journal: many records are one write, and a sync covers what was writt
   CHECK(s.log->durable() == 101);
 }
 
-TEST_CASE("journal: after a failed sync nothing is acknowledged until a compaction wrote it anew") {
+TEST_CASE("journal: after a failed sync nothing is acknowledged until a compaction has written it again") {
   memory_files files;
   shard s(files);
   s.set("a", "1");
@@ -344,7 +342,7 @@ TEST_CASE("journal: after a failed sync nothing is acknowledged until a compacti
   CHECK(dump(shard(files).data) == dump(s.data));
 }
 
-TEST_CASE("journal: compaction shrinks the file, and what happens meanwhile is in it") {
+TEST_CASE("journal: compaction shrinks the file, and effects during it are kept") {
   memory_files files;
   auto o = options();
   o.compact_from = 10000;
@@ -374,7 +372,7 @@ TEST_CASE("journal: compaction shrinks the file, and what happens meanwhile is i
   CHECK(dump(shard(files).data) == dump(s.data));
 }
 
-TEST_CASE("journal: a compaction that fails leaves the old file in use") {
+TEST_CASE("journal: after a failed compaction the old file stays in use") {
   const auto fails = [](auto&& arrange, auto&& run) {
     memory_files files;
     shard s(files);
@@ -404,7 +402,7 @@ TEST_CASE("journal: a compaction that fails leaves the old file in use") {
   fails([](memory_files& f) { f.fail_rename = true; }, compact);
 }
 
-TEST_CASE("journal: when the directory cannot be synced after a compaction, nothing is promised") {
+TEST_CASE("journal: when the directory cannot be synced after a compaction, nothing is durable") {
   memory_files files;
   shard s(files);
   s.set("a", "1");
@@ -416,7 +414,7 @@ TEST_CASE("journal: when the directory cannot be synced after a compaction, noth
   CHECK(s.log->durable() == 0);
 }
 
-TEST_CASE("journal: on the machine's files") {
+TEST_CASE("journal: it works on POSIX files") {
   const auto directory =
       std::filesystem::temp_directory_path() / ("kv_journal_test_" + std::to_string(::getpid()));
   {

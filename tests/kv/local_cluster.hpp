@@ -1,4 +1,4 @@
-// Shards behind a pipeline without actors: what a server does with a command, in one call. For tests.
+// Shards behind a pipeline without actors: executes a command like a server, in one call. For tests.
 #pragma once
 
 #include "kv/net/pipeline.hpp"
@@ -23,7 +23,7 @@ class local_cluster {
   void add(const command& c) {
     const auto args = views(c);
     std::string error;
-    const kv::command_spec* spec = kv::check_command(args, error);
+    const kv::command* spec = kv::check_command(args, error);
     if (spec == nullptr) return pipeline_.add_local(error);
     pipeline_.add(*spec, args);
   }

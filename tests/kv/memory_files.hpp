@@ -1,6 +1,6 @@
-// A file system in memory that keeps a log of every change, for tests of the journal: any write can be made
-// short or fail, and the state after a crash at any byte can be rebuilt. It does what a kernel does that dies
-// without its machine: changes happen in order, and a write may have happened in part.
+// A file system in memory that logs every change, for tests of the journal: any write can be made short or
+// fail, and the state after a crash at any byte can be rebuilt. Changes take effect in order, and the last
+// write may be partial.
 #pragma once
 
 #include "kv/journal/files.hpp"
@@ -17,7 +17,7 @@ using contents = std::map<std::string, std::shared_ptr<std::string>>;
 class memory_files final : public kv::file_system {
  public:
   memory_files() = default;
-  /// Begins with files that were there before: no crash takes anything from these.
+  /// Starts with existing files, which no crash changes.
   explicit memory_files(const contents& state) {
     for (const auto& [name, bytes] : state) {
       files_[name] = std::make_shared<std::string>(*bytes);
@@ -30,7 +30,7 @@ class memory_files final : public kv::file_system {
     }
   }
 
-  /// How many of `size` bytes the next write takes; 0 makes it fail with ENOSPC. Unset: all.
+  /// The number of bytes that the next write accepts; 0 makes it fail with ENOSPC. Unset: all.
   std::function<std::size_t(std::size_t size)> write_limit;
   bool fail_sync = false;
   bool fail_rename = false;
@@ -41,14 +41,13 @@ class memory_files final : public kv::file_system {
   contents& files() { return files_; }
   std::string& bytes(const std::filesystem::path& path) { return *files_.at(path.string()); }
 
-  /// The number of crash points so far: one behind every change, and one behind every byte of a write.
+  /// The number of crash points so far: one after every change, and one after every byte of a write.
   std::size_t crash_points() const { return points_; }
 
-  /// The crash point of the last sync: a machine that loses its power keeps all up to here, and
-  /// what more it likes.
+  /// The crash point of the last sync: a power loss keeps everything up to here, and any part of the rest.
   std::size_t synced_point() const { return synced_; }
 
-  /// The files as a crash at that point leaves them.
+  /// The files after a crash at that point.
   contents after_crash(std::size_t point) const {
     contents state;
     std::vector<std::shared_ptr<std::string>> copies;
@@ -176,7 +175,7 @@ class memory_files final : public kv::file_system {
   }
 
   contents files_;
-  std::map<const std::string*, std::size_t> ids_;  // which opened file, in order, a string is
+  std::map<const std::string*, std::size_t> ids_;  // the number of the opened file that a string belongs to
   std::size_t opened_ = 0;
   std::vector<change> log_;
   std::size_t points_ = 0;

@@ -1,4 +1,4 @@
-// The way through a pipeline to several shards and back gives what one store would have answered, in order.
+// A pipeline to several shards gives the same replies as a single store, in order.
 #include "kv/net/pipeline.hpp"
 
 #include "kv/local_cluster.hpp"
@@ -63,7 +63,7 @@ std::vector<std::string> bulks(std::string_view array) {
 
 }  // namespace
 
-TEST_CASE("pipeline: many shards answer as one would, in the order of the commands") {
+TEST_CASE("pipeline: many shards answer like one, in the order of the commands") {
   CHECK(rc::check("sharding is invisible", [] {
     cluster one(1);
     cluster many(static_cast<std::size_t>(*rc::gen::inRange(2, 9)));
@@ -108,7 +108,7 @@ TEST_CASE("pipeline: KEYS and SCAN find the keys of all shards once") {
   CHECK(shards.run({"SCAN", "x"}) == "-ERR invalid cursor\r\n");
 }
 
-TEST_CASE("pipeline: a shard that does not answer fails its commands and no others") {
+TEST_CASE("pipeline: a shard that does not answer fails its own commands only") {
   cluster shards(4);
   shards.failing = kv::shard_of("a", 4);
   std::string other = "b";
@@ -138,7 +138,7 @@ TEST_CASE("pipeline: a shard whose journal fails refuses writes and answers read
   CHECK(store.find("a", 1)->value() == "1");
 }
 
-TEST_CASE("pipeline: local replies keep their place and need no shard") {
+TEST_CASE("pipeline: local replies keep their position and need no shard") {
   kv::pipeline p(2);
   p.add_local("+A\r\n");
   CHECK(p.local_only());

@@ -1,4 +1,5 @@
-// The same commands to a real redis-server and to our shards: the bytes of the replies must be the same.
+// Sends the same commands to a redis-server and to our shards, and compares the bytes of the replies.
+#include "kv/ascii.hpp"
 #include "kv/local_cluster.hpp"
 #include "kv/net/resp.hpp"
 #include "kv/net/session.hpp"
@@ -15,7 +16,7 @@ namespace {
 using kv_test::command;
 using kv_test::redis_process;
 
-/// Shards and a session: all that answers a command, but for what a server must add.
+/// Shards and a session: they answer every command except those that need a server.
 class ours {
  public:
   std::string run(const command& c) {
@@ -24,7 +25,7 @@ class ours {
                       .count();
     const auto args = kv_test::views(c);
     std::string out;
-    const kv::command_spec* spec = kv::check_command(args, out);
+    const kv::command* spec = kv::check_command(args, out);
     if (spec == nullptr) return out;
     if (spec->where != kv::place::connection) return shards_.run(c);
     kv::execute(*spec, session_, args, 4, out);
@@ -48,13 +49,13 @@ std::vector<std::string> elements(std::string_view array) {
   return all;
 }
 
-/// Equal but for what may differ: the order of KEYS, cursors, and the milliseconds between the two calls in
-/// PTTL.
+/// True for equal replies, and for allowed differences: the order of KEYS, cursors, and the time between the
+/// two calls in PTTL.
 bool same_reply(const command& c, const std::string& theirs, const std::string& mine) {
   if (theirs == mine) return true;
   if (theirs.empty() || mine.empty() || theirs[0] != mine[0]) return false;
   if (kv::same_word(c[0], "keys") && theirs[0] == '*') return elements(theirs) == elements(mine);
-  // Cursors are each server's own; both answered, and what SCAN finds has its own tests.
+  // Cursors differ between servers: that both answered is enough. The contents of SCAN have their own tests.
   if (kv::same_word(c[0], "scan")) return theirs.starts_with("*2") && mine.starts_with("*2");
   if (kv::same_word(c[0], "pttl") && theirs[0] == ':') {
     return std::abs(std::stoll(theirs.substr(1)) - std::stoll(mine.substr(1))) < 5000;
@@ -235,7 +236,7 @@ const std::vector<command> listed = {
     {"hello", "1"},
     {"hello", "2", "nosuch"},
     {"hello", "2", "setname"},
-    {"hello", "2", "auth", "nobody", "x"},
+    {"hello", "2", "auth", "other", "x"},
     {"shutdown", "bogus"},
     {"shutdown", "abort"},
 };
@@ -270,7 +271,7 @@ rc::Gen<command> any_command() {
 
 }  // namespace
 
-TEST_CASE("redis: replies are the same, byte by byte") {
+TEST_CASE("redis: replies are the same, byte for byte") {
   auto redis = redis_process::start();
   if (!redis) {
     WARN("skipped: redis-server is not installed (Debian: apt-get install redis-server)");

@@ -1,4 +1,5 @@
-// A real redis-server on a free loopback port, for tests that compare with it. Ends with the object.
+// A redis-server process on a free loopback port, for tests that compare with it. The object ends the
+// process.
 #pragma once
 
 #include "kv/net/reply.hpp"
@@ -19,7 +20,7 @@ namespace kv_test {
 
 class redis_process {
  public:
-  /// Nothing when redis-server is not installed or does not start.
+  /// nullopt when redis-server is not installed or does not start.
   static std::optional<redis_process> start() {
     const int port = free_port();
     const pid_t child = ::fork();
@@ -63,7 +64,7 @@ class redis_process {
     return send(request);
   }
 
-  /// Sends bytes as they are and returns the first reply; empty when the connection ended.
+  /// Sends bytes unchanged and returns the first reply; empty when the connection ended.
   std::string send(std::string_view request) {
     while (!request.empty()) {
       const ssize_t sent = ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL);
@@ -80,7 +81,7 @@ class redis_process {
     return reply;
   }
 
-  /// A new connection in the place of the current one.
+  /// Replaces the connection by a new one.
   void reconnect() {
     sockaddr_in peer{};
     socklen_t size = sizeof peer;

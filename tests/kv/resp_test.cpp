@@ -1,4 +1,4 @@
-// The codec of requests: what it accepts, how it refuses, and that chunking never matters.
+// The codec of requests: accepted and refused input, and independence of the chunks in which it arrives.
 #include "kv/net/resp.hpp"
 
 #include "kv/net/reply.hpp"
@@ -18,7 +18,7 @@ struct outcome {
   bool operator==(const outcome&) const = default;
 };
 
-/// Shows the codec `input` in pieces that end at the given offsets, as framed does.
+/// Passes `input` to the codec in pieces that end at the given offsets, as framed does.
 outcome feed(std::string_view input, const std::vector<std::size_t>& cuts, kv::parser_limits limits = {}) {
   kv::resp_codec codec(limits);
   outcome seen;
@@ -58,7 +58,7 @@ std::string encode(const command& args) {
   return out;
 }
 
-/// Bytes that look like requests often enough to get deep into the parser.
+/// Bytes that resemble requests often enough to reach all parts of the parser.
 rc::Gen<std::string> request_like() {
   const auto piece = rc::gen::element<std::string>(
       "*1\r\n", "*2\r\n", "*-1\r\n", "*0\r\n", "$3\r\n", "$0\r\n", "abc\r\n", "\r\n", "\n", "\r", "$", "*",
@@ -73,7 +73,7 @@ rc::Gen<std::string> request_like() {
 
 }  // namespace
 
-TEST_CASE("resp: a multibulk command gives its arguments, whatever bytes they hold") {
+TEST_CASE("resp: a multibulk command yields its arguments, whatever bytes they contain") {
   CHECK(rc::check("encoded commands come back", [](const std::vector<command>& commands) {
     std::string input;
     std::vector<command> expected;
@@ -87,7 +87,7 @@ TEST_CASE("resp: a multibulk command gives its arguments, whatever bytes they ho
   }));
 }
 
-TEST_CASE("resp: the cuts between reads do not matter") {
+TEST_CASE("resp: the result does not depend on how the input is split") {
   CHECK(rc::check("any chunking gives the same commands and the same error", [] {
     const std::string input = *request_like();
     auto cuts =
@@ -100,7 +100,7 @@ TEST_CASE("resp: the cuts between reads do not matter") {
   }));
 }
 
-TEST_CASE("resp: one byte at a time works") {
+TEST_CASE("resp: input may arrive byte by byte") {
   const std::string input = "*2\r\n$3\r\nGET\r\n$5\r\nhe\r\nl\r\nPING 'a b'\r\n*0\r\n\r\nQUIT\n";
   std::vector<std::size_t> cuts(input.size());
   for (std::size_t at = 0; at < cuts.size(); ++at) cuts[at] = at;
@@ -149,7 +149,7 @@ TEST_CASE("resp: malformed frames get the errors of Redis") {
   CHECK(error("*1\r\n$10\r\n1234567890\r\n", {.max_bulk = 10}).empty());
 }
 
-TEST_CASE("resp: a large argument is not looked at before it is there, and stays where it came") {
+TEST_CASE("resp: a large argument is not scanned before it is complete, and is not copied") {
   kv::resp_codec codec;
   const auto decode = [&](const std::string& input) { return codec.decode(std::as_bytes(std::span(input))); };
   const std::string head = "*2\r\n$3\r\nSET\r\n$1000000\r\n";
@@ -166,7 +166,7 @@ TEST_CASE("resp: a large argument is not looked at before it is there, and stays
   CHECK((*step->frame)[1].data() == whole.data() + head.size());
 }
 
-TEST_CASE("resp: no command is longer than the codec's limit, whatever it is made of") {
+TEST_CASE("resp: no command exceeds the codec's limit, whatever its parts") {
   const kv::parser_limits limits{.max_bulk = 100, .max_command = 60};
   const std::string too_big = "ERR Protocol error: too big request";
   CHECK(parse(encode({"SET", "k", std::string(30, 'x')}), limits).error.empty());
@@ -175,7 +175,7 @@ TEST_CASE("resp: no command is longer than the codec's limit, whatever it is mad
   CHECK(parse("ECHO " + std::string(100, 'x') + "\r\n", limits).error == too_big);
 }
 
-TEST_CASE("reply: the length of a reply is found, nested and cut ones too") {
+TEST_CASE("reply: the length of a reply is found, also of nested and incomplete ones") {
   for (const std::string_view whole : {"+OK\r\n", "-ERR x\r\n", ":12\r\n", "$3\r\nabc\r\n", "$-1\r\n",
                                        "*-1\r\n", "*0\r\n", "*2\r\n:1\r\n*1\r\n$1\r\na\r\n"}) {
     CHECK(kv::reply::first_length(std::string(whole) + "+next\r\n") == whole.size());
@@ -184,7 +184,7 @@ TEST_CASE("reply: the length of a reply is found, nested and cut ones too") {
   }
 }
 
-TEST_CASE("reply: an error that quotes a client stays one line") {
+TEST_CASE("reply: an error that quotes a client stays on one line") {
   std::string out;
   kv::reply::error(out, "ERR unknown 'a\r\n+OK'");
   CHECK(out == "-ERR unknown 'a  +OK'\r\n");

@@ -1,4 +1,4 @@
-// What the server has acknowledged survives its shards, its process and its disk.
+// Acknowledged writes survive crashes of shards, the death of the process, and a full disk.
 #include "kv/server_fixture.hpp"
 #include "support/becomes_true.hpp"
 
@@ -9,8 +9,8 @@ using namespace kv_test;
 
 namespace {
 
-/// Writes key after key on a connection of its own, for as long as it is served; remembers what was
-/// acknowledged and which writes nobody knows about.
+/// Writes key after key on its own connection until it fails; remembers the acknowledged writes and those
+/// with an unknown outcome.
 struct writer {
   std::string name;
   std::vector<int> acknowledged;
@@ -47,7 +47,7 @@ struct writer {
   }
 };
 
-/// Runs some writers while `disturb` does something to the server.
+/// Runs some writers while `disturb` disturbs the server.
 template <class F>
 std::vector<writer> write_during(int port, F disturb) {
   std::vector<writer> writers(8);
@@ -73,7 +73,7 @@ void overwrite(const std::filesystem::path& file, std::streamoff at, char byte) 
 
 }  // namespace
 
-TEST_CASE("server: kill -9 with fsync always loses nothing that redis-cli saw acknowledged") {
+TEST_CASE("server: kill -9 with --fsync always loses no write that redis-cli saw acknowledged") {
   if (!has_redis_tools()) return;
   const scratch_directory data;
   const auto file = [&](const char* what, int i) { return (data / what).string() + std::to_string(i); };
@@ -116,7 +116,7 @@ TEST_CASE("server: kill -9 with fsync always loses nothing that redis-cli saw ac
   CHECK(acknowledged > 0);
 }
 
-TEST_CASE("server: shards that crash under load lose nothing, and come back") {
+TEST_CASE("server: shards that crash under load lose no acknowledged write, and are restarted") {
   for (const char* fsync : {"no", "always"}) {
     CAPTURE(fsync);
     const scratch_directory data;
@@ -140,7 +140,7 @@ TEST_CASE("server: shards that crash under load lose nothing, and come back") {
   }
 }
 
-TEST_CASE("server: SIGTERM under load keeps what was acknowledged") {
+TEST_CASE("server: SIGTERM under load loses no acknowledged write") {
   const scratch_directory data;
   std::vector<writer> writers;
   {
@@ -175,7 +175,7 @@ TEST_CASE("server: a torn tail is cut with a warning") {
   CHECK(c.run({"GET", "c"}) == "$-1\r\n");
 }
 
-TEST_CASE("server: damage in the middle refuses to start, and --repair mends it") {
+TEST_CASE("server: with damage in the middle it refuses to start, and --repair keeps the valid records") {
   const scratch_directory data;
   std::filesystem::path journal;
   {
@@ -200,7 +200,7 @@ TEST_CASE("server: damage in the middle refuses to start, and --repair mends it"
   CHECK((keys == ":19\r\n" || keys == ":18\r\n"));
 }
 
-TEST_CASE("server: a full disk refuses writes, answers reads, and is over when there is room") {
+TEST_CASE("server: on a full disk writes are refused and reads answered, until there is room again") {
   const scratch_directory data;
   server s(data, {"--fsync", "no"}, 64 * 1024);
   client c(s.port());
@@ -225,7 +225,7 @@ TEST_CASE("server: a full disk refuses writes, answers reads, and is over when t
   for (int i = 0; i + 1 < written; ++i) CHECK(d.run({"STRLEN", "k" + std::to_string(i)}) == ":1000\r\n");
 }
 
-TEST_CASE("server: a journal is compacted, and nothing is lost by it") {
+TEST_CASE("server: a journal is compacted without losing a key") {
   const scratch_directory data;
   const std::string value(10'000, 'x');
   {
@@ -247,7 +247,7 @@ TEST_CASE("server: a journal is compacted, and nothing is lost by it") {
   for (int i = 0; i < 100; ++i) CHECK(c.run({"STRLEN", "k" + std::to_string(i)}) == ":10000\r\n");
 }
 
-TEST_CASE("server: what it cannot do at the start it says in a sentence") {
+TEST_CASE("server: a failed start is reported in a sentence") {
   const scratch_directory data;
   server s(data, {"--shards", "2"});
   const shell_result locked = server::refused(data, "");

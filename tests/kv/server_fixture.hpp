@@ -1,5 +1,5 @@
-// A real troupe-kv on a free port with a data directory of its own, a blocking client that speaks RESP, and
-// redis-cli, for tests of the whole server. Everything ends and goes with its object.
+// A troupe-kv process on a free port with its own data directory, a blocking RESP client, and redis-cli, for
+// tests of the whole server. Each object ends its process and removes its files.
 #pragma once
 
 #include "kv/net/reply.hpp"
@@ -19,7 +19,7 @@ using troupe_test::scratch_directory;
 using troupe_test::shell;
 using troupe_test::shell_result;
 
-/// Whether Debian's redis-tools are there; says so when they are not, and the test that asked is over.
+/// True when redis-cli and redis-benchmark are installed; otherwise prints that the test is skipped.
 inline bool has_redis_tools() {
   return troupe_test::has_program("redis-cli", "redis-tools") &&
          troupe_test::has_program("redis-benchmark", "redis-tools");
@@ -27,7 +27,7 @@ inline bool has_redis_tools() {
 
 class server {
  public:
-  /// Starts it; REQUIREs that it becomes ready.
+  /// Starts the server; REQUIREs that it becomes ready.
   explicit server(const scratch_directory& data, std::vector<std::string> arguments = {},
                   rlim_t most_file_bytes = 0)
       : data_(data / "data"),
@@ -44,20 +44,20 @@ class server {
   }
   std::string log() const { return process_.log(); }
 
-  /// The exit status after SIGTERM; -1 when it did not end by itself within 15 s.
+  /// The exit status after SIGTERM; -1 when it did not end within 15 s.
   int terminate() { return process_.terminate(); }
   int wait(std::chrono::milliseconds patience) { return process_.wait(patience); }
   /// kill -9
   void kill() { process_.kill(); }
 
-  /// One redis-cli with these words; its output without the last newline.
+  /// Runs one redis-cli with these words; returns its output without the last newline.
   std::string cli(const std::string& words) const {
     shell_result r = shell("timeout 20 redis-cli -p " + std::to_string(port()) + " " + words);
     while (r.out.ends_with('\n')) r.out.pop_back();
     return r.out;
   }
 
-  /// Starts a server that is not expected to get ready: its exit status, and what it said.
+  /// Starts a server that must fail to start; returns its exit status and its output.
   static shell_result refused(const scratch_directory& data, const std::string& arguments,
                               const std::string& port = "0") {
     return shell(std::string("timeout 20 ") + TROUPE_KV_SERVER + " --port " + port + " --dir " +
@@ -76,12 +76,12 @@ class server {
   troupe_test::child_process process_;
 };
 
-/// A blocking connection that reads whole replies.
+/// A blocking connection that reads complete replies.
 class client : public troupe_test::blocking_client {
  public:
   using blocking_client::blocking_client;
 
-  /// The next reply as it came; empty at the end of the connection.
+  /// The bytes of the next reply; empty at the end of the connection.
   std::string receive() {
     std::size_t size;
     while ((size = kv::reply::first_length(received())) == 0) {

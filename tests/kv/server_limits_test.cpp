@@ -1,4 +1,4 @@
-// What strangers may do to the server, and what they may not.
+// The limits for untrusted peers: malformed input, too many clients, slow and idle ones.
 #include "kv/server_fixture.hpp"
 
 #include <random>
@@ -7,7 +7,7 @@ using namespace kv_test;
 
 namespace {
 
-// Sanitizers pad all memory; what it costs says nothing then.
+// Sanitizers pad all memory, so its amount means nothing there.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool sanitized = true;
 #elif defined(__has_feature)
@@ -16,7 +16,7 @@ constexpr bool sanitized = __has_feature(address_sanitizer) || __has_feature(thr
 constexpr bool sanitized = false;
 #endif
 
-/// A figure of INFO.
+/// A number from INFO.
 long figure(client& c, const std::string& name) {
   const std::string info = c.run({"INFO"});
   const std::size_t at = info.find(name + ":");
@@ -24,7 +24,7 @@ long figure(client& c, const std::string& name) {
   return std::strtol(info.c_str() + at + name.size() + 1, nullptr, 10);
 }
 
-/// Waits until INFO says so.
+/// Waits until INFO reports this number.
 bool becomes(client& c, const std::string& name, long value) {
   for (int i = 0; i < 500; ++i) {
     if (figure(c, name) == value) return true;
@@ -75,7 +75,7 @@ TEST_CASE("limits: inline commands work, and a frame may come byte by byte") {
   CHECK(c.receive() == "$3\r\na b\r\n");
 }
 
-TEST_CASE("limits: one client too many is told so") {
+TEST_CASE("limits: a client above --max-clients gets an error") {
   const scratch_directory data;
   server s(data, {"--max-clients", "3"});
   std::vector<client> clients;
@@ -90,7 +90,7 @@ TEST_CASE("limits: one client too many is told so") {
   CHECK(client(s.port()).run({"PING"}) == "+PONG\r\n");
 }
 
-TEST_CASE("limits: a silent client is cut, one that talks is not") {
+TEST_CASE("limits: an idle client is disconnected, an active one is not") {
   const scratch_directory data;
   server s(data, {"--idle-timeout", "1"});
   client silent(s.port());
@@ -103,7 +103,8 @@ TEST_CASE("limits: a silent client is cut, one that talks is not") {
   CHECK(figure(busy, "connected_clients") == 1);
 }
 
-TEST_CASE("limits: a client whose command is not whole in time is cut, one between commands is not") {
+TEST_CASE(
+    "limits: a client whose command is not complete in time is disconnected, one between commands is not") {
   const scratch_directory data;
   server s(data, {"--command-timeout", "1"});
   client other(s.port());
@@ -120,7 +121,7 @@ TEST_CASE("limits: a client whose command is not whole in time is cut, one betwe
   CHECK(becomes(other, "connected_clients", 1));
 }
 
-TEST_CASE("limits: a client that does not read is cut, and holds no more than its round") {
+TEST_CASE("limits: a client that does not read is disconnected, and holds no more than its round") {
   const scratch_directory data;
   server s(data, {"--write-deadline", "1"});
   client other(s.port());
@@ -136,7 +137,7 @@ TEST_CASE("limits: a client that does not read is cut, and holds no more than it
   CHECK(deaf.rest().size() < 64'000'000);
 }
 
-TEST_CASE("limits: 2000 idle connections cost little, and all are served") {
+TEST_CASE("limits: 2000 idle connections cost little memory, and all are served") {
   rlimit files{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &files) == 0);
   files.rlim_cur = std::min<rlim_t>(files.rlim_max, 8192);

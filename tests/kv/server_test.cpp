@@ -1,4 +1,4 @@
-// The whole server under the clients people use.
+// The whole server, with redis-cli and redis-benchmark as clients.
 #include "kv/server_fixture.hpp"
 
 using namespace kv_test;
@@ -31,7 +31,7 @@ TEST_CASE("server: a session of redis-cli is answered as by Redis") {
   CHECK(s.terminate() == 0);
 }
 
-TEST_CASE("server: INFO tells what there is, TROUPE TREE who runs") {
+TEST_CASE("server: INFO reports its statistics, TROUPE TREE the running actors") {
   const scratch_directory data;
   server s(data, {"--shards", "2", "--max-clients", "77"});
   client c(s.port());
@@ -48,7 +48,7 @@ TEST_CASE("server: INFO tells what there is, TROUPE TREE who runs") {
   }
 }
 
-TEST_CASE("server: redis-benchmark runs to its end") {
+TEST_CASE("server: redis-benchmark completes") {
   if (!has_redis_tools()) return;
   const scratch_directory data;
   server s(data, {"--shards", "2"});
@@ -62,7 +62,7 @@ TEST_CASE("server: redis-benchmark runs to its end") {
   CHECK(s.terminate() == 0);
 }
 
-TEST_CASE("server: SIGTERM and SHUTDOWN end it in order, with its data") {
+TEST_CASE("server: SIGTERM and SHUTDOWN end it in order, and keep its data") {
   const scratch_directory data;
   for (int round = 0; round < 4; ++round) {
     server s(data);
@@ -78,7 +78,7 @@ TEST_CASE("server: SIGTERM and SHUTDOWN end it in order, with its data") {
   }
 }
 
-TEST_CASE("server: what was parsed before SIGTERM is answered") {
+TEST_CASE("server: commands parsed before SIGTERM are answered") {
   const scratch_directory data;
   server s(data, {"--fsync", "always"});
   std::vector<client> clients;
@@ -100,7 +100,7 @@ TEST_CASE("server: what was parsed before SIGTERM is answered") {
   for (const int i : answered) CHECK(reader.run({"GET", "k" + std::to_string(i)}) == "$1\r\nv\r\n");
 }
 
-TEST_CASE("server: replies come in the order of the commands, whatever shard they are from") {
+TEST_CASE("server: replies come in the order of the commands, from whichever shards") {
   const scratch_directory data;
   server s(data, {"--shards", "4", "--max-pipeline", "64"});
   client c(s.port());
@@ -126,7 +126,7 @@ TEST_CASE("server: replies come in the order of the commands, whatever shard the
   sender.join();
 }
 
-TEST_CASE("server: large values go in and come out whole") {
+TEST_CASE("server: large values are stored and returned completely") {
   const scratch_directory data;
   std::string large(9'000'000, 'x');
   for (std::size_t i = 0; i < large.size(); i += 1001) large[i] = static_cast<char>('a' + i % 26);

@@ -1,4 +1,4 @@
-// The whole server over TLS, under the clients people use.
+// The whole server over TLS, with redis-cli, redis-benchmark and openssl s_client as clients.
 #include "kv/server_fixture.hpp"
 #include "support/certificates.hpp"
 
@@ -11,7 +11,8 @@ std::string file(const std::string& name) {
   return certificates().path(name);
 }
 
-/// Options of a server whose clients must show a certificate of this authority, or need none.
+/// Options of a server whose clients must present a certificate of this authority; without one they need
+/// none.
 std::vector<std::string> over_tls(const std::string& client_authority = {}) {
   std::vector<std::string> options = {
       "--tls-port", "0", "--tls-cert", file("server.crt"), "--tls-key", file("server.key"), "--shards", "2"};
@@ -31,7 +32,7 @@ shell_result redis_cli(const server& s, const std::string& words, const std::str
 
 }  // namespace
 
-TEST_CASE("tls: redis-cli is served at one port over TLS, at the other in plain, with the same keys") {
+TEST_CASE("tls: redis-cli reaches the same keys over the TLS port and over the plain port") {
   if (!has_redis_tools()) return;
   const scratch_directory data;
   server s(data, over_tls());
@@ -46,23 +47,23 @@ TEST_CASE("tls: redis-cli is served at one port over TLS, at the other in plain,
   CHECK(s.terminate() == 0);
 }
 
-TEST_CASE("tls: a client that trusts another authority goes away, and nobody else is harmed") {
+TEST_CASE("tls: a client that trusts another authority fails, and no other client is affected") {
   if (!has_redis_tools()) return;
   const scratch_directory data;
   server s(data, over_tls());
-  const shell_result stranger = redis_cli(s, "PING", "other_ca");
-  CHECK(stranger.status != 0);
-  CHECK(stranger.out.find("certificate verify failed") != stranger.out.npos);
+  const shell_result distrustful = redis_cli(s, "PING", "other_ca");
+  CHECK(distrustful.status != 0);
+  CHECK(distrustful.out.find("certificate verify failed") != distrustful.out.npos);
   client garbage(s.tls_port());
   REQUIRE(garbage.send("*1\r\n$4\r\nPING\r\n"));
   CHECK(garbage.rest().find("PONG") == std::string::npos);
   CHECK(redis_cli(s, "PING").out == "PONG");
-  // How many depends on how often redis-cli tries.
+  // The number depends on the retries of redis-cli.
   CHECK(redis_cli(s, "INFO stats").out.find("failed_tls_handshakes:0") == std::string::npos);
   CHECK(s.terminate() == 0);
 }
 
-TEST_CASE("tls: where authorities are named a client must show a certificate of theirs") {
+TEST_CASE("tls: with --tls-ca a client must present a certificate of that authority") {
   if (!has_redis_tools()) return;
   const scratch_directory data;
   server s(data, over_tls("ca"));
@@ -75,7 +76,7 @@ TEST_CASE("tls: where authorities are named a client must show a certificate of 
   CHECK(redis_cli(s, as("alice")).out == "PONG");
 }
 
-TEST_CASE("tls: openssl s_client sees the certificate, and is answered") {
+TEST_CASE("tls: openssl s_client gets the certificate and a reply") {
   const scratch_directory data;
   server s(data, over_tls());
   const shell_result r =
@@ -88,7 +89,7 @@ TEST_CASE("tls: openssl s_client sees the certificate, and is answered") {
   CHECK(r.out.find("+PONG\r\n+OK\r\n") != r.out.npos);
 }
 
-TEST_CASE("tls: redis-benchmark runs to its end, with large values too") {
+TEST_CASE("tls: redis-benchmark completes, also with large values") {
   if (!has_redis_tools()) return;
   const scratch_directory data;
   server s(data, over_tls());
@@ -103,7 +104,7 @@ TEST_CASE("tls: redis-benchmark runs to its end, with large values too") {
   CHECK(s.terminate() == 0);
 }
 
-TEST_CASE("tls: clients at both ports are counted together") {
+TEST_CASE("tls: clients on both ports are counted together") {
   const scratch_directory data;
   std::vector<std::string> options = over_tls();
   options.insert(options.end(), {"--max-clients", "2"});
@@ -112,12 +113,12 @@ TEST_CASE("tls: clients at both ports are counted together") {
   REQUIRE(plain.run({"PING"}) == "+PONG\r\n");
   client other(s.port());
   REQUIRE(other.run({"PING"}) == "+PONG\r\n");
-  CHECK(client(s.tls_port()).rest().empty());  // who cannot know TLS yet is told nothing
+  CHECK(client(s.tls_port()).rest().empty());  // a client before the handshake gets no text
   CHECK(client(s.port()).rest() == "-ERR max number of clients reached\r\n");
   CHECK(plain.run({"INFO", "stats"}).find("rejected_connections:2") != std::string::npos);
 }
 
-TEST_CASE("tls: given alone it is the only way in, and what is missing is said") {
+TEST_CASE("tls: --tls-port alone opens no plain port, and missing options are reported") {
   const scratch_directory data;
   std::vector<std::string> words = {TROUPE_KV_SERVER, "--dir", (data / "data").string()};
   for (const std::string& word : over_tls()) words.push_back(word);

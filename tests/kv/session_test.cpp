@@ -1,4 +1,4 @@
-// What a connection answers itself, and the facts behind INFO and CONFIG GET.
+// The commands that a connection answers itself, and the texts of INFO and CONFIG GET.
 #include "kv/net/session.hpp"
 
 #include "support/catch.hpp"
@@ -11,7 +11,7 @@ struct client {
   client() { state.id = 7; }
   std::string operator()(std::vector<std::string_view> args) {
     std::string out;
-    const kv::command_spec* spec = kv::check_command(args, out);
+    const kv::command* spec = kv::check_command(args, out);
     if (spec != nullptr) step = kv::execute(*spec, state, args, 4, out);
     return out;
   }
@@ -30,7 +30,7 @@ TEST_CASE("session: PING, ECHO and SELECT") {
   CHECK(c({"select", "x"}) == "-ERR value is not an integer or out of range\r\n");
 }
 
-TEST_CASE("session: HELLO 2 is answered, HELLO 3 is refused politely") {
+TEST_CASE("session: HELLO 2 is answered, HELLO 3 is refused") {
   client c;
   CHECK(c({"hello", "3"}) == "-NOPROTO unsupported protocol version\r\n");
   CHECK(c({"hello", "3", "SETNAME", "x"}) == "-NOPROTO unsupported protocol version\r\n");
@@ -59,7 +59,7 @@ TEST_CASE("session: CLIENT keeps name and library") {
   CHECK(c({"client", "id"}) == ":7\r\n");
 }
 
-TEST_CASE("session: QUIT answers and closes, SHUTDOWN and TROUPE are for the server to do") {
+TEST_CASE("session: QUIT answers and closes, SHUTDOWN and TROUPE return their steps") {
   client c;
   CHECK(c({"quit"}) == "+OK\r\n");
   CHECK(c.step == kv::session_step::close);
@@ -73,8 +73,8 @@ TEST_CASE("session: QUIT answers and closes, SHUTDOWN and TROUPE are for the ser
   CHECK(c(crash).empty());
   CHECK(c.step == kv::session_step::crash);
   CHECK(kv::shard_to_crash(crash) == 3);
-  CHECK(c({"troupe", "crash", "4"}) == "-ERR there is no such shard, they are 0 to 3\r\n");
-  CHECK(c({"troupe", "crash", "-1"}) == "-ERR there is no such shard, they are 0 to 3\r\n");
+  CHECK(c({"troupe", "crash", "4"}) == "-ERR no such shard: there are shards 0 to 3\r\n");
+  CHECK(c({"troupe", "crash", "-1"}) == "-ERR no such shard: there are shards 0 to 3\r\n");
   CHECK(c.step == kv::session_step::answered);
 }
 
@@ -88,7 +88,7 @@ TEST_CASE("session: COMMAND describes every command of the table") {
   CHECK(c({"command", "info", "none"}) == "*1\r\n$-1\r\n");
 }
 
-TEST_CASE("session: INFO has the sections asked for") {
+TEST_CASE("session: INFO reports the requested sections") {
   kv::server_info facts;
   facts.keys = 12;
   facts.connected_clients = 3;
@@ -122,14 +122,15 @@ TEST_CASE("session: CONFIG GET matches names by pattern") {
   CHECK(get({"config", "get", "none"}) == "*0\r\n");
 }
 
-TEST_CASE("commands: every name of the table is found in any case, and nothing else") {
-  for (const kv::command_spec& spec : kv::command_table()) {
+TEST_CASE("commands: every name of the table is found in any case, and no other name") {
+  for (const kv::command& spec : kv::command_table()) {
     CHECK(kv::find_command(spec.name) == &spec);
     std::string upper(spec.name);
     for (char& c : upper) c = static_cast<char>(c - 32);
     CHECK(kv::find_command(upper) == &spec);
     CHECK(kv::find_command(std::string(spec.name) + "x") == nullptr);
-    CHECK((spec.run == nullptr) == (spec.where == kv::place::connection));
+    CHECK((spec.in_shard == nullptr) == (spec.where == kv::place::connection));
+    CHECK((spec.in_connection == nullptr) == (spec.where != kv::place::connection));
   }
   CHECK(kv::find_command("") == nullptr);
   CHECK(kv::find_command(std::string_view("\0get", 4)) == nullptr);

@@ -1,6 +1,5 @@
-// The whole server on a simulated machine: clients under loss, resets and partitions, while shards crash and
-// the machine loses its power, with whatever was not synced. No hang, no leak, and no acknowledged write is
-// lost.
+// The whole server on a simulated host: clients under loss, resets and partitions, while shards crash and the
+// host loses power and with it a part of the unsynced data. No hang, no leak, no acknowledged write lost.
 #include "kv/memory_files.hpp"
 #include "kv/net/reply.hpp"
 #include "kv/server.hpp"
@@ -27,15 +26,15 @@ constexpr unsigned seeds = troupe_test::sanitized ? 30 : 1000;
 constexpr int clients = 3;
 constexpr int writes = 25;  // of each client
 
-// What a client knows; outlives every crash.
+// The knowledge of a client; outlives every crash.
 struct client_notes {
   int acknowledged = 0;  // writes 1 to this
   int checked = 0;       // and found, after all faults
-  std::string lost;      // which was not found, in words
+  std::string lost;      // a sentence about a write that was not found
   bool done = false;
 };
 
-/// The machine that the server runs on, and its disk.
+/// The host that the server runs on, and its disk.
 class server_machine {
  public:
   server_machine(troupe::sim::runtime& rt, const troupe::sim::network& net) : rt_(rt), host_(net, "server") {}
@@ -66,7 +65,7 @@ class server_machine {
     REQUIRE(started);
   }
 
-  /// The power goes: what was synced is on the disk, of the rest a part.
+  /// A power loss: the disk keeps the synced data and a part of the rest.
   void crash() {
     if (!is_up()) return;
     host_.crash();
@@ -107,13 +106,13 @@ task<std::string> command(troupe::tcp_stream& s, std::vector<std::string> words)
   co_return got;
 }
 
-// Each write has a key of its own. For the network may hold one back that its client has given up, and
-// deliver it behind later ones: then a second try must not differ from the first.
+// Each write has its own key. The network may delay a write that its client has given up and deliver it after
+// later ones, so a second attempt must not differ from the first.
 std::string key_of(int client, int write) {
   return "key:" + std::to_string(client) + ":" + std::to_string(write);
 }
 
-// Whether an acknowledged write is there; false as well when nobody could say.
+// True when an acknowledged write is present; false when it is absent, or when no server answered.
 task<bool> find(troupe::tcp_stream& s, int client, int write, client_notes& notes) {
   const std::vector<std::string> get = {"GET", key_of(client, write)};
   const std::string reply = co_await command(s, get);
@@ -121,7 +120,7 @@ task<bool> find(troupe::tcp_stream& s, int client, int write, client_notes& note
   co_return reply == "$5\r\nthere\r\n";
 }
 
-// Writes what is to be written, on one connection after the other, and then looks for all of it.
+// Executes all writes, on one connection after the other, then checks each of them.
 task<void> write_and_check(troupe::ip_endpoint server, int client, client_notes& notes) {
   while (notes.lost.empty() && notes.checked < writes) {
     co_await troupe::sleep_for(50ms);
@@ -134,7 +133,7 @@ task<void> write_and_check(troupe::ip_endpoint server, int client, client_notes&
     while (notes.acknowledged < writes) {
       const std::vector<std::string> set = {"SET", key_of(client, notes.acknowledged + 1), "there"};
       const std::string reply = co_await command(*s, set);
-      if (reply != kv::reply::ok) break;  // a shard crashed, or the connection failed: nobody knows
+      if (reply != kv::reply::ok) break;  // a shard crashed, or the connection failed: the outcome is unknown
       ++notes.acknowledged;
       co_await troupe::sleep_for(20ms);
     }
@@ -215,6 +214,6 @@ void run(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("kv on a simulated machine: no fault of network, shard or power loses an acknowledged write") {
+TEST_CASE("kv on a simulated host: no fault of network, shard or power loses an acknowledged write") {
   troupe::testkit::for_each_seed(seeds, run);
 }

@@ -1,5 +1,4 @@
-// The store against a std::map that does the same the simple way, and the promises of its table: cursors,
-// sweeps, chains.
+// The store compared with a std::map, and the guarantees of its hash table: cursors, sweeps, chains.
 #include "kv/shard/store.hpp"
 
 #include "kv/shard/glob.hpp"
@@ -44,7 +43,7 @@ std::set<std::string> scan_all(kv::store& store, kv::unix_ms now) {
   return keys;
 }
 
-/// An integer is a text that comes back when it is printed.
+/// A text is an integer when printing the parsed value gives the same text.
 std::optional<std::int64_t> as_integer(const std::string& text) {
   const std::int64_t value = std::strtoll(text.c_str(), nullptr, 10);
   return std::to_string(value) == text ? std::optional(value) : std::nullopt;
@@ -54,6 +53,122 @@ bool fails_with(const std::expected<const kv::entry*, kv::value_error>& result, 
   return !result && result.error() == error;
 }
 
+/// A store and its model, to which it applies the same operations.
+class compared_store {
+ public:
+  /// One operation on one of a few keys.
+  void step() {
+    const std::string key = "k" + std::to_string(*rc::gen::inRange(0, 12));
+    const auto value = *rc::gen::element<std::string>("", "1", "41", "-7", "007", "9223372036854775807",
+                                                      "text", std::string(40, 'v'));
+    model_value* const known = expected_.find(key, now_);
+    switch (*rc::gen::inRange(0, 9)) {
+      case 0:
+        return set(key, value, known);
+      case 1:
+        return erase(key, known);
+      case 2:
+        return add(key, known);
+      case 3:
+        return append(key, known);
+      case 4:
+        return expire(key, known);
+      case 5:
+        return persist(key, known);
+      case 6:
+        now_ += *rc::gen::inRange(0, 20);
+        return;
+      case 7:
+        store_.expire_some(now_, static_cast<std::size_t>(*rc::gen::inRange(1, 10)));
+        return;
+      default:
+        return find(key, known);
+    }
+  }
+
+  void same_keys() { RC_ASSERT(scan_all(store_, now_) == expected_.live(now_)); }
+
+ private:
+  void set(const std::string& key, const std::string& value, const model_value* known) {
+    const auto condition = *rc::gen::element(kv::set_condition::always, kv::set_condition::if_absent,
+                                             kv::set_condition::if_present);
+    const kv::unix_ms expiry = *rc::gen::elementOf(std::vector<kv::unix_ms>{kv::never, now_ + 3, now_ + 50});
+    const bool keep = *rc::gen::arbitrary<bool>();
+    std::optional<std::string> previous;
+    const kv::entry* e = store_.set(key, value, now_, {condition, expiry, keep, &previous});
+    RC_ASSERT(previous == (known ? std::optional(known->value) : std::nullopt));
+    const bool stores = condition == kv::set_condition::always ||
+                        (condition == kv::set_condition::if_present) == (known != nullptr);
+    RC_ASSERT((e != nullptr) == stores);
+    if (stores) expected_.set(key, {value, keep && known ? known->expires_at : expiry});
+  }
+
+  void erase(const std::string& key, const model_value* known) {
+    RC_ASSERT(store_.erase(key, now_) == (known != nullptr));
+    expected_.erase(key);
+  }
+
+  void add(const std::string& key, const model_value* known) {
+    const auto delta = *rc::gen::element<std::int64_t>(1, -1, 5, std::numeric_limits<std::int64_t>::max(),
+                                                       std::numeric_limits<std::int64_t>::min());
+    const auto sum = store_.add(key, delta, now_);
+    const std::optional<std::int64_t> before = known ? as_integer(known->value) : 0;
+    __extension__ __int128 wide = delta;
+    wide += before.value_or(0);
+    if (!before) {
+      RC_ASSERT(fails_with(sum, kv::value_error::not_an_integer));
+    } else if (wide > std::numeric_limits<std::int64_t>::max() ||
+               wide < std::numeric_limits<std::int64_t>::min()) {
+      RC_ASSERT(fails_with(sum, kv::value_error::overflow));
+    } else {
+      RC_ASSERT(sum.has_value());
+      expected_.set(key,
+                    {std::to_string(static_cast<std::int64_t>(wide)), known ? known->expires_at : kv::never});
+    }
+  }
+
+  void append(const std::string& key, const model_value* known) {
+    const auto done = store_.append(key, "0", now_);
+    RC_ASSERT(done.has_value());
+    expected_.set(key, {(known ? known->value : "") + "0", known ? known->expires_at : kv::never});
+  }
+
+  void expire(const std::string& key, model_value* known) {
+    const kv::unix_ms at = now_ + *rc::gen::inRange(-5, 60);
+    const auto conditions = *rc::gen::element(0u, 1u, 2u, 4u, 8u);
+    const auto outcome = store_.expire(key, at, conditions, now_);
+    const bool refused = !known || (conditions == 1 && known->expires_at != kv::never) ||
+                         (conditions == 2 && known->expires_at == kv::never) ||
+                         (conditions == 4 && at <= known->expires_at) ||
+                         (conditions == 8 && at >= known->expires_at);
+    if (refused) {
+      RC_ASSERT(outcome == kv::expire_outcome::refused);
+    } else if (at <= now_) {
+      RC_ASSERT(outcome == kv::expire_outcome::erased);
+      expected_.erase(key);
+    } else {
+      RC_ASSERT(outcome == kv::expire_outcome::changed);
+      known->expires_at = at;
+    }
+  }
+
+  void persist(const std::string& key, model_value* known) {
+    const bool done = store_.persist(key, now_);
+    RC_ASSERT(done == (known && known->expires_at != kv::never));
+    if (done) known->expires_at = kv::never;
+  }
+
+  void find(const std::string& key, const model_value* known) {
+    const kv::entry* e = store_.find(key, now_);
+    RC_ASSERT((e != nullptr) == (known != nullptr));
+    if (e) RC_ASSERT(e->value() == known->value && e->expires_at == known->expires_at);
+  }
+
+  kv::store store_;
+  model expected_;
+  kv::unix_ms now_ = 1000;
+};
+
 struct colliding_hash {
   std::uint64_t mask = 0;
   std::uint64_t operator()(std::string_view key) const { return kv::hash_bytes(key, 7) & mask; }
@@ -61,106 +176,16 @@ struct colliding_hash {
 
 }  // namespace
 
-TEST_CASE("store: every operation agrees with a map that does the same") {
+TEST_CASE("store: every operation agrees with a std::map") {
   CHECK(rc::check("any sequence of operations", [] {
-    kv::store store;
-    model expected;
-    kv::unix_ms now = 1000;
+    compared_store store;
     const auto steps = *rc::gen::inRange(0, 400);
-    for (int step = 0; step < steps; ++step) {
-      const std::string key = "k" + std::to_string(*rc::gen::inRange(0, 12));
-      const auto value = *rc::gen::element<std::string>("", "1", "41", "-7", "007", "9223372036854775807",
-                                                        "text", std::string(40, 'v'));
-      model_value* const known = expected.find(key, now);
-      switch (*rc::gen::inRange(0, 9)) {
-        case 0: {
-          const auto condition = *rc::gen::element(kv::set_condition::always, kv::set_condition::if_absent,
-                                                   kv::set_condition::if_present);
-          const kv::unix_ms expiry =
-              *rc::gen::elementOf(std::vector<kv::unix_ms>{kv::never, now + 3, now + 50});
-          const bool keep = *rc::gen::arbitrary<bool>();
-          std::optional<std::string> previous;
-          const kv::entry* e = store.set(key, value, now, {condition, expiry, keep, &previous});
-          RC_ASSERT(previous == (known ? std::optional(known->value) : std::nullopt));
-          const bool stores = condition == kv::set_condition::always ||
-                              (condition == kv::set_condition::if_present) == (known != nullptr);
-          RC_ASSERT((e != nullptr) == stores);
-          if (stores) expected.set(key, {value, keep && known ? known->expires_at : expiry});
-          break;
-        }
-        case 1: {
-          RC_ASSERT(store.erase(key, now) == (known != nullptr));
-          expected.erase(key);
-          break;
-        }
-        case 2: {
-          const auto delta = *rc::gen::element<std::int64_t>(
-              1, -1, 5, std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::min());
-          const auto sum = store.add(key, delta, now);
-          const std::optional<std::int64_t> before = known ? as_integer(known->value) : 0;
-          __extension__ __int128 wide = delta;
-          wide += before.value_or(0);
-          if (!before) {
-            RC_ASSERT(fails_with(sum, kv::value_error::not_an_integer));
-          } else if (wide > std::numeric_limits<std::int64_t>::max() ||
-                     wide < std::numeric_limits<std::int64_t>::min()) {
-            RC_ASSERT(fails_with(sum, kv::value_error::overflow));
-          } else {
-            RC_ASSERT(sum.has_value());
-            expected.set(key, {std::to_string(static_cast<std::int64_t>(wide)),
-                               known ? known->expires_at : kv::never});
-          }
-          break;
-        }
-        case 3: {
-          const auto done = store.append(key, "0", now);
-          RC_ASSERT(done.has_value());
-          expected.set(key, {(known ? known->value : "") + "0", known ? known->expires_at : kv::never});
-          break;
-        }
-        case 4: {
-          const kv::unix_ms at = now + *rc::gen::inRange(-5, 60);
-          const auto conditions = *rc::gen::element(0u, 1u, 2u, 4u, 8u);
-          const auto outcome = store.expire(key, at, conditions, now);
-          const bool refused = !known || (conditions == 1 && known->expires_at != kv::never) ||
-                               (conditions == 2 && known->expires_at == kv::never) ||
-                               (conditions == 4 && at <= known->expires_at) ||
-                               (conditions == 8 && at >= known->expires_at);
-          if (refused) {
-            RC_ASSERT(outcome == kv::expire_outcome::refused);
-          } else if (at <= now) {
-            RC_ASSERT(outcome == kv::expire_outcome::erased);
-            expected.erase(key);
-          } else {
-            RC_ASSERT(outcome == kv::expire_outcome::changed);
-            known->expires_at = at;
-          }
-          break;
-        }
-        case 5: {
-          const bool done = store.persist(key, now);
-          RC_ASSERT(done == (known && known->expires_at != kv::never));
-          if (done) known->expires_at = kv::never;
-          break;
-        }
-        case 6:
-          now += *rc::gen::inRange(0, 20);
-          break;
-        case 7:
-          store.expire_some(now, static_cast<std::size_t>(*rc::gen::inRange(1, 10)));
-          break;
-        default: {
-          const kv::entry* e = store.find(key, now);
-          RC_ASSERT((e != nullptr) == (known != nullptr));
-          if (e) RC_ASSERT(e->value() == known->value && e->expires_at == known->expires_at);
-        }
-      }
-    }
-    RC_ASSERT(scan_all(store, now) == expected.live(now));
+    for (int step = 0; step < steps; ++step) store.step();
+    store.same_keys();
   }));
 }
 
-TEST_CASE("store: a scan reports every key that is there all along, whatever comes and goes meanwhile") {
+TEST_CASE("store: a scan reports every key that is present throughout, whatever changes meanwhile") {
   CHECK(rc::check("scan guarantee", [] {
     kv::store store({.seed = *rc::gen::arbitrary<std::uint64_t>()});
     const int constant = *rc::gen::inRange(0, 2000);
@@ -188,7 +213,7 @@ TEST_CASE("store: a scan reports every key that is there all along, whatever com
   }));
 }
 
-TEST_CASE("store: the sweep removes what has expired, and nothing else") {
+TEST_CASE("store: the sweep removes expired keys, and no others") {
   kv::store store;
   for (int i = 0; i < 5000; ++i) {
     store.set("key" + std::to_string(i), "", 0, {.expires_at = i % 2 == 0 ? 100 : 1000 + i});
@@ -209,7 +234,7 @@ TEST_CASE("store: one step of the sweep is bounded") {
   CHECK(store.expire_some(2, 10) < 10 + 64);
 }
 
-TEST_CASE("store: an expiry that is made earlier or later is what counts") {
+TEST_CASE("store: the last change of an expiry counts") {
   kv::store store;
   store.set("a", "", 0, {.expires_at = 1000});
   store.expire("a", 10, 0, 0);
@@ -221,14 +246,14 @@ TEST_CASE("store: an expiry that is made earlier or later is what counts") {
   CHECK(store.expire_some(100, 100) == 1);
 }
 
-TEST_CASE("store: append refuses to outgrow the limit") {
+TEST_CASE("store: append refuses to exceed the limit") {
   kv::store store({.max_value = 8});
   REQUIRE(store.append("a", "12345", 0).has_value());
   CHECK(fails_with(store.append("a", "6789", 0), kv::value_error::too_long));
   CHECK(store.find("a", 0)->value() == "12345");
 }
 
-TEST_CASE("keyspace: keys whose hashes collide cost time, never correctness or memory without bound") {
+TEST_CASE("keyspace: colliding hashes cost time, not correctness or unbounded memory") {
   CHECK(rc::check("chains behave as the plain table", [] {
     const std::uint64_t mask =
         *rc::gen::element<std::uint64_t>(0, 1, 0xff, 0xff00000000000000, 0x3, ~std::uint64_t{0});
@@ -277,8 +302,8 @@ TEST_CASE("hash: keys spread evenly over shards and depend on the seed") {
   CHECK(hashes.size() == 128);
 }
 
-TEST_CASE("hash: the shard of a key is the same for ever") {
-  // Journals on disk depend on these figures: a change of the hash needs a new journal version.
+TEST_CASE("hash: the shard of a key never changes") {
+  // Journals on disk depend on these values: a change of the hash needs a new journal version.
   CHECK(kv::shard_of("", 1000) == 675);
   CHECK(kv::shard_of("a", 1000) == 716);
   CHECK(kv::shard_of("key:000000000042", 1000) == 403);

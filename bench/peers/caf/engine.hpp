@@ -1,7 +1,7 @@
-// What all cases on CAF share: how its actor system is set up, and the list of cases.
+// The list of the cases on CAF, and their shared parts: the configuration of the actor system.
 // CAF runs as its documentation recommends: event-based actors, work stealing, default polling. All actors
-// are function-based, not classes: CAF casts every actor it runs dynamically, and a derived class makes that
-// slower.
+// are function-based, not classes: CAF applies a dynamic_cast to every actor that it runs, which is slower
+// for a derived class.
 #pragma once
 
 #include "harness/harness.hpp"
@@ -13,8 +13,8 @@
 
 namespace caf_bench {
 
-/// The configuration of a system with that many scheduler threads; everything else is CAF's default.
-/// Must outlive the system made from it.
+/// The configuration of a system with that many scheduler threads; otherwise CAF's defaults.
+/// Must outlive the system.
 class engine_config : public caf::actor_system_config {
  public:
   explicit engine_config(unsigned workers) {
@@ -23,12 +23,12 @@ class engine_config : public caf::actor_system_config {
   }
 };
 
-/// What one actor handled: written by that actor only, on a cache line of its own.
+/// The count of messages that one actor handled: written by that actor only, on its own cache line.
 struct alignas(64) tally {
   std::uint64_t handled = 0;
 };
 
-// Messages without content. Numbers travel as plain integers, which CAF matches fastest.
+// Messages without content. Numbers are sent as plain integers, which CAF matches fastest.
 using ok_atom = caf::atom_constant<caf::atom("ok")>;
 using pong_atom = caf::atom_constant<caf::atom("pong")>;
 using closed_atom = caf::atom_constant<caf::atom("closed")>;

@@ -1,4 +1,4 @@
-// The cases about making, keeping and ending actors: spawn_kill, skynet_1m, mem_actor.
+// The cases about creating, keeping and ending actors: spawn_kill, skynet_1m, mem_actor.
 #include "engine.hpp"
 
 #include <atomic>
@@ -12,7 +12,7 @@ using bench::workload::skynet_range;
 
 // -- spawn_kill ------------------------------------------------------------------------------------------
 
-/// The state of the creator, who alone touches it until `over`.
+/// The state of the creator: used by it only until `over`.
 struct generations {
   std::uint64_t actors;
   std::uint64_t spawned = 0;
@@ -52,7 +52,7 @@ caf::behavior creator(caf::event_based_actor* self, generations* all) {
 
 // -- skynet_1m -------------------------------------------------------------------------------------------
 
-/// A leaf answers and ends at once; a node adds up what its children answer.
+/// A leaf answers and ends at once; a node adds up the answers of its children.
 caf::behavior skynet_node(caf::event_based_actor* self, const caf::actor& parent, skynet_range range) {
   if (range.is_leaf()) {
     self->send(parent, range.first);

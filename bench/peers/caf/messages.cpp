@@ -1,4 +1,4 @@
-// The cases that only pass messages between actors that already exist: ping_pong, ring, fan_in.
+// The cases that pass messages between existing actors: ping_pong, ring, fan_in.
 #include "engine.hpp"
 
 #include <algorithm>
@@ -10,8 +10,8 @@ namespace {
 
 // -- ping_pong -------------------------------------------------------------------------------------------
 
-/// Passes on the number it gets, less one, to the partner it is told first; the one who gets 1 sets `over`.
-/// `handled` may be read after that: every write to it happens before.
+/// Passes on each number, less one, to the partner that its first message names; the actor that receives 1
+/// sets `over`. `handled` may be read after that: every write to it happens before.
 caf::behavior passer(caf::event_based_actor* self, std::latch* over, tally* mine) {
   return {[=](const caf::actor& partner) {
     self->become([=](std::uint64_t left) {
@@ -31,7 +31,7 @@ std::uint64_t total(const std::vector<tally>& all) {
   return sum;
 }
 
-/// Gives out the tokens in one handler, so that all start at once: see bench/messages.cpp.
+/// Sends all tokens in one handler, so that they start together: see bench/messages.cpp.
 caf::behavior starter(caf::event_based_actor* self, const std::vector<caf::actor>* passers,
                       std::uint64_t tokens) {
   return {[=](std::uint64_t hops) {
@@ -121,7 +121,7 @@ bench::outcome fan_in(unsigned workers, double scale) {
   into.complete.wait();
   const double seconds = timer.seconds();
 
-  // The mailbox is unbounded: what it held at the worst moment belongs to the result.
+  // The mailbox is unbounded, so its peak belongs to the result.
   const double growth = (static_cast<double>(bench::peak_resident_bytes()) - before) / 1e6;
   return bench::ns_per_op(total, seconds)
       .also("rss_mb", growth)

@@ -1,4 +1,4 @@
-// The cases about requests and about rest: ask_roundtrip, idle_wake, idle_cpu.
+// The cases about requests and idleness: ask_roundtrip, idle_wake, idle_cpu.
 #include "engine.hpp"
 
 #include <atomic>
@@ -15,16 +15,16 @@ caf::behavior increment_server() {
 
 // -- ask_roundtrip ---------------------------------------------------------------------------------------
 
-/// The state of the asker, who alone touches it until `over`.
+/// The state of the asker: used by it only until `over`.
 struct interview {
   std::uint64_t questions;
-  caf::actor server;  // let go at the end
+  caf::actor server;  // released at the end
   std::uint64_t asked = 0;
   std::uint64_t sum = 0;  // of all replies
   std::latch over{1};
 };
 
-/// Asks the next question; its reply asks the one after it.
+/// Sends the next request; its reply sends the one after it.
 void ask(caf::event_based_actor* self, interview* current) {
   if (current->asked == current->questions) {
     current->server = nullptr;

@@ -1,4 +1,4 @@
-// The two cases after the Savina suite (Imam, Sarkar: "Savina - An Actor Benchmark Suite", 2014): big,
+// The two cases from the Savina suite (Imam, Sarkar: "Savina - An Actor Benchmark Suite", 2014): big,
 // chameneos.
 #include "engine.hpp"
 
@@ -37,7 +37,7 @@ void ping_or_rest(caf::event_based_actor* self, crowd* all, member_state* mine) 
   }
 }
 
-/// Pings random others, one at a time, and answers whoever pings it. A ping carries the index of its sender.
+/// Pings random other actors, one at a time, and answers each ping. A ping carries the index of its sender.
 caf::behavior member(caf::event_based_actor* self, crowd* all, member_state* mine) {
   return {
       [=](std::uint64_t from) {
@@ -54,8 +54,8 @@ caf::behavior member(caf::event_based_actor* self, crowd* all, member_state* min
 
 // -- chameneos -------------------------------------------------------------------------------------------
 
-// The messages, told apart by their shape: (colour, creature) asks the mall for a meeting and introduces the
-// second of a pair to the first; (colour) answers the introduction; closed sends a creature home.
+// The messages, distinguished by their types: (colour, creature) asks the mall for a meeting and introduces
+// the second of a pair to the first; (colour) answers the introduction; closed sends a creature home.
 using creature_id = std::uint32_t;
 using colour_code = std::uint8_t;
 

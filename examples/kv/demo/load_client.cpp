@@ -1,3 +1,4 @@
+// The load, the check of each reply, and the verification at the end.
 #include "load_client.hpp"
 
 #include <algorithm>
@@ -8,7 +9,7 @@ namespace kv_demo {
 
 troupe::task<bool> load_client::handle(run_load m, troupe::context& ctx) {
   auto connection = co_await resp_connection::open(m.port);
-  if (!connection) co_return complain(connection.error());
+  if (!connection) co_return fail(connection.error());
   while (!board_->stop.load(std::memory_order_relaxed)) {
     make_batch(*connection);
     const troupe::time_point start = ctx.now();
@@ -31,19 +32,19 @@ troupe::task<bool> load_client::handle(run_load m, troupe::context& ctx) {
     for (; done < batch_.size(); ++done) {
       if (batch_[done].written != 0) keys_[batch_[done].key].uncertain.push_back(batch_[done].written);
     }
-    co_return m.server_stops || complain(why);
+    co_return m.server_stops || fail(why);
   }
   co_return true;
 }
 
 troupe::task<bool> load_client::handle(verify m) {
   auto connection = co_await resp_connection::open(m.port);
-  if (!connection) co_return complain(connection.error());
+  if (!connection) co_return fail(connection.error());
   for (std::size_t at = 0; at < keys_.size(); ++at) connection->command({"GET", key_name(at)});
-  if (const auto sent = co_await connection->send(); !sent) co_return complain(sent.error());
+  if (const auto sent = co_await connection->send(); !sent) co_return fail(sent.error());
   for (std::size_t at = 0; at < keys_.size(); ++at) {
     const auto r = co_await connection->receive();
-    if (!r) co_return complain(r.error());
+    if (!r) co_return fail(r.error());
     if (r->is_error()) {
       std::fprintf(stderr, "client %zu: %.*s\n", index_, static_cast<int>(r->text.size()), r->text.data());
       co_return false;
@@ -90,7 +91,7 @@ void load_client::check(std::size_t at, const reply& r) {
                    static_cast<unsigned long long>(k.acknowledged), static_cast<unsigned long long>(found));
     }
   }
-  k = {.acknowledged = found};  // what was read is what there is from now on
+  k = {.acknowledged = found};  // from now on this is the expected value
 }
 
 std::string load_client::key_name(std::size_t at) const {
@@ -101,7 +102,7 @@ std::string load_client::value(std::size_t at, std::uint64_t number) const {
   return key_name(at) + "=" + std::to_string(number);
 }
 
-/// ~0 when it is not a value of this key at all.
+/// ~0 when `value` is not a value of this key.
 std::uint64_t load_client::number_in(std::size_t at, std::string_view value) const {
   const std::string prefix = key_name(at) + "=";
   if (!value.starts_with(prefix)) return ~std::uint64_t{0};
@@ -111,7 +112,7 @@ std::uint64_t load_client::number_in(std::size_t at, std::string_view value) con
   return number;
 }
 
-bool load_client::complain(const troupe::error& why) const {
+bool load_client::fail(const troupe::error& why) const {
   std::fprintf(stderr, "client %zu: %s\n", index_, why.to_string().c_str());
   return false;
 }

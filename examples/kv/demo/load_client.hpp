@@ -1,8 +1,8 @@
-// An actor that is one client: it writes and reads keys of its own, remembers what was acknowledged, and
-// checks every value it reads against that.
+// An actor that is one client: it writes and reads its own keys, remembers the acknowledged writes, and
+// checks every value it reads against them.
 //
-// A write that was answered with an error, or not at all, may or may not have been done: until the next
-// acknowledged write, or a read that shows which, its value is as good as the last acknowledged one.
+// A write that was answered with an error, or not at all, may or may not have been executed. Until the next
+// acknowledged write, or a read that shows which, both its value and the last acknowledged one are accepted.
 #pragma once
 
 #include "resp_connection.hpp"
@@ -19,14 +19,15 @@
 
 namespace kv_demo {
 
-/// Writes and reads until scoreboard::stop, or, where the server is about to be stopped, until it hangs up.
+/// Writes and reads until scoreboard::stop, or until the server closes the connection when it is about to be
+/// stopped.
 struct run_load {
   using reply = bool;
   std::uint16_t port;
   bool server_stops = false;
 };
 
-/// Reads every key and counts what is lost.
+/// Reads every key and counts the lost writes.
 struct verify {
   using reply = bool;
   std::uint16_t port;
@@ -42,14 +43,14 @@ class load_client {
         keys_(key_count),
         random_(static_cast<std::uint32_t>(index)) {}
 
-  /// False, and a line on stderr, when the server did not answer as it must.
+  /// False, and a line on stderr, when the server gave a wrong answer or none.
   troupe::task<bool> handle(run_load m, troupe::context& ctx);
   troupe::task<bool> handle(verify m);
 
  private:
   struct key {
-    std::uint64_t acknowledged = 0;          // the number in its value; 0: there is none yet
-    std::vector<std::uint64_t> uncertain{};  // numbers of writes nobody knows about
+    std::uint64_t acknowledged = 0;          // the number in its value; 0: none yet
+    std::vector<std::uint64_t> uncertain{};  // numbers of writes whose outcome is unknown
   };
   struct operation {
     std::size_t key;
@@ -64,7 +65,7 @@ class load_client {
   std::string key_name(std::size_t at) const;
   std::string value(std::size_t at, std::uint64_t number) const;
   std::uint64_t number_in(std::size_t at, std::string_view value) const;
-  bool complain(const troupe::error& why) const;
+  bool fail(const troupe::error& why) const;
 
   std::size_t index_;
   std::shared_ptr<scoreboard> board_;

@@ -1,7 +1,7 @@
-// troupe-kv-demo: starts a troupe-kv, loads it over TCP, crashes its shards all the while, stops it under
-// load, and checks that every write it acknowledged is still there: before the stop, and after a restart.
+// troupe-kv-demo: starts a troupe-kv, loads it over TCP while crashing its shards, stops it under load, and
+// checks that every acknowledged write is present: before the stop, and after a restart.
 //
-// Its last line says how that went; exit status 0, or 1 when anything was lost or hung.
+// The last line is the result. Exit status: 0 OK, 1 when a write was lost or the server hung.
 #include "load_client.hpp"
 #include "resp_connection.hpp"
 #include "scoreboard.hpp"
@@ -31,7 +31,7 @@ using steady = std::chrono::steady_clock;
 using clients = std::vector<troupe::ref_of<load_client>>;
 
 constexpr auto crash_period = 200ms;
-constexpr auto load_before_stop = 500ms;  // of writes that the stop of the server cuts
+constexpr auto load_before_stop = 500ms;  // of writes that the stop of the server interrupts
 
 struct options {
   std::string server = "troupe-kv";
@@ -50,12 +50,12 @@ void note_interrupts() {
   ::sigaction(SIGTERM, &action, nullptr);
 }
 
-/// What has gone wrong, for the last line.
+/// The cause of a failed run, for the last line.
 struct failure {
   std::string why;
 };
 
-/// Sends `m` to every client; true when all answer that all went well.
+/// Sends `m` to every client; true when all of them answer true.
 template <class M>
 troupe::task<bool> all(const clients& to, M m) {
   std::vector<troupe::pending_reply<M>> asked;
@@ -69,7 +69,7 @@ troupe::task<bool> all(const clients& to, M m) {
   co_return good;
 }
 
-/// The connection that crashes shards and looks at the server from outside.
+/// The connection that crashes shards and observes the server.
 class controller {
  public:
   controller(troupe::system& sys, std::uint16_t port)
@@ -84,15 +84,15 @@ class controller {
   }
   void crash(std::size_t shard) { ask({"TROUPE", "CRASH", std::to_string(shard)}); }
 
-  /// A number of INFO.
-  std::uint64_t figure(const std::string& name) {
+  /// A number from INFO.
+  std::uint64_t info_number(const std::string& name) {
     const std::string info = ask({"INFO"});
     const std::size_t at = info.find(name + ":");
     if (at == std::string::npos) throw failure{"INFO has no " + name};
     return std::strtoull(info.c_str() + at + name.size() + 1, nullptr, 10);
   }
 
-  /// Shards that run, of all in the tree.
+  /// The number of running shards, and of all shards in the tree.
   std::pair<int, int> shards() {
     const std::string tree = ask({"TROUPE", "TREE"});
     std::pair<int, int> count;
@@ -109,7 +109,7 @@ class controller {
   troupe::result<resp_connection> connection_;
 };
 
-/// Crashes a random shard every 200 ms and says each second how things are, until the time is over.
+/// Crashes a random shard every 200 ms and prints a line of statistics each second, until the time is over.
 void crash_and_report(controller& control, const scoreboard& board, const options& o) {
   std::minstd_rand random{std::random_device{}()};
   const auto start = steady::now();
@@ -128,8 +128,8 @@ void crash_and_report(controller& control, const scoreboard& board, const option
     const auto [running, total] = control.shards();
     std::printf("%3d s  %8llu ops/s  tree: %d of %d shards running, %llu connections  restarts: %llu\n",
                 second++, static_cast<unsigned long long>(now - before), running, total,
-                static_cast<unsigned long long>(control.figure("connected_clients")),
-                static_cast<unsigned long long>(control.figure("shard_restarts")));
+                static_cast<unsigned long long>(control.info_number("connected_clients")),
+                static_cast<unsigned long long>(control.info_number("shard_restarts")));
     std::fflush(stdout);
     before = now;
   }
@@ -140,8 +140,8 @@ std::future<bool> begin(troupe::system& sys, const clients& to, M m) {
   return std::async(std::launch::async, [&sys, &to, m] { return sys.block_on(all(to, m)).value_or(false); });
 }
 
-void check(bool good, const char* what) {
-  if (!good) throw failure{what};
+void check(bool good, const char* otherwise) {
+  if (!good) throw failure{otherwise};
 }
 
 void run(const options& o) {
@@ -149,7 +149,8 @@ void run(const options& o) {
   server_process server(o.server);
   check(server.start(arguments), "the server did not start");
   std::printf(
-      "troupe-kv runs with %d shards on port %u; %d clients write and read, a shard crashes every %lld ms\n",
+      "troupe-kv runs with %d shards on port %u; %d clients read and write, a shard is crashed every %lld "
+      "ms\n",
       o.shards, unsigned{server.port()}, o.clients, static_cast<long long>(crash_period.count()));
 
   troupe::system sys({.name = "demo"});
@@ -165,7 +166,7 @@ void run(const options& o) {
     crash_and_report(control, *board, o);
     board->stop = true;
     check(loading.get(), "a client was not served");
-    restarts = control.figure("shard_restarts");
+    restarts = control.info_number("shard_restarts");
   }
   check(begin(sys, load, verify{server.port()}).get(), "a client could not read its keys");
 
@@ -197,7 +198,7 @@ void serve(const options& o) {
   server_process server(o.server);
   check(server.start({"--shards", std::to_string(o.shards)}), "the server did not start");
   std::printf(
-      "troupe-kv runs; reach it with\n\n  redis-cli -p %u\n\nand try TROUPE TREE and TROUPE CRASH 0. "
+      "troupe-kv runs; connect with\n\n  redis-cli -p %u\n\nand try TROUPE TREE and TROUPE CRASH 0. "
       "Ctrl-C stops it and removes its data.\n",
       unsigned{server.port()});
   std::fflush(stdout);
@@ -210,14 +211,15 @@ void serve(const options& o) {
 
 int main(int argc, char** argv) {
   kv_demo::options o;
-  CLI::App app("Loads a troupe-kv, crashes its shards, and checks that nothing acknowledged is lost", "demo");
-  app.add_option("--server", o.server, "The program to start")->capture_default_str();
-  app.add_option("--seconds", o.seconds, "How long to load it")
+  CLI::App app("Loads a troupe-kv, crashes its shards, and checks that no acknowledged write is lost",
+               "demo");
+  app.add_option("--server", o.server, "The server program to start")->capture_default_str();
+  app.add_option("--seconds", o.seconds, "Seconds of load")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
   app.add_option("--clients", o.clients, "Connections")->check(CLI::Range(1, 1000))->capture_default_str();
   app.add_option("--shards", o.shards, "Shards")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_flag("--serve", o.serve, "Only start the server, and say how to reach it");
+  app.add_flag("--serve", o.serve, "Only start the server, and print how to connect to it");
   CLI11_PARSE(app, argc, argv);
 
   kv_demo::note_interrupts();

@@ -1,3 +1,4 @@
+// Encoding of commands and decoding of replies.
 #include "resp_connection.hpp"
 
 #include <charconv>
@@ -9,15 +10,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Longer than any pause the server may make for a crash: beyond this it hangs.
-constexpr auto patience = 10s;
+// Longer than any pause of the server after a crash: a server that takes longer hangs.
+constexpr auto deadline = 10s;
 constexpr std::size_t read_bytes = 16 * 1024;
 
 }  // namespace
 
 troupe::task<troupe::result<resp_connection>> resp_connection::open(std::uint16_t port) {
-  auto stream = co_await troupe::tcp_stream::connect(troupe::ip_endpoint::loopback(port), patience,
-                                                     {.read_deadline = patience, .write_deadline = patience});
+  auto stream = co_await troupe::tcp_stream::connect(troupe::ip_endpoint::loopback(port), deadline,
+                                                     {.read_deadline = deadline, .write_deadline = deadline});
   if (!stream) co_return std::unexpected(stream.error());
   co_return resp_connection(std::move(*stream));
 }
@@ -71,7 +72,7 @@ troupe::task<troupe::result<reply>> resp_connection::receive() {
 }
 
 troupe::task<troupe::result<reply>> resp_connection::ask(std::initializer_list<std::string_view> words) {
-  command(words);  // not in the coroutine: it starts when the words may be gone
+  command(words);  // before the coroutine, which may start after the words are gone
   return send_and_receive();
 }
 

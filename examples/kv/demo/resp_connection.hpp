@@ -1,4 +1,4 @@
-// The client side of RESP2, as far as the demonstration needs it: pipelined commands out, plain replies in.
+// The part of a RESP2 client that the demonstration needs: pipelined commands, and replies without arrays.
 // Owned by one actor or task.
 #pragma once
 
@@ -12,7 +12,7 @@
 
 namespace kv_demo {
 
-/// One reply, but no array. The text is valid until the next call on the connection.
+/// One reply; arrays are not supported. The text is valid until the next call on the connection.
 struct reply {
   char type = 0;  ///< '+', '-', ':' or '$'
   bool null = false;
@@ -24,26 +24,26 @@ class resp_connection {
  public:
   static troupe::task<troupe::result<resp_connection>> open(std::uint16_t port);
 
-  /// Adds a command to those that the next send() takes along.
+  /// Adds a command to the buffer of the next send().
   void command(std::initializer_list<std::string_view> words);
   troupe::task<troupe::result<void>> send();
 
-  /// The next reply; one after the other, as many as there were commands.
+  /// The next reply. Call it once for each command.
   troupe::task<troupe::result<reply>> receive();
 
-  /// One command and its reply.
+  /// Sends one command and receives its reply.
   troupe::task<troupe::result<reply>> ask(std::initializer_list<std::string_view> words);
 
  private:
   explicit resp_connection(troupe::tcp_stream s) : stream_(std::move(s)) {}
   troupe::task<troupe::result<reply>> send_and_receive();
-  /// The next reply if all of it has come already, else false.
+  /// Takes the next reply; false when it has not arrived completely.
   bool take(reply& into);
 
   troupe::tcp_stream stream_;
   std::string out_;
   std::string in_;
-  std::size_t begin_ = 0;  // of what is left in in_
+  std::size_t begin_ = 0;  // of the unread bytes in in_
 };
 
 }  // namespace kv_demo

@@ -1,5 +1,5 @@
-// What the load clients count while they run, for the line of progress and the last one. Shared by all of
-// them; relaxed, for each figure is read alone.
+// The counters of the load clients, for the lines of progress and the result. Shared by all clients, any
+// thread. All accesses are relaxed: each counter is read alone.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ class latency_counts {
  public:
   void add(std::uint64_t ns) { counts_[index(ns)].fetch_add(1, std::memory_order_relaxed); }
 
-  /// The smallest bucket's end that `share` (0 to 1) of all latencies do not exceed, in ns; 0 when there are
-  /// none.
+  /// The latency in ns that a `share` (0 to 1) of all latencies do not exceed, rounded up to the end of its
+  /// bucket; 0 without latencies.
   std::uint64_t quantile(double share) const {
     std::uint64_t total = 0;
     for (const auto& c : counts_) total += c.load(std::memory_order_relaxed);
@@ -45,11 +45,11 @@ class latency_counts {
 };
 
 struct scoreboard {
-  std::atomic<std::uint64_t> operations{0};    ///< commands that were answered, errors included
-  std::atomic<std::uint64_t> acknowledged{0};  ///< writes that were answered with OK
-  std::atomic<std::uint64_t> refused{0};       ///< commands that were answered with an error
-  std::atomic<std::uint64_t> lost{0};          ///< acknowledged writes that a read did not find
-  std::atomic<bool> stop{false};               ///< clients finish what is under way
+  std::atomic<std::uint64_t> operations{0};    ///< answered commands, including errors
+  std::atomic<std::uint64_t> acknowledged{0};  ///< writes answered with OK
+  std::atomic<std::uint64_t> refused{0};       ///< commands answered with an error
+  std::atomic<std::uint64_t> lost{0};          ///< acknowledged writes that a read did not return
+  std::atomic<bool> stop{false};               ///< clients finish their batch and stop
   latency_counts round_trips;                  ///< of batches
 };
 

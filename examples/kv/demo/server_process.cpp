@@ -1,3 +1,4 @@
+// Starting, observing and stopping the child process.
 #include "server_process.hpp"
 
 #include <cstdio>
@@ -19,8 +20,8 @@ namespace {
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 
-constexpr auto start_patience = 10s;
-constexpr auto stop_patience = 12s;  // more than the server's own deadline for a shutdown
+constexpr auto start_deadline = 10s;
+constexpr auto stop_deadline = 12s;  // longer than the server's own deadline for a shutdown
 
 }  // namespace
 
@@ -53,7 +54,7 @@ bool server_process::start(const std::vector<std::string>& arguments) {
   const pid_t parent = ::getpid();
   child_ = ::fork();
   if (child_ == 0) {
-    ::setpgid(0, 0);  // Ctrl-C is for the demonstration, which stops the server in order
+    ::setpgid(0, 0);  // Ctrl-C goes to the demonstration only, which then stops the server
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
     ::dup2(pipe[1], STDOUT_FILENO);
@@ -72,20 +73,20 @@ bool server_process::start(const std::vector<std::string>& arguments) {
 
 /// Reads the line "READY port=N".
 bool server_process::await_ready(int from) {
-  std::string said;
-  const auto until = steady::now() + start_patience;
-  while (said.find('\n') == std::string::npos) {
+  std::string output;
+  const auto until = steady::now() + start_deadline;
+  while (output.find('\n') == std::string::npos) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - steady::now());
     pollfd p{from, POLLIN, 0};
     if (left <= 0ms || ::poll(&p, 1, static_cast<int>(left.count())) <= 0) return false;
     char bytes[256];
     const ssize_t got = ::read(from, bytes, sizeof bytes);
     if (got <= 0) return false;
-    said.append(bytes, static_cast<std::size_t>(got));
+    output.append(bytes, static_cast<std::size_t>(got));
   }
   constexpr std::string_view ready = "READY port=";
-  if (!said.starts_with(ready)) return false;
-  port_ = static_cast<std::uint16_t>(std::atoi(said.c_str() + ready.size()));
+  if (!output.starts_with(ready)) return false;
+  port_ = static_cast<std::uint16_t>(std::atoi(output.c_str() + ready.size()));
   return port_ != 0;
 }
 
@@ -93,8 +94,8 @@ bool server_process::has_ended() {
   return child_ <= 0 || await_end(0ms);
 }
 
-bool server_process::await_end(std::chrono::milliseconds patience) {
-  const auto until = steady::now() + patience;
+bool server_process::await_end(std::chrono::milliseconds limit) {
+  const auto until = steady::now() + limit;
   for (;;) {
     if (::waitpid(child_, &status_, WNOHANG) == child_) {
       child_ = -1;
@@ -109,7 +110,7 @@ std::optional<std::chrono::milliseconds> server_process::stop() {
   if (has_ended()) return std::nullopt;
   const auto start = steady::now();
   ::kill(child_, SIGTERM);
-  if (!await_end(stop_patience) || !WIFEXITED(status_) || WEXITSTATUS(status_) != 0) {
+  if (!await_end(stop_deadline) || !WIFEXITED(status_) || WEXITSTATUS(status_) != 0) {
     show_log();
     return std::nullopt;
   }

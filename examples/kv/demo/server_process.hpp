@@ -13,33 +13,34 @@ namespace kv_demo {
 
 class server_process {
  public:
-  /// Makes a fresh directory below the system's temporary one.
+  /// Creates a new directory in the system's temporary directory.
   explicit server_process(std::filesystem::path program);
   server_process(const server_process&) = delete;
   server_process& operator=(const server_process&) = delete;
-  /// Kills what still runs and removes the directory.
+  /// Kills a server that still runs and removes the directory.
   ~server_process();
 
-  /// Starts the server on a free port and waits until it is ready; false, and what it said on stderr, when it
-  /// does not get there.
+  /// Starts the server on a free port and waits until it is ready. Otherwise returns false and prints the
+  /// server's log to stderr.
   bool start(const std::vector<std::string>& arguments);
 
-  /// SIGTERM, then waits for the end. How long that took; nothing when it did not end with status 0 in time.
+  /// Sends SIGTERM and waits for the end. Returns the time it took; nullopt when the server did not end with
+  /// status 0 in time.
   std::optional<std::chrono::milliseconds> stop();
 
-  /// Whether it has ended by itself.
+  /// True when the server has ended.
   bool has_ended();
 
   std::uint16_t port() const { return port_; }
   pid_t id() const { return child_; }
   const std::filesystem::path& directory() const { return directory_; }
 
-  /// The end of what the server has logged, to stderr.
+  /// Prints the end of the server's log to stderr.
   void show_log() const;
 
  private:
   bool await_ready(int from);
-  bool await_end(std::chrono::milliseconds patience);
+  bool await_end(std::chrono::milliseconds limit);
   std::filesystem::path log() const { return directory_ / "server.log"; }
 
   std::filesystem::path program_;

@@ -1,6 +1,6 @@
-// libFuzzer target for the codec of requests: no input may crash it, make it read out of bounds, or be
-// understood differently when it arrives in other pieces. scripts/fuzz builds and runs it.
-// links: examples/kv/net/resp.cpp runtime/src/error.cpp
+// libFuzzer target for the codec of requests: no input may crash it or make it read out of bounds, and the
+// decoded commands must not depend on how the input is split. scripts/fuzz builds and runs it. links:
+// examples/kv/net/resp.cpp runtime/src/error.cpp
 #include "kv/net/resp.hpp"
 
 #include <algorithm>
@@ -18,8 +18,8 @@ struct outcome {
   bool operator==(const outcome&) const = default;
 };
 
-/// Feeds `input` in pieces of `step` bytes; every call sees a copy of exact size, so that the sanitizer sees
-/// overruns.
+/// Feeds `input` in pieces of `step` bytes. Every call gets a copy of exact size, so that the sanitizer
+/// detects overruns.
 outcome feed(std::string_view input, std::size_t step, kv::parser_limits limits) {
   kv::resp_codec codec(limits);
   outcome seen;
@@ -35,8 +35,8 @@ outcome feed(std::string_view input, std::size_t step, kv::parser_limits limits)
         return seen;
       }
       if (!found->frame) {
-        if (found->bytes <= exact.size()) std::abort();        // it had what it said it needs
-        if (found->bytes > codec.max_encoded()) std::abort();  // it will never get that
+        if (found->bytes <= exact.size()) std::abort();        // it had the bytes that it asks for
+        if (found->bytes > codec.max_encoded()) std::abort();  // framed never provides that many
         break;
       }
       if (found->bytes == 0 || found->bytes > exact.size()) std::abort();
@@ -55,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const outcome whole = feed(input, size + 1, limits);
   const std::size_t step = size == 0 ? 1 : 1 + data[size - 1] % 7;
   if (feed(input, step, limits) != whole) {
-    std::fputs("the pieces in which the input arrived changed its meaning\n", stderr);
+    std::fputs("the decoded commands depend on how the input was split\n", stderr);
     std::abort();
   }
   return 0;

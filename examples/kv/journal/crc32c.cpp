@@ -1,3 +1,4 @@
+// Both implementations of CRC-32C, and the choice between them.
 #include "kv/journal/crc32c.hpp"
 
 #include <array>

@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli), the checksum of journal records: by the CPU's instruction where there is one, else
+// CRC-32C (Castagnoli), the checksum of journal records: by the CPU's instruction where available, otherwise
 // slicing by 8 (Kounavis and Berry, 2005). Pure; any thread.
 #pragma once
 
@@ -7,11 +7,11 @@
 
 namespace kv {
 
-/// The checksum of `bytes` that follow what `previous` is the checksum of; 0 to begin with. About 0.1 ns a
-/// byte by instruction, 0.5 by tables.
+/// Continues a checksum: `previous` covers the bytes before `bytes`; 0 at the start.
+/// Cost: about 0.1 ns a byte by instruction, 0.5 by tables.
 std::uint32_t crc32c(std::uint32_t previous, std::string_view bytes);
 
-/// The same by tables only; for tests.
+/// The same, always by tables; for tests.
 std::uint32_t crc32c_by_tables(std::uint32_t previous, std::string_view bytes);
 
 }  // namespace kv

@@ -1,5 +1,5 @@
-// What a command did to a store, as data: what journals hold and replay applies. Effects never depend on a
-// clock or on what was there before, but for `append`, whose suffix goes behind the value that earlier
+// The effect of a command on a store, as data. Journals record effects, and a replay applies them. Effects
+// depend on neither a clock nor the previous state, except `append`, which extends the value that earlier
 // effects made.
 #pragma once
 
@@ -14,8 +14,8 @@ enum class effect_kind : std::uint8_t {
   set = 1,     ///< key has value and expires_at
   erase = 2,   ///< key is gone
   expire = 3,  ///< key has expires_at, the same value
-  append = 4,  ///< key's value is longer by value; a new key does not expire
-  clear = 5,   ///< no key is there
+  append = 4,  ///< value is appended to the key's value; a new key does not expire
+  clear = 5,   ///< all keys are gone
 };
 
 struct effect {
@@ -25,7 +25,7 @@ struct effect {
   unix_ms expires_at = never;
 };
 
-/// Takes effects in the order in which they happened. The views die with the call.
+/// Receives effects in the order in which they happened. The views are valid during the call only.
 class effect_sink {
  public:
   virtual void record(const effect& e) = 0;

@@ -1,3 +1,4 @@
+// The POSIX implementation of the file interface.
 #include "kv/journal/files.hpp"
 
 #include <cerrno>

@@ -1,5 +1,5 @@
-// The few file operations a journal needs, as an interface, so that tests can fail each of them and cut the
-// power at any byte. All calls block. Failures are error codes; nothing throws but bad_alloc.
+// The file operations that a journal needs, as an interface: tests can make each of them fail, and simulate a
+// power loss at any byte. All calls block. Failures are error codes; only bad_alloc is thrown.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,17 @@ class file {
  public:
   virtual ~file() = default;
 
-  /// Writes at `offset`, maybe less than all: returns how many bytes, at least 1.
+  /// Writes at `offset`, maybe only a part. Returns the number of bytes written, at least 1.
   virtual std::expected<std::size_t, std::error_code> write(std::uint64_t offset, std::string_view bytes) = 0;
 
-  /// Reads from `offset`, maybe less than asked for; 0 at the end.
+  /// Reads from `offset`, maybe only a part. Returns the number of bytes read; 0 at the end.
   virtual std::expected<std::size_t, std::error_code> read(std::uint64_t offset, std::span<char> into) = 0;
 
   virtual std::expected<std::uint64_t, std::error_code> size() = 0;
   virtual std::error_code truncate(std::uint64_t size) = 0;
 
-  /// Puts what was written on the medium. May run on another thread than the other calls, beside them.
+  /// Makes all written bytes durable.
+  /// Threads: may run on another thread, concurrently with the other calls.
   virtual std::error_code sync() = 0;
 };
 
@@ -46,14 +47,15 @@ class file_system {
   virtual std::error_code sync_directory(const std::filesystem::path& path) = 0;
 };
 
-/// The machine's files. Lives as long as the process; any thread.
+/// The file system of the host. Lives as long as the process; any thread.
 file_system& posix_files();
 
-/// Keeps a second server out of a data directory: an advisory lock on a file in it, for as long as the object
-/// lives.
+/// Keeps a second server out of a data directory, by an advisory lock on a file in it. Holds the lock for its
+/// lifetime.
 class directory_lock {
  public:
-  /// Creates the directory when it is missing. The error says which directory and why.
+  /// Creates the directory when it is missing.
+  /// Errors: a sentence that names the directory and the cause.
   static std::expected<directory_lock, std::string> acquire(const std::filesystem::path& directory);
 
   directory_lock(directory_lock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}

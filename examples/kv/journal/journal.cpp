@@ -1,3 +1,4 @@
+// Opening with replay, group writes, syncs, and compaction of a journal.
 #include "kv/journal/journal.hpp"
 
 #include <algorithm>
@@ -6,8 +7,7 @@
 namespace kv {
 namespace {
 
-constexpr std::size_t keep_capacity = std::size_t{4}
-                                      << 20;  // a buffer that one burst made larger is given back
+constexpr std::size_t keep_capacity = std::size_t{4} << 20;  // a buffer that a burst made larger is freed
 
 void empty(std::string& buffer) {
   buffer.clear();
@@ -40,9 +40,10 @@ journal_header journal::new_header() const {
 std::expected<std::unique_ptr<journal>, journal_error> journal::open(
     file_system& files, options o, const std::function<void(const effect&)>& replay) {
   std::unique_ptr<journal> opened(new journal(files, std::move(o)));
-  // What a compaction left that was cut short: the old file is complete.
+  // A file from an interrupted compaction: the old file is complete.
   if (files.exists(opened->fresh_path())) {
-    if (const auto why = files.remove(opened->fresh_path())) return opened->failed("clean up behind", why);
+    if (const auto why = files.remove(opened->fresh_path()))
+      return opened->failed("remove the unfinished compaction of", why);
   }
   const auto done = files.exists(opened->path()) ? opened->load(replay) : opened->create();
   if (!done) return std::unexpected(done.error());
@@ -68,7 +69,7 @@ std::expected<void, journal_error> journal::check(const std::optional<journal_he
     return std::unexpected(
         journal_error{.text = name + " has no valid header at byte 0 nor at byte " +
                               std::to_string(journal_header::copy_at) +
-                              ": it is no journal, or its start is lost. Move it away to start "
+                              ": it is not a journal, or its start is damaged. Move it away to start "
                               "this shard empty, or restore it from a backup"});
   }
   if (header->version != journal_header::current_version) {
@@ -80,9 +81,9 @@ std::expected<void, journal_error> journal::check(const std::optional<journal_he
   if (header->shard_count != options_.shard_count || header->shard != options_.shard) {
     return std::unexpected(journal_error{
         .text = name + " is shard " + std::to_string(header->shard) + " of " +
-                std::to_string(header->shard_count) + ", but shard " + std::to_string(options_.shard) +
-                " of " + std::to_string(options_.shard_count) + " was to be opened: start with --shards " +
-                std::to_string(header->shard_count) + ", or with another --dir"});
+                std::to_string(header->shard_count) + ", but this server expects shard " +
+                std::to_string(options_.shard) + " of " + std::to_string(options_.shard_count) +
+                ": start with --shards " + std::to_string(header->shard_count) + ", or with another --dir"});
   }
   return {};
 }
@@ -98,12 +99,12 @@ std::expected<void, journal_error> journal::load(const std::function<void(const 
   if (auto right = check(*header); !right) return right;
   salt_ = (*header)->salt;
   if (*size < journal_header::size) {
-    // One copy is whole, so the file was complete once and lost its end.
+    // One copy is valid, so the file was complete once and lost its end.
     return std::unexpected(journal_error{.text = "the journal '" + path().string() + "' ends at byte " +
                                                  std::to_string(*size) +
-                                                 ", inside its header: it was cut by something else than a "
-                                                 "crash. Restore it from a backup, or start with --repair "
-                                                 "to go on without its records",
+                                                 ", inside its header, which a crash does not cause. "
+                                                 "Restore it from a backup, or start with --repair "
+                                                 "to continue without its records",
                                          .damaged = true});
   }
 
@@ -124,8 +125,7 @@ std::expected<void, journal_error> journal::load(const std::function<void(const 
                   ", after record " + std::to_string(next_sequence_ - 1) +
                   "; valid records follow from byte " + std::to_string(reader.offset()) +
                   " on. Restore it from a backup, or start with --repair to keep all valid records "
-                  "(the damaged file stays "
-                  "beside it)",
+                  "(the damaged file is kept as *.damaged)",
           .damaged = true});
     }
     if (status == record_reader::status::end) {
@@ -162,7 +162,7 @@ std::expected<void, journal_error> journal::write_out() {
 }
 
 std::expected<void, journal_error> journal::end_sync(const sync_job& job, std::error_code result) {
-  // A job from before a compaction: the new file was synced with all that it covers.
+  // A job from before a compaction: the new file contains all that it covers and was synced.
   if (job.target != file_) return {};
   if (result) sync_failed_ = true;
   if (sync_failed_) return failed("sync", result ? result : std::make_error_code(std::errc::io_error));
@@ -198,7 +198,7 @@ std::expected<void, journal_error> journal::start_compaction() {
 }
 
 std::expected<bool, journal_error> journal::compact_some(const store& data, std::size_t bytes) {
-  // Entries that have expired are copied too: whether they have depends on a clock, and clocks may go back.
+  // Expired entries are copied too: the clock that decides may go back.
   const std::size_t until = fresh_pending_.size() + bytes;
   while (!all_copied_ && fresh_pending_.size() < until) {
     copied_ = data.visit_some(copied_, [this](const entry& e) {
@@ -233,7 +233,7 @@ std::expected<void, journal_error> journal::finish_compaction() {
     cancel_compaction();
     return failed("compact", why);
   }
-  // The new file holds every effect, also those that the old one's buffer still had.
+  // The new file holds every effect, including those that were still buffered for the old one.
   file_ = std::move(fresh_);
   fresh_ = nullptr;
   salt_ = fresh_salt_;
@@ -244,11 +244,10 @@ std::expected<void, journal_error> journal::finish_compaction() {
   empty(pending_);
   pending_written_ = 0;
   written_ = recorded_;
-  // Should the machine die before the directory is synced, the old file could be back, without what comes
-  // from now on.
+  // After a power loss before the sync of the directory the old file could be back, without any later effect.
   const auto why = files_.sync_directory(options_.directory);
   sync_failed_ = static_cast<bool>(why);
-  if (why) return failed("put the compacted file in the place of", why);
+  if (why) return failed("sync the directory after compacting", why);
   durable_ = recorded_;
   return {};
 }
@@ -257,7 +256,7 @@ void journal::cancel_compaction() {
   if (fresh_ == nullptr) return;
   fresh_ = nullptr;
   empty(fresh_pending_);
-  // Best effort: a file that stays is removed at the next start.
+  // Best effort: a file that remains is removed at the next start.
   static_cast<void>(files_.remove(fresh_path()));
 }
 

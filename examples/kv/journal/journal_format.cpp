@@ -1,3 +1,4 @@
+// Encoding and decoding of headers and records.
 #include "kv/journal/journal_format.hpp"
 
 #include "kv/journal/crc32c.hpp"
@@ -101,7 +102,7 @@ std::expected<std::optional<journal_header>, std::error_code> read_header(file& 
   return std::nullopt;
 }
 
-/// Brings [offset, offset + size), which lies within the file, into the buffer. False on an error.
+/// Loads [offset, offset + size), which lies within the file, into the buffer. False on an error.
 bool record_reader::load(std::uint64_t offset, std::uint64_t size) {
   if (offset >= buffer_at_ && offset + size <= buffer_at_ + buffer_.size()) return true;
   const std::uint64_t wanted = std::min(std::max<std::uint64_t>(size, read_ahead), file_size_ - offset);
@@ -129,8 +130,8 @@ record_reader::status record_reader::look_at(std::uint64_t offset, bool any_late
   const auto sequence = take<std::uint64_t>(head, 8);
   const auto kind = static_cast<std::uint8_t>(head[16]);
   const std::uint64_t key_size = take<std::uint32_t>(head, 17);
-  // Cheap tests first: when looking for the end of damage, nearly every offset fails one of them. A sequence
-  // number cannot be further ahead than records fit between.
+  // Cheap checks first: in a search for the end of damage, nearly every offset fails one of them. A sequence
+  // number cannot be further ahead than the number of records that fit in between.
   const std::uint64_t furthest = any_later ? offset / record_overhead : sequence_ + 1;
   if (sequence <= sequence_ || sequence > std::max(furthest, sequence_ + 1)) return status::bad;
   if (kind < 1 || kind > 5 || payload > left - record_head || payload < payload_head ||

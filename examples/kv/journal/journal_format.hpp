@@ -1,5 +1,5 @@
-// The bytes of a journal file: its header, its records, and a reader that can find its way past damage. Used
-// by the journal and its repair.
+// The format of a journal file: its header, its records, and a reader that can skip damage. Used by the
+// journal and its repair.
 //
 //   header, twice, 4096 bytes apart, so that one bad block does not take both:
 //     "TROUPEKV" | version u32 | shard u32 | shard count u32 | salt u32 | zero u32 | crc32c of the 28 bytes
@@ -8,8 +8,8 @@
 //     crc32c of the rest of the record u32 | payload size u32 | sequence u64 | payload
 //   payload: kind u8 | key size u32 | expires at i64 | key | value
 //
-// All integers are little-endian. Record checksums start from the file's random salt: a value that a client
-// made to look like a record is none, and neither are stale bytes of an older file.
+// All integers are little-endian. Record checksums start from the file's random salt, so that neither a value
+// that a client made to look like a record nor stale bytes of an older file are taken for a record.
 #pragma once
 
 #include "kv/journal/effect.hpp"
@@ -24,7 +24,7 @@
 
 namespace kv {
 
-/// A failure as a sentence for the log or the terminal: what, in which file, and what to do.
+/// A failure as a sentence for the log or the terminal: what happened, in which file, what to do.
 struct journal_error {
   std::string text;
   bool damaged = false;  ///< repair_journal may help
@@ -43,7 +43,7 @@ struct journal_header {
   /// The whole block, both copies.
   std::string encode() const;
 
-  /// From one of the copies; nothing when it is damaged.
+  /// Decodes one of the copies; nullopt when it is damaged.
   static std::optional<journal_header> decode(std::string_view copy);
 };
 
@@ -52,7 +52,7 @@ inline constexpr std::size_t record_overhead = 16 + 13;
 /// Appends one record.
 void encode_record(std::string& out, std::uint32_t salt, std::uint64_t sequence, const effect& e);
 
-/// Writes all of `bytes`, through short writes.
+/// Writes all of `bytes`; continues after short writes.
 std::error_code write_all(file& to, std::uint64_t offset, std::string_view bytes);
 
 /// Creates `path` with a header, synced; the name itself is not durable yet.
@@ -60,10 +60,10 @@ std::expected<std::shared_ptr<file>, std::error_code> create_journal_file(file_s
                                                                           const std::filesystem::path& path,
                                                                           const journal_header& header);
 
-/// Reads the header; nothing when both copies are damaged.
+/// Reads the header; nullopt when both copies are damaged.
 std::expected<std::optional<journal_header>, std::error_code> read_header(file& from);
 
-/// Reads records one by one with one buffer. One thread.
+/// Reads records one by one through one buffer. Used by one thread.
 class record_reader {
  public:
   enum class status { record, end, bad, io_error };
@@ -76,12 +76,12 @@ class record_reader {
   record_reader(file& from, std::uint32_t salt, std::uint64_t file_size)
       : file_(from), salt_(salt), file_size_(file_size) {}
 
-  /// The record at offset(), which moves behind it; bad: there is none with the next sequence number,
-  /// offset() stays.
+  /// Reads the record at offset() and moves offset() after it. Returns `bad` when there is no record with the
+  /// next sequence number; offset() stays.
   status next(record& into);
 
-  /// After bad: moves offset() forward to the next whole record with a later sequence number. Linear in the
-  /// bytes it passes. status::end: there is none.
+  /// After `bad`: moves offset() forward to the next complete record with a later sequence number; returns
+  /// `end` when there is none. Linear in the bytes it skips.
   status skip_damage();
 
   std::uint64_t offset() const { return offset_; }

@@ -1,4 +1,4 @@
-// --repair: a new journal from the valid records of a damaged one.
+// --repair: writes a new journal from the valid records of a damaged one.
 #include "kv/journal/journal.hpp"
 
 #include <random>
@@ -26,7 +26,7 @@ std::filesystem::path free_name(file_system& files, const std::filesystem::path&
   return name;
 }
 
-/// Copies every valid record of `from` to `to`, numbered anew.
+/// Copies every valid record of `from` to `to` with new sequence numbers.
 std::error_code salvage(record_reader& from, file& to, std::uint32_t salt, repair_report& report) {
   std::string batch;
   std::uint64_t end = journal_header::size;
@@ -81,8 +81,8 @@ std::expected<repair_report, journal_error> repair_journal(file_system& files, c
   if (!*header) {
     return std::unexpected(
         journal_error{.text = "cannot repair the journal '" + path.string() +
-                              "': both copies of its header are lost, and without them no record "
-                              "can be told from noise. Move it away to "
+                              "': both copies of its header are damaged, and its records cannot be "
+                              "recognized without one. Restore it from a backup, or move it away to "
                               "start this shard empty"});
   }
   const auto size = (*damaged)->size();
@@ -106,8 +106,8 @@ std::expected<repair_report, journal_error> repair_journal(file_system& files, c
     static_cast<void>(files.remove(fresh));
     return report;
   }
-  // First a second name for the damaged file, then the new file over the first name: there is a journal at
-  // any moment.
+  // First link the damaged file to a second name, then rename the new file over the first one: the journal
+  // exists at every moment.
   report.original = free_name(files, path);
   if (const auto failed = (*created)->sync()) return give_up(failed);
   if (const auto failed = files.link(path, report.original)) return give_up(failed);

@@ -1,3 +1,4 @@
+// Loading and repair of all journals of a data directory.
 #include "kv/journal/shard_files.hpp"
 
 #include <algorithm>

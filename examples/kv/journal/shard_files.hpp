@@ -1,5 +1,5 @@
-// A shard's way from its journal on disk to a store in memory: at the start of the server, when main reads
-// all of them, and after a crash, when the shard reads its own again. Blocks; any thread, one a shard.
+// Loads shards from their journals: all of them at the start of the server, by main, and a single one after a
+// crash, by its shard. All functions block. Any thread, but one thread for each shard.
 #pragma once
 
 #include "kv/journal/journal.hpp"
@@ -15,11 +15,11 @@
 
 namespace kv {
 
-/// When a write is on the medium.
+/// When a write is durable.
 enum class fsync_policy : std::uint8_t {
   always,    ///< before its reply
   everysec,  ///< within about a second
-  no,        ///< when the kernel likes
+  no,        ///< when the kernel writes it back
 };
 
 constexpr std::string_view to_string(fsync_policy p) {
@@ -43,14 +43,15 @@ struct loaded_shard {
 
 journal::options journal_options(const shard_options& o, std::size_t shard);
 
-/// Reads one shard's journal; creates it when there is none.
+/// Reads the journal of one shard; creates it when there is none.
 std::expected<loaded_shard, journal_error> load_shard(const shard_options& o, std::size_t shard);
 
-/// Reads all of them, side by side. The error is the first one's; warnings of torn tails go to `warnings`.
+/// Reads all journals in parallel. Returns the error of the first shard that failed; `warnings` receives a
+/// sentence for each torn tail.
 std::expected<void, journal_error> load_shards(const shard_options& o, std::vector<loaded_shard>& into,
                                                std::vector<std::string>& warnings);
 
-/// Rewrites every damaged journal from its valid records; what it did, as sentences.
+/// Rewrites every damaged journal from its valid records. Returns a sentence for each of them.
 std::expected<std::vector<std::string>, journal_error> repair_shards(const shard_options& o);
 
 }  // namespace kv

@@ -1,3 +1,4 @@
+// The life of a connection: read a batch of commands, run it in rounds, write the replies.
 #include "kv/net/connection.hpp"
 
 #include "kv/net/reply.hpp"
@@ -14,30 +15,31 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// An fsync on a busy disk may take seconds; beyond this the client learns that nobody knows.
+// An fsync on a busy disk may take seconds; after this the client is told that the outcome is unknown.
 constexpr auto shard_deadline = 30s;
-constexpr std::size_t write_from = 256 * 1024;  // bytes of replies that are worth a write of their own
+constexpr std::size_t write_from = 256 * 1024;  // bytes of replies that are written before the batch is done
 
 std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// What a client is told when a shard has not answered.
+/// The error for a client whose shard has not answered.
 std::string failure_text(std::size_t shard, const troupe::error& why) {
-  const std::string who = "shard " + std::to_string(shard);
+  const std::string name = "shard " + std::to_string(shard);
   if (why == troupe::errc::timeout)
-    return "ERR " + who + " did not answer in time; writes may have been done";
-  if (why == troupe::errc::full) return "ERR " + who + " is overloaded; nothing was done";
-  return "ERR " + who + " crashed; writes may have been done";
+    return "ERR " + name + " did not answer in time; writes may have been executed";
+  if (why == troupe::errc::full) return "ERR " + name + " is overloaded; nothing was executed";
+  return "ERR " + name + " crashed; writes may have been executed";
 }
 
-/// What a client is told whose bytes cannot be read on; nothing when it is gone, was silent, or we stop.
-std::string last_words(const troupe::error& why, const server_options& o) {
+/// The error for a client before its connection is closed; empty when it is gone, was idle, or the server
+/// stops.
+std::string closing_error(const troupe::error& why, const server_options& o) {
   std::string out;
   if (why == std::make_error_code(std::errc::bad_message)) {
     reply::error(out, why.text());
   } else if (why == troupe::errc::timeout && why.text().starts_with(resp_codec::name)) {
-    // Of framed; the idle timeout is the stream's, and named after it.
+    // This timeout is that of framed; the idle timeout is the stream's and bears its name.
     reply::error(out, "ERR command not complete within " + std::to_string(o.command_timeout.count()) +
                           " s (--command-timeout), closing the connection");
   }
@@ -61,21 +63,22 @@ troupe::task<void> connection::run(troupe::context& ctx, troupe::tls_stream peer
 
 template <class Stream>
 troupe::task<void> connection::serve(troupe::context& ctx, Stream peer) {
-  // Each byte restarts the idle timeout, none the time for a command: who dribbles one is cut all the same.
-  // The time runs only while we wait for the client, so a busy shard costs it nothing.
+  // Each byte restarts the idle timeout but not the command timeout, so a client that sends its command byte
+  // by byte is disconnected. The timeout runs only while we wait for the client: a busy shard does not use it
+  // up.
   const server_options& o = server_->options;
   troupe::framed client(std::move(peer), resp_codec(o.limits),
                         {.frame_deadline = time_or_forever(o.command_timeout)});
   for (;;) {
     auto commands = co_await troupe::until_stopped(ctx, client.next_batch());
     if (!commands) {
-      const std::string out = last_words(commands.error(), o);
+      const std::string out = closing_error(commands.error(), o);
       if (!out.empty()) (void)co_await client.stream().write_all(bytes_of(out));
       break;
     }
     if (commands->empty()) break;
-    const bool goes_on = co_await answer(ctx, client, *commands);
-    if (!goes_on) break;
+    const bool open = co_await answer(ctx, client, *commands);
+    if (!open) break;
   }
   co_await troupe::close_gracefully(client.stream(), troupe::duration::zero());
 }
@@ -85,8 +88,8 @@ template <class Client>
 troupe::task<bool> connection::answer(troupe::context& ctx, Client& client,
                                       typename Client::batch& commands) {
   borrowed_round r(shards_->size());
-  bool goes_on = true;
-  for (auto next = commands.begin(); goes_on && next != commands.end();) {
+  bool open = true;
+  for (auto next = commands.begin(); open && next != commands.end();) {
     session_step step = session_step::answered;
     for (; next != commands.end() && r->commands.size() < server_->options.max_pipeline; ++next) {
       step = take(*next, r->commands);
@@ -96,36 +99,36 @@ troupe::task<bool> connection::answer(troupe::context& ctx, Client& client,
     if (!r->commands.local_only()) co_await ask_shards(*r);
     r->commands.finish(r->replies, r->out);
     if (step != session_step::answered) {
-      goes_on = do_step(ctx, step, *next, r->out);
+      open = do_step(ctx, step, *next, r->out);
       ++next;
     }
-    const bool last = !goes_on || next == commands.end();
+    const bool last = !open || next == commands.end();
     if (r->out.size() >= write_from || (last && !r->out.empty())) {
-      if (!co_await client.stream().write_all(bytes_of(r->out))) goes_on = false;
+      if (!co_await client.stream().write_all(bytes_of(r->out))) open = false;
       r->out.clear();
     }
   }
   r.give_back();
-  co_return goes_on;
+  co_return open;
 }
 
-/// Puts a command into the round. Yields what the connection must do itself when the round is over, and
-/// before it takes another command; answered: nothing.
-session_step connection::take(arguments command, pipeline& into) {
-  if (command.empty()) return session_step::answered;
+/// Adds a command to the round. Returns the step that the connection must do at the end of the round, before
+/// it takes another command; `answered` when there is none.
+session_step connection::take(arguments args, pipeline& into) {
+  if (args.empty()) return session_step::answered;
   std::string local;
-  const command_spec* const spec = check_command(command, local);
-  if (spec != nullptr && spec->where != place::connection) {
-    into.add(*spec, command);
+  const command* const found = check_command(args, local);
+  if (found != nullptr && found->where != place::connection) {
+    into.add(*found, args);
     return session_step::answered;
   }
   session_step step = session_step::answered;
-  if (spec != nullptr) step = execute(*spec, session_, command, shards_->size(), local);
+  if (found != nullptr) step = execute(*found, session_, args, shards_->size(), local);
   if (step == session_step::answered || step == session_step::close) into.add_local(local);
   return step;
 }
 
-// All shards concerned are asked before the first answer is awaited: they work side by side.
+// All shards concerned are asked before the first answer is awaited, so they work in parallel.
 troupe::task<void> connection::ask_shards(round& r) {
   for (std::size_t shard = 0; shard < shards_->size(); ++shard) {
     request_batch& batch = r.commands.batch(shard);
@@ -147,26 +150,26 @@ troupe::task<void> connection::ask_shards(round& r) {
   r.asked.clear();
 }
 
-/// Does what take() has put off; false when the connection ends with it.
-bool connection::do_step(troupe::context& ctx, session_step step, arguments command, std::string& out) {
-  if (step == session_step::close) return false;  // answered, and counted, with the others
+/// Does the step that take() has returned; false when it ends the connection.
+bool connection::do_step(troupe::context& ctx, session_step step, arguments args, std::string& out) {
+  if (step == session_step::close) return false;  // answered and counted with the others
   server_->commands.fetch_add(1, std::memory_order_relaxed);
   switch (step) {
     case session_step::info:
-      append_info(server_->facts(), command, out);
+      append_info(server_->facts(), args, out);
       break;
     case session_step::config_get:
-      append_config(server_->settings(), command, out);
+      append_config(server_->settings(), args, out);
       break;
     case session_step::tree:
       reply::bulk(out, troupe::to_text(ctx.system().inspect()));
       break;
     case session_step::crash: {
-      const std::size_t shard = shard_to_crash(command);
+      const std::size_t shard = shard_to_crash(args);
       if ((*shards_)[shard].tell(crash_shard{}) == troupe::send_result::ok) {
         out.append(reply::ok);
       } else {
-        reply::error(out, "ERR shard " + std::to_string(shard) + " takes no message at the moment");
+        reply::error(out, "ERR shard " + std::to_string(shard) + " is not accepting requests");
       }
       break;
     }

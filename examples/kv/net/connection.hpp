@@ -1,9 +1,9 @@
-// The actor behind one client, over TCP or TLS. It waits for bytes, takes all complete commands out of them,
-// asks each shard concerned once, and answers in one write; only then does it read on, so a client has one
-// round under way and the kernel's window slows down whoever sends faster than that.
+// The actor behind one client, over TCP or TLS. It waits for bytes, decodes all complete commands, asks each
+// shard concerned once, and answers in one write. Only then does it read again, so a client has one round in
+// progress, and the TCP receive window slows down a client that sends faster than that.
 //
-// A connection of a tcp_server or a tls_server, never restarted: a client whose connection has failed
-// connects anew. When the server stops, it finishes what it has read and ends.
+// Owned by a tcp_server or a tls_server, which never restarts it: a client whose connection has failed
+// connects again. When the server stops, the connection finishes the commands it has read and ends.
 #pragma once
 
 #include "kv/net/resp.hpp"
@@ -35,9 +35,9 @@ class connection {
   template <class Client>
   troupe::task<bool> answer(troupe::context& ctx, Client& client, typename Client::batch& commands);
 
-  session_step take(arguments command, pipeline& into);
+  session_step take(arguments args, pipeline& into);
   troupe::task<void> ask_shards(round& r);
-  bool do_step(troupe::context& ctx, session_step step, arguments command, std::string& out);
+  bool do_step(troupe::context& ctx, session_step step, arguments args, std::string& out);
 
   std::shared_ptr<server_state> server_;
   shard_refs shards_;

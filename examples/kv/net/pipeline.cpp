@@ -1,73 +1,15 @@
+// Sorts commands into batches by shard, and joins the replies of the shards.
 #include "kv/net/pipeline.hpp"
 
 #include "kv/integer.hpp"
 #include "kv/net/reply.hpp"
+#include "kv/shard/shard_commands.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace kv {
-namespace {
 
-void put(std::string& out, std::size_t value) {
-  const auto word = static_cast<std::uint32_t>(value);
-  char bytes[sizeof word];
-  std::memcpy(bytes, &word, sizeof word);
-  out.append(bytes, sizeof bytes);
-}
-
-std::size_t take(const std::string& from, std::size_t at) {
-  std::uint32_t word;
-  std::memcpy(&word, from.data() + at, sizeof word);
-  return word;
-}
-
-constexpr std::size_t word_size = sizeof(std::uint32_t);
-
-}  // namespace
-
-void request_batch::add(const command_spec& spec, arguments args) {
-  put(packed_, static_cast<std::size_t>(&spec - command_table().data()));
-  put(packed_, args.size());
-  for (const std::string_view arg : args) put(packed_, arg.size());
-  for (const std::string_view arg : args) packed_.append(arg);
-  ++size_;
-  writes_ |= (spec.flags & flag_write) != 0;
-}
-
-const command_spec& request_batch::unpack(std::size_t& at, std::vector<std::string_view>& args) const {
-  const command_spec& spec = command_table()[take(packed_, at)];
-  const std::size_t count = take(packed_, at + word_size);
-  const std::size_t sizes = at + 2 * word_size;
-  at = sizes + count * word_size;
-  args.clear();
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t size = take(packed_, sizes + i * word_size);
-    args.emplace_back(packed_.data() + at, size);
-    at += size;
-  }
-  return spec;
-}
-
-void execute(const request_batch& batch, shard_context& shard, reply_batch& out) {
-  batch.for_each([&](const command_spec& spec, arguments args) {
-    execute(spec, shard, args, out.bytes);
-    out.ends.push_back(out.bytes.size());
-  });
-}
-
-void execute_refusing_writes(const request_batch& batch, shard_context& shard, reply_batch& out) {
-  batch.for_each([&](const command_spec& spec, arguments args) {
-    if ((spec.flags & flag_write) != 0) {
-      reply::error(out.bytes, journal_failing_error);
-    } else {
-      execute(spec, shard, args, out.bytes);
-    }
-    out.ends.push_back(out.bytes.size());
-  });
-}
-
-/// Takes one shard's replies one by one.
+/// Yields the replies of one shard, one after the other.
 class pipeline::shard_reader {
  public:
   explicit shard_reader(const reply_batch& from) : from_(from) {
@@ -93,35 +35,35 @@ void pipeline::add_local(std::string_view reply) {
   steps_.push_back({.what = kind::local, .count = reply.size()});
 }
 
-void pipeline::add(const command_spec& spec, arguments args) {
+void pipeline::add(const command& what, arguments args) {
   local_only_ = false;
-  switch (spec.where) {
+  switch (what.where) {
     case place::one_key: {
       const std::size_t shard = shard_of(args[1], batches_.size());
-      batches_[shard].add(spec, args);
+      batches_[shard].add(what, args);
       steps_.push_back({.what = kind::one, .shard = shard});
       return;
     }
     case place::cursor: {
       const std::size_t shard = shard_of_cursor(args[1], batches_.size());
-      batches_[shard].add(spec, args);
+      batches_[shard].add(what, args);
       steps_.push_back({.what = kind::one, .shard = shard});
       return;
     }
     case place::all_shards:
-      for (request_batch& batch : batches_) batch.add(spec, args);
-      steps_.push_back({.what = kind::joined, .how = spec.joined});
+      for (request_batch& batch : batches_) batch.add(what, args);
+      steps_.push_back({.what = kind::joined, .how = what.joined});
       return;
     case place::each_key:
     case place::each_pair:
-      return add_split(spec, args);
+      return add_split(what, args);
     case place::connection:
       return;
   }
 }
 
-void pipeline::add_split(const command_spec& spec, arguments args) {
-  const std::size_t stride = spec.where == place::each_pair ? 2 : 1;
+void pipeline::add_split(const command& what, arguments args) {
+  const std::size_t stride = what.where == place::each_pair ? 2 : 1;
   const std::size_t first_key = key_shards_.size();
   for (auto& part : split_) part.clear();
   for (std::size_t at = 1; at < args.size(); at += stride) {
@@ -131,9 +73,9 @@ void pipeline::add_split(const command_spec& spec, arguments args) {
     for (const std::string_view arg : args.subspan(at, stride)) split_[shard].push_back(arg);
   }
   for (std::size_t shard = 0; shard < split_.size(); ++shard) {
-    if (!split_[shard].empty()) batches_[shard].add(spec, split_[shard]);
+    if (!split_[shard].empty()) batches_[shard].add(what, split_[shard]);
   }
-  steps_.push_back({.what = kind::joined, .how = spec.joined, .count = key_shards_.size() - first_key});
+  steps_.push_back({.what = kind::joined, .how = what.joined, .count = key_shards_.size() - first_key});
 }
 
 void pipeline::append_joined(const step& s, std::span<const std::uint32_t> key_shards,

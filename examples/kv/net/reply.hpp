@@ -1,5 +1,4 @@
-// Encoding of RESP2 replies: each function appends one reply to a byte buffer. Pure; the buffer is the
-// caller's.
+// Encoding of RESP2 replies: each function appends one reply to a byte buffer, which the caller owns. Pure.
 #pragma once
 
 #include "kv/integer.hpp"
@@ -10,7 +9,7 @@
 
 namespace kv::reply {
 
-/// Replies that never change, ready to append.
+/// Constant replies, ready to append.
 inline constexpr std::string_view ok = "+OK\r\n";
 inline constexpr std::string_view null_bulk = "$-1\r\n";
 inline constexpr std::string_view zero = ":0\r\n";
@@ -26,7 +25,7 @@ inline void header(std::string& out, char type, std::int64_t value) {
   out.append(line, static_cast<std::size_t>(end - line));
 }
 
-/// `text` must not hold line breaks: it is never a client's.
+/// `text` must not contain line breaks: it never comes from a client.
 inline void simple(std::string& out, std::string_view text) {
   out.push_back('+');
   out.append(text);
@@ -63,7 +62,7 @@ inline void array(std::string& out, std::size_t count) {
   header(out, '*', static_cast<std::int64_t>(count));
 }
 
-/// The length of the first reply in `bytes`, which must hold at least that one whole; 0 when they do not.
+/// The length of the first reply in `bytes`; 0 when that reply is not complete.
 std::size_t first_length(std::string_view bytes);
 
 }  // namespace kv::reply

@@ -1,3 +1,4 @@
+// The decoder of requests, and the length of a reply.
 #include "kv/net/resp.hpp"
 
 #include "kv/integer.hpp"
@@ -45,9 +46,8 @@ char unescape(char c) {
   }
 }
 
-/// Reads the inside of a quoted part of an inline argument from `at` on, which points behind the opening
-/// quote, and leaves `at` behind the closing one. False when the quote is not closed, or something sticks to
-/// it.
+/// Reads a quoted part of an inline argument. `at` points after the opening quote on entry and after the
+/// closing one on return. False when the quote is not closed, or when no space follows it.
 bool unquote(std::string_view line, std::size_t& at, char quote, std::string& out) {
   while (at < line.size()) {
     const char c = line[at];
@@ -94,7 +94,7 @@ resp_codec::step resp_codec::fail(std::string text) {
       troupe::error(std::make_error_code(std::errc::bad_message), "ERR Protocol error: " + failure_));
 }
 
-/// The command is in args_ and took so many bytes; the next one starts anew.
+/// Ends a command whose arguments are in args_ and that took `bytes` bytes.
 resp_codec::step resp_codec::command(std::size_t bytes) {
   pieces_.clear();
   position_ = 0;
@@ -104,7 +104,7 @@ resp_codec::step resp_codec::command(std::size_t bytes) {
   return troupe::decoded<arguments>::of(args_, bytes);
 }
 
-/// Forgets the previous command. A huge one must not cost memory for the connection's whole life.
+/// Forgets the previous command, and frees its memory when it was very large.
 void resp_codec::begin_arguments() {
   args_.clear();
   if (args_.capacity() <= keep_arguments) return;
@@ -112,8 +112,8 @@ void resp_codec::begin_arguments() {
   args_.shrink_to_fit();
 }
 
-/// Looks for `mark` from position_ on; found: it is scanned_ bytes away. The answer does not depend on how
-/// much of the line has arrived: a line longer than the limit is too long even when its end is there.
+/// Looks for `mark` from position_ on; when found, it is scanned_ bytes away. The result does not depend on
+/// how much of the line has arrived: a line above the limit is too long even when its end has arrived.
 resp_codec::line_status resp_codec::find_line_end(std::string_view input, char mark) {
   const std::string_view rest = input.substr(position_);
   const std::string_view window = rest.substr(0, limits_.max_line + 1);
@@ -145,8 +145,8 @@ resp_codec::step resp_codec::decode_inline(std::string_view input) {
 }
 
 bool resp_codec::split_inline(std::string_view line) {
-  // Arguments with quotes are spelled out in unquoted_. It never outgrows the line, so it does not move under
-  // the views.
+  // Arguments with quotes are copied to unquoted_ without them. The copies are never longer than the line, so
+  // unquoted_ does not reallocate and the views stay valid.
   unquoted_.clear();
   unquoted_.reserve(line.size());
   std::size_t at = 0;
@@ -196,7 +196,7 @@ resp_codec::step resp_codec::decode_multibulk(std::string_view input) {
     position_ = header;
     scanned_ = 0;
     remaining_ = static_cast<std::size_t>(*count);
-    // A stranger's promise of many arguments costs nothing until they arrive.
+    // An untrusted peer may announce many arguments: reserve little until they arrive.
     pieces_.reserve(std::min<std::size_t>(remaining_, 64));
   }
   while (remaining_ > 0) {
@@ -235,7 +235,7 @@ resp_codec::step resp_codec::decode_multibulk(std::string_view input) {
 }
 
 std::size_t reply::first_length(std::string_view bytes) {
-  // Nested arrays are walked with a count of replies still to pass, not by recursion.
+  // Nested arrays are walked with a count of pending replies, not by recursion.
   std::size_t at = 0;
   for (std::size_t pending = 1; pending > 0; --pending) {
     const std::size_t line_end = bytes.find("\r\n", at);

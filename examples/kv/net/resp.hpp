@@ -1,8 +1,9 @@
-// The request side of RESP2 as a codec of troupe::framed: multibulk and inline commands. One per connection,
-// used by one thread at a time. It owns no input: the bytes stay with framed until their command is done.
+// The request side of RESP2 as a codec of troupe::framed: multibulk and inline commands. One for each
+// connection, used by one thread at a time. It owns no input: the bytes stay in framed's buffer until their
+// command is done.
 //
-// Work is proportional to the bytes received however they are cut into reads: the codec remembers where it
-// is inside a command, as offsets, so that the buffer may move between two calls.
+// Its work is linear in the bytes received, however they are split into reads: the codec remembers its
+// position inside a command as offsets, so the buffer may move between two calls.
 #pragma once
 
 #include <troupe/transport/codec.hpp>
@@ -18,7 +19,7 @@ namespace kv {
 /// The arguments of one command, its name first.
 using arguments = std::span<const std::string_view>;
 
-/// What one stranger may make the server hold.
+/// Limits on the memory that one untrusted peer can make the server hold.
 struct parser_limits {
   std::size_t max_bulk = std::size_t{64} << 20;      ///< bytes of one argument
   std::size_t max_args = std::size_t{1} << 20;       ///< arguments of one command
@@ -28,9 +29,9 @@ struct parser_limits {
 
 class resp_codec {
  public:
-  /// A command's arguments, none for an empty command ("*0", a blank line), which is not answered. They
-  /// point into the input, or into the codec when an inline command had quotes; valid until the next
-  /// decode() and as long as the input stays in place.
+  /// The arguments of a command; none for an empty command ("*0", a blank line), which is not answered. They
+  /// point into the input, or into the codec when an inline command had quotes. Valid until the next decode()
+  /// and while the input stays in place.
   using frame_type = arguments;
   static constexpr std::string_view name = "resp_codec";
 
@@ -38,9 +39,10 @@ class resp_codec {
 
   std::size_t max_encoded() const { return limits_.max_command; }
 
-  /// An error is std::errc::bad_message, and its text what the client is to be told: "ERR Protocol error:
-  /// ..." as Redis says it; answer it and close. Throws nothing but bad_alloc; linear in the bytes it has not
-  /// seen.
+  /// Decodes the next command.
+  /// Errors: std::errc::bad_message; its text is the reply for the client, "ERR Protocol error: ..." as Redis
+  /// words it. Answer it and close. Throws only bad_alloc. Cost: linear in the bytes that earlier calls have
+  /// not seen.
   troupe::result<troupe::decoded<arguments>> decode(std::span<const std::byte> input);
 
  private:
@@ -65,7 +67,7 @@ class resp_codec {
   std::vector<std::string_view> args_;
   std::vector<piece> pieces_;  // arguments complete so far
   std::string unquoted_;       // bytes of inline arguments that had quotes or escapes
-  std::string failure_;        // not empty: the stream cannot be followed any further
+  std::string failure_;        // not empty: decoding has failed, and fails from now on
   // Offsets count from the start of the command.
   std::size_t position_ = 0;   // next byte to look at
   std::size_t scanned_ = 0;    // bytes from position_ on known to hold no line end

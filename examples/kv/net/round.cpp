@@ -1,11 +1,11 @@
+// The pool of rounds: one for each thread, small.
 #include "kv/net/round.hpp"
 
 namespace kv {
 namespace {
 
-constexpr std::size_t most_kept = 16;
-constexpr std::size_t largest_kept =
-    256 * 1024;  // bytes; what a large value made larger goes back to the heap
+constexpr std::size_t max_kept = 16;                // rounds in a pool
+constexpr std::size_t max_kept_bytes = 256 * 1024;  // a round that large values made larger is freed
 
 std::vector<std::unique_ptr<round>>& pool() {
   thread_local std::vector<std::unique_ptr<round>> rounds;
@@ -22,7 +22,7 @@ std::size_t memory_of(round& r) {
 
 }  // namespace
 
-// Both are out of line and called from coroutines: the thread is looked up anew each time.
+// Both are out of line: a coroutine may resume on another thread, so each call must look up the pool again.
 borrowed_round::borrowed_round(std::size_t shard_count) {
   auto& rounds = pool();
   if (!rounds.empty() && rounds.back()->commands.shard_count() == shard_count) {
@@ -35,7 +35,7 @@ borrowed_round::borrowed_round(std::size_t shard_count) {
 
 void borrowed_round::give_back() {
   auto& rounds = pool();
-  if (rounds.size() >= most_kept || memory_of(*round_) > largest_kept) return round_.reset();
+  if (rounds.size() >= max_kept || memory_of(*round_) > max_kept_bytes) return round_.reset();
   round_->out.clear();
   rounds.push_back(std::move(round_));
 }

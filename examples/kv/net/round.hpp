@@ -1,6 +1,6 @@
 // The memory of one round of a connection: the commands that arrived together, the requests to the shards and
-// all replies. Borrowed from a small pool of the thread for as long as the round lasts, so that an idle
-// connection holds none of it and a busy one finds it warm.
+// all replies. Borrowed from a small pool of the thread for the length of the round: an idle connection holds
+// no such memory, and a busy one finds it in the cache.
 #pragma once
 
 #include "kv/net/pipeline.hpp"
@@ -27,8 +27,8 @@ struct round {
   std::string out;
 };
 
-/// Holds a round. It goes back to the pool of the thread that ends it; one that was cut short, by a crash or
-/// a stop, is freed instead, for it is in the middle of something.
+/// Holds a round. A finished round goes back to the pool of the current thread. A round that a crash or a
+/// stop has cut short is freed instead, because its contents are incomplete.
 class borrowed_round {
  public:
   explicit borrowed_round(std::size_t shard_count);
@@ -36,7 +36,7 @@ class borrowed_round {
   borrowed_round& operator=(const borrowed_round&) = delete;
   ~borrowed_round() = default;
 
-  /// All replies are out: back to the pool.
+  /// Returns the round to the pool, once all replies are written.
   void give_back();
 
   round& operator*() const { return *round_; }

@@ -1,5 +1,8 @@
+// The commands that a connection answers itself, and at the end their rows in the command table; the texts of
+// INFO and CONFIG GET.
 #include "kv/net/session.hpp"
 
+#include "kv/ascii.hpp"
 #include "kv/integer.hpp"
 #include "kv/net/reply.hpp"
 #include "kv/shard/glob.hpp"
@@ -10,33 +13,19 @@
 namespace kv {
 namespace {
 
-constexpr std::string_view compatible_version = "7.0.15";  // the Redis whose answers these are
-
-std::string upper(std::string_view word) {
-  std::string text(word);
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  return text;
-}
-
-std::string lower(std::string_view word) {
-  std::string text(word);
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
+constexpr std::string_view compatible_version = "7.0.15";  // the version of Redis whose replies these are
 
 bool is_plain(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= '!' && c <= '~'; });
 }
 
-void append_unknown_subcommand(const command_spec& spec, arguments args, std::string& out) {
+void append_unknown_subcommand(const command& spec, arguments args, std::string& out) {
   reply::error(out, "ERR unknown subcommand '" + std::string(args[1].substr(0, 128)) + "'. Try " +
                         upper(spec.name) + " HELP.");
 }
 
 /// True when the subcommand has `count` arguments, names included; else the error is answered.
-bool has_count(const command_spec& spec, arguments args, std::size_t count, std::string& out) {
+bool has_count(const command& spec, arguments args, std::size_t count, std::string& out) {
   if (args.size() == count) return true;
   append_arity_error(out, std::string(spec.name) + "|" + lower(args[1]));
   return false;
@@ -64,19 +53,21 @@ void set_library(session& client, arguments args, std::string& out) {
   out.append(reply::ok);
 }
 
-void run_client(const command_spec& spec, session& client, arguments args, std::string& out) {
+session_step run_client(connection_context& c, arguments args, std::string& out) {
   if (same_word(args[1], "setname")) {
-    if (has_count(spec, args, 3, out) && set_name(client, args[2], out)) out.append(reply::ok);
+    if (has_count(c.what, args, 3, out) && set_name(c.client, args[2], out)) out.append(reply::ok);
   } else if (same_word(args[1], "getname")) {
-    if (!has_count(spec, args, 2, out)) return;
-    client.name.empty() ? reply::null(out) : reply::bulk(out, client.name);
+    if (has_count(c.what, args, 2, out)) {
+      c.client.name.empty() ? reply::null(out) : reply::bulk(out, c.client.name);
+    }
   } else if (same_word(args[1], "setinfo")) {
-    if (has_count(spec, args, 4, out)) set_library(client, args, out);
+    if (has_count(c.what, args, 4, out)) set_library(c.client, args, out);
   } else if (same_word(args[1], "id")) {
-    if (has_count(spec, args, 2, out)) reply::integer(out, client.id);
+    if (has_count(c.what, args, 2, out)) reply::integer(out, c.client.id);
   } else {
-    append_unknown_subcommand(spec, args, out);
+    append_unknown_subcommand(c.what, args, out);
   }
+  return session_step::answered;
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
@@ -84,40 +75,73 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   reply::bulk(out, value);
 }
 
-void run_hello(session& client, arguments args, std::string& out) {
+/// Does what the arguments of HELLO ask for; false when an error was appended to `out`.
+bool apply_hello(session& client, arguments args, std::string& out) {
+  const auto refuse = [&](std::string_view text) {
+    reply::error(out, text);
+    return false;
+  };
   if (args.size() > 1) {
     const auto version = parse_integer(args[1]);
-    if (!version) return reply::error(out, "ERR Protocol version is not an integer or out of range");
-    if (*version != 2) return reply::error(out, "NOPROTO unsupported protocol version");
+    if (!version) return refuse("ERR Protocol version is not an integer or out of range");
+    if (*version != 2) return refuse("NOPROTO unsupported protocol version");
   }
   for (std::size_t at = 2; at < args.size();) {
     const std::size_t left = args.size() - at - 1;
     if (same_word(args[at], "auth") && left >= 2) {
-      if (args[at + 1] != "default") {  // as a Redis without passwords: everybody is the user "default"
-        return reply::error(out, "WRONGPASS invalid username-password pair or user is disabled.");
-      }
+      // As a Redis without passwords: the only user is "default", with any password.
+      if (args[at + 1] != "default")
+        return refuse("WRONGPASS invalid username-password pair or user is disabled.");
       at += 3;
     } else if (same_word(args[at], "setname") && left >= 1) {
-      if (!set_name(client, args[at + 1], out)) return;
+      if (!set_name(client, args[at + 1], out)) return false;
       at += 2;
     } else {
-      return reply::error(out, "ERR Syntax error in HELLO option '" + std::string(args[at]) + "'");
+      return refuse("ERR Syntax error in HELLO option '" + std::string(args[at]) + "'");
     }
   }
+  return true;
+}
+
+session_step run_hello(connection_context& c, arguments args, std::string& out) {
+  if (!apply_hello(c.client, args, out)) return session_step::answered;
   reply::array(out, 14);
   append_field(out, "server", "redis");
   append_field(out, "version", compatible_version);
   reply::bulk(out, "proto");
   reply::integer(out, 2);
   reply::bulk(out, "id");
-  reply::integer(out, client.id);
+  reply::integer(out, c.client.id);
   append_field(out, "mode", "standalone");
   append_field(out, "role", "master");
   reply::bulk(out, "modules");
   reply::array(out, 0);
+  return session_step::answered;
 }
 
-void append_command(const command_spec& spec, std::string& out) {
+/// The first and the last key among the arguments and the step between keys, as COMMAND reports them; 0: no
+/// keys.
+struct key_range {
+  int first = 0, last = 0, step = 0;
+};
+
+key_range keys_of(place where) {
+  switch (where) {
+    case place::one_key:
+      return {.first = 1, .last = 1, .step = 1};
+    case place::each_key:
+      return {.first = 1, .last = -1, .step = 1};
+    case place::each_pair:
+      return {.first = 1, .last = -1, .step = 2};
+    case place::connection:
+    case place::all_shards:
+    case place::cursor:
+      break;
+  }
+  return {};
+}
+
+void append_command(const command& spec, std::string& out) {
   constexpr std::array<std::pair<unsigned, std::string_view>, 4> names = {
       {{flag_write, "write"}, {flag_readonly, "readonly"}, {flag_admin, "admin"}, {flag_fast, "fast"}}};
   const auto is_set = [&](const auto& flag) { return (spec.flags & flag.first) != 0; };
@@ -128,35 +152,88 @@ void append_command(const command_spec& spec, std::string& out) {
   for (const auto& flag : names) {
     if (is_set(flag)) reply::simple(out, flag.second);
   }
-  for (const int key : {spec.first_key, spec.last_key, spec.key_step}) reply::integer(out, key);
-  for (int part = 0; part < 4; ++part)
-    reply::array(out, 0);  // ACL categories, tips, key specifications, subcommands
+  const key_range keys = keys_of(spec.where);
+  for (const int key : {keys.first, keys.last, keys.step}) reply::integer(out, key);
+  // Empty: ACL categories, tips, key specifications, subcommands.
+  for (int part = 0; part < 4; ++part) reply::array(out, 0);
 }
 
-void run_command(const command_spec& spec, arguments args, std::string& out) {
-  const std::span<const command_spec> all = command_table();
-  if (args.size() == 1) {
+session_step run_command(connection_context& c, arguments args, std::string& out) {
+  const std::span<const command> all = command_table();
+  const auto append_all = [&] {
     reply::array(out, all.size());
-    for (const command_spec& each : all) append_command(each, out);
+    for (const command& each : all) append_command(each, out);
+  };
+  if (args.size() == 1) {
+    append_all();
   } else if (same_word(args[1], "count")) {
-    if (has_count(spec, args, 2, out)) reply::integer(out, static_cast<std::int64_t>(all.size()));
+    if (has_count(c.what, args, 2, out)) reply::integer(out, static_cast<std::int64_t>(all.size()));
   } else if (same_word(args[1], "docs")) {
     reply::array(out, 0);
   } else if (same_word(args[1], "info")) {
-    reply::array(out, args.size() == 2 ? all.size() : args.size() - 2);
     if (args.size() == 2) {
-      for (const command_spec& each : all) append_command(each, out);
+      append_all();
+      return session_step::answered;
     }
+    reply::array(out, args.size() - 2);
     for (const std::string_view name : args.subspan(2)) {
-      const command_spec* each = find_command(name);
+      const command* const each = find_command(name);
       each != nullptr ? append_command(*each, out) : reply::null(out);
     }
   } else {
-    append_unknown_subcommand(spec, args, out);
+    append_unknown_subcommand(c.what, args, out);
   }
+  return session_step::answered;
 }
 
-session_step run_shutdown(arguments args, std::string& out) {
+session_step run_config(connection_context& c, arguments args, std::string& out) {
+  if (!same_word(args[1], "get")) {
+    append_unknown_subcommand(c.what, args, out);
+    return session_step::answered;
+  }
+  if (args.size() > 2) return session_step::config_get;
+  append_arity_error(out, "config|get");
+  return session_step::answered;
+}
+
+session_step run_echo(connection_context&, arguments args, std::string& out) {
+  reply::bulk(out, args[1]);
+  return session_step::answered;
+}
+
+session_step run_info(connection_context&, arguments, std::string&) {
+  return session_step::info;
+}
+
+session_step run_ping(connection_context& c, arguments args, std::string& out) {
+  if (args.size() > 2) {
+    append_arity_error(out, c.what.name);
+  } else {
+    args.size() == 2 ? reply::bulk(out, args[1]) : reply::simple(out, "PONG");
+  }
+  return session_step::answered;
+}
+
+session_step run_quit(connection_context&, arguments, std::string& out) {
+  out.append(reply::ok);
+  return session_step::close;
+}
+
+session_step run_select(connection_context&, arguments args, std::string& out) {
+  const auto index = parse_integer(args[1]);
+  if (!index) {
+    reply::error(out, error_text::not_an_integer);
+  } else if (*index != static_cast<std::int32_t>(*index)) {
+    reply::error(out, "ERR value is out of range, value must between -2147483648 and 2147483647");
+  } else if (*index != 0) {
+    reply::error(out, "ERR DB index is out of range");
+  } else {
+    out.append(reply::ok);
+  }
+  return session_step::answered;
+}
+
+session_step run_shutdown(connection_context&, arguments args, std::string& out) {
   for (const std::string_view word : args.subspan(1)) {
     if (same_word(word, "abort")) {
       reply::error(out, "ERR No shutdown in progress.");
@@ -171,82 +248,54 @@ session_step run_shutdown(arguments args, std::string& out) {
   return session_step::shutdown;
 }
 
-session_step run_troupe(const command_spec& spec, arguments args, std::size_t shard_count, std::string& out) {
+session_step run_troupe(connection_context& c, arguments args, std::string& out) {
   if (same_word(args[1], "tree")) {
-    return has_count(spec, args, 2, out) ? session_step::tree : session_step::answered;
+    return has_count(c.what, args, 2, out) ? session_step::tree : session_step::answered;
   }
   if (!same_word(args[1], "crash")) {
-    append_unknown_subcommand(spec, args, out);
+    append_unknown_subcommand(c.what, args, out);
     return session_step::answered;
   }
-  if (!has_count(spec, args, 3, out)) return session_step::answered;
+  if (!has_count(c.what, args, 3, out)) return session_step::answered;
   const auto shard = parse_integer(args[2]);
-  if (!shard || *shard < 0 || static_cast<std::size_t>(*shard) >= shard_count) {
-    reply::error(out, "ERR there is no such shard, they are 0 to " + std::to_string(shard_count - 1));
+  if (!shard || *shard < 0 || static_cast<std::size_t>(*shard) >= c.shard_count) {
+    reply::error(out, "ERR no such shard: there are shards 0 to " + std::to_string(c.shard_count - 1));
     return session_step::answered;
   }
   return session_step::crash;
 }
 
+constexpr unsigned fast = flag_fast;
+constexpr unsigned admin = flag_admin;
+
+constexpr command row(std::string_view name, int arity, unsigned flags, connection_function run) {
+  return {.name = name, .arity = arity, .flags = flags, .where = place::connection, .in_connection = run};
+}
+
+constexpr auto rows = std::to_array<command>({
+    row("client", -2, 0, run_client),
+    row("command", -1, 0, run_command),
+    row("config", -2, admin, run_config),
+    row("echo", 2, fast, run_echo),
+    row("hello", -1, fast, run_hello),
+    row("info", -1, 0, run_info),
+    row("ping", -1, fast, run_ping),
+    row("quit", -1, fast, run_quit),
+    row("select", 2, fast, run_select),
+    row("shutdown", -1, admin, run_shutdown),
+    row("troupe", -2, admin, run_troupe),
+});
+
 }  // namespace
 
-session_step execute(const command_spec& spec, session& client, arguments args, std::size_t shard_count,
+std::span<const command> connection_commands() {
+  return rows;
+}
+
+session_step execute(const command& what, session& client, arguments args, std::size_t shard_count,
                      std::string& out) {
-  switch (spec.id) {
-    case command_id::ping:
-      if (args.size() > 2) {
-        append_arity_error(out, "ping");
-      } else {
-        args.size() == 2 ? reply::bulk(out, args[1]) : reply::simple(out, "PONG");
-      }
-      break;
-    case command_id::echo:
-      reply::bulk(out, args[1]);
-      break;
-    case command_id::select: {
-      const auto index = parse_integer(args[1]);
-      if (!index) {
-        reply::error(out, error_text::not_an_integer);
-      } else if (*index != static_cast<std::int32_t>(*index)) {
-        reply::error(out, "ERR value is out of range, value must between -2147483648 and 2147483647");
-      } else if (*index != 0) {
-        reply::error(out, "ERR DB index is out of range");
-      } else {
-        out.append(reply::ok);
-      }
-      break;
-    }
-    case command_id::hello:
-      run_hello(client, args, out);
-      break;
-    case command_id::client:
-      run_client(spec, client, args, out);
-      break;
-    case command_id::command:
-      run_command(spec, args, out);
-      break;
-    case command_id::quit:
-      out.append(reply::ok);
-      return session_step::close;
-    case command_id::info:
-      return session_step::info;
-    case command_id::config:
-      if (same_word(args[1], "get")) {
-        if (args.size() > 2) return session_step::config_get;
-        append_arity_error(out, "config|get");
-      } else {
-        append_unknown_subcommand(spec, args, out);
-      }
-      break;
-    case command_id::shutdown:
-      return run_shutdown(args, out);
-    case command_id::troupe:
-      return run_troupe(spec, args, shard_count, out);
-    default:
-      reply::error(out, "ERR this command is not for the connection");
-      break;
-  }
-  return session_step::answered;
+  connection_context c{.what = what, .client = client, .shard_count = shard_count};
+  return what.in_connection(c, args, out);
 }
 
 std::size_t shard_to_crash(arguments args) {

@@ -1,6 +1,6 @@
-// Commands that a connection answers itself: PING, ECHO, HELLO, SELECT, CLIENT, COMMAND, QUIT; and the texts
-// of INFO and CONFIG GET from facts that the server passes in. Owned by the connection; pure but for the
-// session's own fields.
+// The commands that a connection answers itself: PING, ECHO, HELLO, SELECT, CLIENT, COMMAND, QUIT; and the
+// texts of INFO and CONFIG GET, from facts that the server passes in. A session is owned by its connection;
+// the functions are pure but for the session's fields.
 #pragma once
 
 #include "kv/commands.hpp"
@@ -13,7 +13,7 @@
 
 namespace kv {
 
-/// What a connection knows about its client.
+/// The state of one client.
 struct session {
   std::int64_t id = 0;
   std::string name;  ///< CLIENT SETNAME
@@ -21,25 +21,35 @@ struct session {
   std::string library_version;
 };
 
-/// What the connection does after one of its commands.
+/// The connection's next step after one of its commands.
 enum class session_step : std::uint8_t {
   answered,    ///< the reply was appended
-  close,       ///< appended too; send it, then close
+  close,       ///< the reply was appended; send it, then close
   info,        ///< answer with append_info
   config_get,  ///< answer with append_config
   tree,        ///< answer with the supervision tree as a bulk
   crash,       ///< crash the actor of shard_to_crash(), then answer OK
-  shutdown,    ///< stop the server; on success no reply
+  shutdown,    ///< stop the server, without a reply
 };
 
+/// The data of a command that runs in the connection.
+struct connection_context {
+  const command& what;
+  session& client;
+  std::size_t shard_count;
+};
+
+/// The rows of these commands, for command_table().
+std::span<const command> connection_commands();
+
 /// Runs a command whose place is the connection. Appends a reply for `answered` and `close` only.
-session_step execute(const command_spec& spec, session& client, arguments args, std::size_t shard_count,
+session_step execute(const command& what, session& client, arguments args, std::size_t shard_count,
                      std::string& out);
 
 /// After session_step::crash.
 std::size_t shard_to_crash(arguments args);
 
-/// The facts in INFO; the server fills in what it knows.
+/// The facts that INFO reports. The server fills them in.
 struct server_info {
   std::string_view version = "0.1.0";
   std::int64_t process_id = 0;

@@ -1,5 +1,5 @@
-// One key and its value in one cache line: up to 32 bytes of both together lie inside, longer ones in one
-// block on the heap. Owned by a keyspace's segment. Keys and values must be below 1 GiB each.
+// One key and its value in one cache line: key and value of up to 32 bytes together are stored inline, longer
+// ones in one heap block. Owned by a segment of a keyspace. Keys and values must be below 1 GiB each.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace kv {
 /// Milliseconds since the Unix epoch.
 using unix_ms = std::int64_t;
 
-/// The expiry of a key that does not expire; later than all others.
+/// The expiry of a key that does not expire; later than any other expiry.
 inline constexpr unix_ms never = std::numeric_limits<unix_ms>::max();
 
 class alignas(64) entry {
@@ -33,14 +33,14 @@ class alignas(64) entry {
   }
   ~entry() { release(); }
 
-  /// As one that was just made.
+  /// Resets it to a new entry.
   void clear() noexcept {
     release();
     hash = 0;
     expires_at = never;
   }
 
-  /// The views hold until the entry changes or moves.
+  /// The views are valid until the entry changes or moves.
   std::string_view key() const { return {bytes(), key_size_}; }
   std::string_view value() const { return {bytes() + key_size_, value_size_}; }
 
@@ -53,7 +53,8 @@ class alignas(64) entry {
     set_value(value);
   }
 
-  /// `value` must not point into this entry. A block that is far too large for it is given back.
+  /// `value` must not point into this entry. A block of four times the size or more is replaced by a smaller
+  /// one.
   void set_value(std::string_view value) {
     const std::size_t total = key_size_ + value.size();
     if (on_heap() && total <= capacity_ / 4) shrink(total);
@@ -82,7 +83,7 @@ class alignas(64) entry {
     if (!from.empty()) std::memcpy(bytes() + at, from.data(), from.size());
   }
 
-  /// Room for `total` bytes; keeps what is there.
+  /// Makes room for `total` bytes and keeps key and value.
   void reserve(std::size_t total) {
     if (total <= capacity_) return;
     char* const larger = new char[total];
@@ -92,7 +93,7 @@ class alignas(64) entry {
     capacity_ = narrow(total);
   }
 
-  /// Moves the key from its block to a smaller one, or inside; the value is lost.
+  /// Moves the key from its block to a smaller one, or inline; drops the value.
   void shrink(std::size_t total) {
     char* const old = block_;
     char* const smaller = total > inside ? new char[total] : inside_;

@@ -1,3 +1,4 @@
+// Glob matching without recursion.
 #include "kv/shard/glob.hpp"
 
 #include <algorithm>
@@ -5,8 +6,8 @@
 namespace kv {
 namespace {
 
-/// Matches one character against the set whose '[' is at `at`, and leaves `at` behind its ']'. A set that is
-/// not closed ends with the pattern.
+/// Matches one character against the set whose '[' is at `at`, and leaves `at` after its ']'. An unclosed set
+/// ends with the pattern.
 bool match_set(std::string_view pattern, std::size_t& at, char c) {
   ++at;
   const bool inverted = at < pattern.size() && pattern[at] == '^';
@@ -30,8 +31,8 @@ bool match_set(std::string_view pattern, std::size_t& at, char c) {
   return hit != inverted;
 }
 
-/// Matches one character against the part of the pattern at `at`, which is no '*', and leaves `at` behind
-/// that part.
+/// Matches one character against the element of the pattern at `at`, which is not '*', and leaves `at` after
+/// it.
 bool match_one(std::string_view pattern, std::size_t& at, char c) {
   switch (pattern[at]) {
     case '?':
@@ -52,8 +53,8 @@ bool match_one(std::string_view pattern, std::size_t& at, char c) {
 bool glob_match(std::string_view pattern, std::string_view text) {
   std::size_t at = 0;
   std::size_t read = 0;
-  // On a mismatch only the last '*' needs to take more: an earlier one could not win what the last one
-  // cannot.
+  // On a mismatch only the last '*' needs to match more: any text that an earlier '*' could match further,
+  // the last one can match as well.
   std::size_t star = std::string_view::npos;
   std::size_t star_read = 0;
   for (;;) {

@@ -1,8 +1,8 @@
 // The hash of keys: 64 bits, seeded. Folded 128-bit multiplication as in wyhash (Wang Yi, public domain) and
 // its descendants: two multiplications for keys of up to 16 bytes. Pure.
 //
-// Shards are picked with the fixed seed, for a key must find its journal again after a restart; inside a
-// shard the keyspace uses a random seed, so that a stranger cannot prepare keys that collide.
+// Shards are chosen with a fixed seed, because a key must find its journal again after a restart. Inside a
+// shard the keyspace uses a random seed, so that an untrusted peer cannot prepare keys that collide.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +47,7 @@ inline std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
     for (std::size_t left = size; left > 16; left -= 16, at += 16) {
       seed = detail::fold(detail::load8(at) ^ k1, detail::load8(at + 8) ^ seed);
     }
-    const char* last = bytes.data() + size;  // the last 16 bytes, overlapping what was read
+    const char* last = bytes.data() + size;  // the last 16 bytes, which may overlap those already read
     a = detail::load8(last - 16);
     b = detail::load8(last - 8);
   } else if (size >= 8) {
@@ -64,12 +64,12 @@ inline std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
   return detail::fold(mixed ^ k2, k0 ^ size ^ seed);
 }
 
-/// The shard that a key lives in. Stable for ever: journals on disk depend on it.
+/// The shard of a key. It must never change: journals on disk depend on it.
 inline std::size_t shard_of(std::string_view key, std::size_t shard_count) {
   return static_cast<std::size_t>((detail::uint128{hash_bytes(key, 0)} * shard_count) >> 64);
 }
 
-/// Hashes keys of one store; the seed should be random, one per process.
+/// Hashes the keys of one store; the seed should be random, one for each process.
 struct key_hash {
   std::uint64_t seed = 0;
   std::uint64_t operator()(std::string_view key) const { return hash_bytes(key, seed); }

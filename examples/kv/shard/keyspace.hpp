@@ -7,13 +7,13 @@
 //      v    v       v
 //    [seg][seg]  [ seg ]      a segment: up to 64 entries whose hashes share a prefix, found by one-byte tags
 //
-// Why not a ready-made map: a full segment splits alone, so no insert ever waits for the whole table to be
-// rehashed; and the order by hash prefix is stable under splits and merges, so that a position in it (a hash
-// prefix) is a cursor which survives any change. SCAN, the sweep of expired keys and the snapshot of the
-// journal all walk by such a cursor.
+// Why not a standard map: a full segment splits alone, so no insert waits for a rehash of the whole table.
+// The order by hash prefix is stable under splits and merges, so a position in it (a hash prefix) is a cursor
+// that stays valid over any change. SCAN, the sweep of expired keys and the snapshot of the journal all walk
+// by such a cursor.
 //
-// Costs: find, insert and erase O(1), at most one split of 64 entries each. About 95 bytes a key at the
-// mean fill of 69%, and a block on the heap for a key and value of over 32 bytes together.
+// Costs: find, insert and erase O(1), at most one split of 64 entries each. About 95 bytes for each key at
+// the mean fill of 69%, and a heap block for a key and value of over 32 bytes together.
 #pragma once
 
 #include <algorithm>
@@ -34,8 +34,8 @@
 
 namespace kv {
 
-/// A place in the order of hashes: everything before it was visited. 0 is the start; a walk that comes to the
-/// end returns 0 again. Only the top 32 bits are ever set.
+/// A position in the order of hashes: everything before it was visited. 0 is the start, and a walk returns 0
+/// at its end. Only the top 32 bits are ever set.
 using hash_position = std::uint64_t;
 
 template <class Hash = key_hash>
@@ -59,7 +59,7 @@ class basic_keyspace {
   std::size_t size() const { return size_; }
   std::uint64_t hash(std::string_view key) const { return hash_(key); }
 
-  /// The entry of a key or nullptr. Pointers to entries hold until the next insert, erase or clear.
+  /// The entry of a key or nullptr. Pointers to entries are valid until the next insert, erase or clear.
   entry* find(std::string_view key, std::uint64_t hash) {
     for (segment* s = directory_[index_of(hash)]; s != nullptr; s = s->overflow.get()) {
       for (std::uint64_t hits = s->match(tag_of(hash)); hits != 0; hits &= hits - 1) {
@@ -70,15 +70,14 @@ class basic_keyspace {
     return nullptr;
   }
 
-  /// Adds a key that is not there yet.
+  /// Adds a key, which must be absent.
   entry& insert(std::string_view key, std::uint64_t hash, std::string_view value, unix_ms expires_at) {
     segment* s = directory_[index_of(hash)];
     while (s->full() && s->depth < split_limit()) {
       split(index_of(hash));
       s = directory_[index_of(hash)];
     }
-    // Hashes that agree in more bits than a table of this size needs: a chain is cheaper than an endless
-    // split.
+    // Hashes that agree in more bits than a table of this size needs: chain instead of splitting without end.
     while (s->full()) {
       if (s->overflow == nullptr) s->overflow = std::make_unique<segment>();
       s = s->overflow.get();
@@ -113,9 +112,9 @@ class basic_keyspace {
     swap(empty);
   }
 
-  /// Visits all entries of the segment at `position` and returns the position behind it; 0 at the end.
-  /// Entries that are there all along a walk from 0 to 0 are visited at least once; merges may show some
-  /// twice.
+  /// Visits all entries of the segment at `position` and returns the position after it; 0 at the end. An
+  /// entry that is present during a whole walk from 0 to 0 is visited at least once; after merges some are
+  /// visited twice.
   template <class Visit>
   hash_position visit_segment(hash_position position, Visit&& visit) const {
     const segment* s = directory_[index_of(position)];
@@ -127,8 +126,8 @@ class basic_keyspace {
     return next_position(position, *s);
   }
 
-  /// Removes the entries of the segment at `position` that expire at `now` or earlier, shows each to
-  /// `removed` first, and returns the position behind it. A segment where nothing is due costs one load.
+  /// Removes the entries of the segment at `position` that expire at `now` or earlier, after passing each to
+  /// `removed`, and returns the position after it. A segment without expired entries costs one load.
   template <class Removed>
   hash_position sweep_segment(hash_position position, unix_ms now, Removed&& removed) {
     const std::size_t index = index_of(position);
@@ -159,8 +158,8 @@ class basic_keyspace {
   static constexpr unsigned max_depth = 32;  // so that positions fit the top 32 bits
 
   struct segment {
-    alignas(
-        64) std::array<std::uint8_t, segment_size> tags{};  // one line: a look-up needs no other; 0 = free
+    // One cache line, all that a failed look-up reads; 0: free.
+    alignas(64) std::array<std::uint8_t, segment_size> tags{};
     std::uint64_t used = 0;
     unix_ms earliest = never;  // no entry here or in overflow expires before it
     unsigned depth = 0;        // how many top bits of the hash all entries share
@@ -212,14 +211,15 @@ class basic_keyspace {
     return depth_ == 0 ? 0 : static_cast<std::size_t>(hash >> (64 - depth_));
   }
 
-  /// The start of the segment behind the one that covers `position`; 0 behind the last.
+  /// The start of the segment after the one that covers `position`; 0 after the last.
   static hash_position next_position(hash_position position, const segment& s) {
     if (s.depth == 0) return 0;
     const unsigned shift = 64 - s.depth;
-    return ((position >> shift) + 1) << shift;  // wraps to 0 behind the last one
+    return ((position >> shift) + 1) << shift;  // wraps to 0 after the last one
   }
 
-  /// How deep a split may go: for hashes that spread, segments of this depth would hold less than one entry.
+  /// The maximal depth of a split: with uniform hashes, segments of this depth would hold less than one
+  /// entry.
   unsigned split_limit() const { return std::min(max_depth, static_cast<unsigned>(std::bit_width(size_))); }
 
   void split(std::size_t index) {
@@ -235,7 +235,7 @@ class basic_keyspace {
     auto upper = std::make_unique<segment>();
     const std::uint64_t bit = std::uint64_t{1} << (63 - old->depth);
     upper->depth = ++old->depth;
-    // Chains end here: the halves are rebuilt from all entries, chained again only where one half is still
+    // The chain is dissolved: both halves are rebuilt from all entries and chained again only where one is
     // too full.
     std::unique_ptr<segment> chain = std::move(old->overflow);
     old->earliest = never;
@@ -272,8 +272,8 @@ class basic_keyspace {
     s->adopt(std::move(e));
   }
 
-  /// Gives memory back after erasures: joins two neighbours that would fill one segment by a quarter at most,
-  /// and drops the empty end of a chain. The directory keeps its size.
+  /// Frees memory after erasures: joins two neighbours that would fill at most a quarter of one segment, and
+  /// removes empty segments of a chain. The directory keeps its size.
   void merge(std::size_t index) {
     for (;;) {
       segment* const s = directory_[index];
@@ -312,8 +312,7 @@ class basic_keyspace {
   }
 
   Hash hash_;
-  std::vector<segment*>
-      directory_;  // owns its segments; one segment fills 2^(depth_ - its depth) neighbouring places
+  std::vector<segment*> directory_;  // owns its segments; one fills 2^(depth_ - its depth) adjacent elements
   unsigned depth_ = 0;
   std::size_t size_ = 0;
 };

@@ -1,3 +1,4 @@
+// Group commit, the journal's syncs and compaction, expiry, and recovery after a crash.
 #include "kv/shard/shard_actor.hpp"
 
 #include <troupe/runtime/blocking.hpp>
@@ -13,11 +14,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto tick_period = 100ms;
-constexpr unsigned ticks_a_second = 10;
-constexpr std::size_t expire_step = 64;                 // keys removed between two looks at the clock
-constexpr auto expire_budget = 1ms;                     // of each tick
-constexpr std::size_t compact_beside_work = 16 * 1024;  // bytes copied with each commit
-constexpr std::size_t compact_a_tick = 1024 * 1024;
+constexpr unsigned ticks_per_second = 10;
+constexpr std::size_t expire_step = 64;                // keys removed between two reads of the clock
+constexpr auto expire_budget = 1ms;                    // of each tick
+constexpr std::size_t compact_per_commit = 16 * 1024;  // bytes copied with each commit
+constexpr std::size_t compact_per_tick = 1024 * 1024;
 
 unix_ms unix_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -25,8 +26,8 @@ unix_ms unix_now() {
       .count();
 }
 
-/// Runs the shard's syncs, one after the other, on threads that may block. A child of the shard, so that it
-/// ends with the incarnation whose file it syncs.
+/// Runs the shard's syncs, one after the other, on threads that may block. A child of the shard, so it ends
+/// with the incarnation whose file it syncs.
 troupe::task<void> sync_for(troupe::context&, troupe::inbox<sync_request> in, troupe::ref<sync_done> shard) {
   for (;;) {
     sync_request r = std::get<sync_request>(co_await in.receive());
@@ -49,7 +50,7 @@ void shard_actor::started(troupe::context& ctx) {
   self_ = ctx.self<shard_actor>();
   syncer_ = ctx.spawn(&sync_for, {.name = "syncer"}, troupe::ref<sync_done>(self_));
   ctx.every(tick_period, tick{});
-  shard_stats& f = server_->figures[index_];
+  shard_stats& f = server_->stats[index_];
   f.restarts.store(epoch_, std::memory_order_relaxed);
   f.loading.store(!log_, std::memory_order_relaxed);
   if (!log_ && self_.tell(load{}) != troupe::send_result::ok) ctx.after(1ms, load{});
@@ -61,7 +62,7 @@ troupe::task<void> shard_actor::handle(load, troupe::context&) {
       [options = server_->options.shards, shard = index_] { return load_shard(options, shard); });
   if (!loaded) throw std::runtime_error(loaded.error().text);
   take(std::move(*loaded));
-  server_->figures[index_].loading.store(false, std::memory_order_relaxed);
+  server_->stats[index_].loading.store(false, std::memory_order_relaxed);
   for (waiting& w : std::exchange(early_, {})) execute(std::move(w.work), std::move(w.to));
 }
 
@@ -94,14 +95,14 @@ void shard_actor::execute(execute_batch::answer work, troupe::reply_to<execute_b
     return;
   }
   kv::execute(work.commands, shard, work.replies);
-  if (log_->recorded() <= safe()) {  // it saw nothing that could still be undone
+  if (log_->recorded() <= safe()) {  // no reply depends on an unwritten record
     to.send(std::move(work));
     return;
   }
   waiting_.push_back({std::move(to), std::move(work), log_->recorded()});
-  if (commit_ordered_) return;
-  commit_ordered_ = self_.tell(commit{}) == troupe::send_result::ok;
-  if (!commit_ordered_) commit_now();
+  if (commit_requested_) return;
+  commit_requested_ = self_.tell(commit{}) == troupe::send_result::ok;
+  if (!commit_requested_) commit_now();
 }
 
 journal_position shard_actor::safe() const {
@@ -109,8 +110,8 @@ journal_position shard_actor::safe() const {
 }
 
 void shard_actor::handle(commit) {
-  commit_ordered_ = false;
-  if (log_) commit_now();  // else an earlier incarnation's
+  commit_requested_ = false;
+  if (log_) commit_now();  // otherwise it is from an earlier incarnation
 }
 
 void shard_actor::commit_now() {
@@ -122,8 +123,8 @@ void shard_actor::commit_now() {
     }
   }
   write_failed_ = false;
-  if (log_->compacting()) compact(compact_beside_work);
-  if (server_->options.shards.fsync == fsync_policy::always) order_sync();
+  if (log_->compacting()) compact(compact_per_commit);
+  if (server_->options.shards.fsync == fsync_policy::always) request_sync();
   release(safe());
   publish();
 }
@@ -144,11 +145,10 @@ void shard_actor::fail_waiting(std::string_view why) {
   }
 }
 
-// What was executed and not written stays in memory and goes first once writing works again, so the store is
-// right; but nobody may be told that it is safe.
+// Effects that were executed but not written stay in memory and are written first once writing works again,
+// so the store stays correct. Until then no reply may report them as safe: the clients get an error.
 void shard_actor::note_failure(const journal_error& e) {
-  if (!server_->figures[index_].failing.exchange(true, std::memory_order_relaxed) &&
-      !server_->options.quiet) {
+  if (!server_->stats[index_].failing.exchange(true, std::memory_order_relaxed) && !server_->options.quiet) {
     std::fprintf(stderr, "troupe-kv: %s: %s\n", path_.c_str(), e.text.c_str());
   }
   fail_waiting(journal_failing_error);
@@ -156,9 +156,9 @@ void shard_actor::note_failure(const journal_error& e) {
 
 // -- the journal --------------------------------------------------------------
 
-void shard_actor::order_sync() {
-  if (sync_ordered_ || log_->sync_failed() || log_->durable() >= log_->written()) return;
-  sync_ordered_ = syncer_.tell(sync_request{log_->start_sync(), epoch_, false}) == troupe::send_result::ok;
+void shard_actor::request_sync() {
+  if (sync_requested_ || log_->sync_failed() || log_->durable() >= log_->written()) return;
+  sync_requested_ = syncer_.tell(sync_request{log_->start_sync(), epoch_, false}) == troupe::send_result::ok;
 }
 
 void shard_actor::handle(const sync_done& m) {
@@ -173,15 +173,15 @@ void shard_actor::handle(const sync_done& m) {
     if (const auto finished = log_->finish_compaction(); !finished) note_failure(finished.error());
     return commit_now();
   }
-  sync_ordered_ = false;
+  sync_requested_ = false;
   if (const auto synced = log_->end_sync(m.what.job, m.result); !synced) return note_failure(synced.error());
   if (server_->options.shards.fsync != fsync_policy::always) return;
   release(safe());
-  order_sync();
+  request_sync();
 }
 
 void shard_actor::compact(std::size_t bytes) {
-  if (all_copied_) return;  // its sync is under way
+  if (all_copied_) return;  // its sync is running
   const auto copied = log_->compact_some(*data_, bytes);
   if (!copied) return note_failure(copied.error());
   if (!*copied) return;
@@ -195,27 +195,28 @@ void shard_actor::handle(tick) {
   while (data_->expire_some(unix_now(), expire_step) >= expire_step &&
          std::chrono::steady_clock::now() < until) {
   }
-  if (write_failed_) commit_now();  // is there room on the disk again?
+  if (write_failed_) commit_now();  // try again: the disk may have room now
   if (!log_->compacting() && (log_->compaction_due() || log_->sync_failed())) {
     all_copied_ = false;
     if (const auto begun = log_->start_compaction(); !begun) note_failure(begun.error());
   }
-  if (log_->compacting()) compact(compact_a_tick);
-  if (++ticks_ % ticks_a_second == 0 && server_->options.shards.fsync == fsync_policy::everysec) order_sync();
+  if (log_->compacting()) compact(compact_per_tick);
+  if (++ticks_ % ticks_per_second == 0 && server_->options.shards.fsync == fsync_policy::everysec)
+    request_sync();
   publish();
 }
 
 void shard_actor::publish() {
-  shard_stats& f = server_->figures[index_];
+  shard_stats& f = server_->stats[index_];
   f.keys.store(data_->size(), std::memory_order_relaxed);
   f.journal_bytes.store(log_->size(), std::memory_order_relaxed);
   if (!refuses_writes()) f.failing.store(false, std::memory_order_relaxed);
 }
 
-// -- ends ---------------------------------------------------------------------
+// -- stopping ---------------------------------------------------------------------
 
 void shard_actor::handle(crash_shard) {
-  throw std::runtime_error("made to crash by TROUPE CRASH");
+  throw std::runtime_error("crashed by TROUPE CRASH");
 }
 
 void shard_actor::stopping(troupe::context&, const troupe::exit_reason& why) {

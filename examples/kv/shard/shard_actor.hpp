@@ -1,20 +1,21 @@
-// The actor that owns one shard: its store and its journal. Clients' batches come in as messages; what has
-// queued up is executed batch by batch, written to the journal in one write, and only then answered:
+// The actor that owns one shard: its store and its journal. Clients' batches come in as messages. The shard
+// executes all queued batches one after the other, writes them to the journal in one write, and only then
+// answers:
 //
 //   execute_batch -> store, journal's memory ...  ] all that is queued
 //   execute_batch -> store, journal's memory ...  ]
 //   commit        -> one write(2), with `always` one fsync on the syncer -> all replies
 //
-// `commit` is a message the shard sends to itself behind the first unanswered batch, so one client alone
-// waits for nobody and many clients share a write. A reply never tells of what a crash of this actor could
-// undo.
+// `commit` is a message that the shard sends to itself after the first unanswered batch. A single client
+// therefore does not wait for others, and many clients share a write. A reply never reports a write that a
+// crash of this actor could undo.
 //
-// Replies that were not sent when the actor crashes reach their askers as errors. A new incarnation reads the
-// journal again, off the workers, and keeps what arrives meanwhile.
+// Batches that are unanswered when the actor crashes fail with an error for their clients. A new incarnation
+// reads the journal again, outside the workers, and keeps the batches that arrive meanwhile.
 #pragma once
 
-#include "kv/net/pipeline.hpp"
 #include "kv/server_state.hpp"
+#include "kv/shard/batch.hpp"
 
 #include <troupe/actors.hpp>
 
@@ -27,7 +28,7 @@
 
 namespace kv {
 
-/// A batch goes in, and comes back with its answers: all memory travels in circles.
+/// A batch to execute. The reply returns the batch with its answers, so that its memory is used again.
 struct execute_batch {
   struct answer {
     request_batch commands;
@@ -40,13 +41,13 @@ struct execute_batch {
 /// Makes the shard crash: for tests and demonstrations.
 struct crash_shard {};
 
-/// A shard as clients' connections see it.
+/// A shard, as connections address it.
 using shard_ref = troupe::ref<execute_batch, crash_shard>;
 
-/// A sync that the shard wants done, and its end.
+/// A request to the syncer, and its result.
 struct sync_request {
   journal::sync_job job;
-  std::uint32_t epoch;  ///< whose it is: a shard ignores what an earlier incarnation ordered
+  std::uint32_t epoch;  ///< of the incarnation that asked: a shard ignores results for an earlier one
   bool of_compaction;
 };
 struct sync_done {
@@ -64,7 +65,7 @@ class shard_actor {
   shard_actor(troupe::context& ctx, std::shared_ptr<server_state> server, std::size_t index);
 
   void started(troupe::context& ctx);
-  /// Answers all it has executed, and leaves a synced journal behind; after a crash, neither.
+  /// Answers all executed batches and syncs the journal; after a crash, neither.
   void stopping(troupe::context& ctx, const troupe::exit_reason& why);
 
   void handle(execute_batch m, troupe::reply_to<execute_batch::answer> to, troupe::context& ctx);
@@ -72,14 +73,14 @@ class shard_actor {
   void handle(commit);
   void handle(tick);
   void handle(const sync_done& m);
-  /// Reads the journal. Until it is done the mailbox waits, as for any coroutine.
+  /// Reads the journal. The mailbox waits until it is done, as for any coroutine handler.
   troupe::task<void> handle(load, troupe::context& ctx);
 
  private:
   struct waiting {
     troupe::reply_to<execute_batch::answer> to;
     execute_batch::answer work;
-    journal_position position;  // once this is safe, the reply may leave
+    journal_position position;  // the reply may be sent once this is safe
   };
 
   void take(loaded_shard s);
@@ -90,7 +91,7 @@ class shard_actor {
   bool refuses_writes() const { return write_failed_ || log_->sync_failed(); }
   journal_position safe() const;
   void note_failure(const journal_error& e);
-  void order_sync();
+  void request_sync();
   void compact(std::size_t bytes);
   void publish();
 
@@ -103,12 +104,12 @@ class shard_actor {
 
   std::unique_ptr<store> data_;
   std::unique_ptr<journal> log_;
-  std::vector<waiting> early_;    // came before the journal was read
+  std::vector<waiting> early_;    // arrived before the journal was read
   std::vector<waiting> waiting_;  // executed, not answered; positions ascend
-  bool commit_ordered_ = false;
-  bool sync_ordered_ = false;
+  bool commit_requested_ = false;
+  bool sync_requested_ = false;
   bool write_failed_ = false;
-  bool all_copied_ = false;  // by the compaction under way
+  bool all_copied_ = false;  // by the current compaction
   unsigned ticks_ = 0;
 };
 

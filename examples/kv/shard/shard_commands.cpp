@@ -1,10 +1,15 @@
+// The commands that run in a shard, and at the end their rows in the command table. Pure: the store, the
+// arguments and the time go in; the bytes of the reply and the effects come out. Called by the shard that
+// owns the store.
 #include "kv/shard/shard_commands.hpp"
 
+#include "kv/ascii.hpp"
 #include "kv/integer.hpp"
 #include "kv/net/reply.hpp"
 #include "kv/shard/glob.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 
@@ -107,7 +112,7 @@ std::int64_t time_to_live(shard_context& shard, std::string_view key) {
 
 enum class time_option : std::uint8_t { none, ex, px, exat, pxat };
 
-/// The expiry that SET's option and its number mean, or nothing when there is no such time.
+/// The expiry that an option of SET and its number stand for; nullopt when the number is out of range.
 std::optional<unix_ms> expiry_of(time_option option, std::int64_t amount, unix_ms now) {
   const bool seconds = option == time_option::ex || option == time_option::exat;
   if (amount <= 0 || (seconds && amount > max_integer / ms_per_second)) return std::nullopt;
@@ -126,7 +131,7 @@ struct set_request {
   bool get = false;
 };
 
-/// False: a syntax error.
+/// False on a syntax error.
 bool parse_set_options(arguments options, set_request& request) {
   for (std::size_t at = 0; at < options.size(); ++at) {
     const std::string_view word = options[at];
@@ -163,10 +168,10 @@ struct scan_request {
   std::uint64_t cursor = 0;
   std::size_t count = 10;
   std::string_view pattern = "*";
-  bool strings = true;  // TYPE asks for strings, which all values are, or for something else
+  bool strings = true;  // false: TYPE asks for another type than string, and all values are strings
 };
 
-/// False: an error was answered.
+/// False when an error was appended to `out`.
 bool parse_scan(arguments args, scan_request& request, std::string& out) {
   const std::string_view cursor = args[1];
   const auto [end, failed] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), request.cursor);
@@ -198,23 +203,13 @@ bool parse_scan(arguments args, scan_request& request, std::string& out) {
   return true;
 }
 
-}  // namespace
-
-// A cursor is position * shard_count + shard, where position is the top half of a hash position: 0 is the
-// start of the first shard, and behind the last shard 0 comes again.
-std::size_t shard_of_cursor(std::string_view cursor, std::size_t shard_count) {
-  std::uint64_t value = 0;
-  const auto [end, failed] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), value);
-  if (failed != std::errc{} || end != cursor.data() + cursor.size()) return 0;
-  return static_cast<std::size_t>(value % shard_count);
-}
-
-namespace run {
+// -- the commands, by name ------------------------------------------------------------
 
 void append(shard_context& shard, arguments args, std::string& out) {
   const auto done = shard.data.append(args[1], args[2], shard.now);
   if (!done) return append_value_error(out, done.error());
-  // For a new key the effect must not build on what replay may still hold of an expired one.
+  // A new key is recorded whole: during a replay the store may still hold an expired value of this key, which
+  // an `append` effect would extend.
   const entry& e = **done;
   if (e.value().size() == args[2].size()) {
     note_set(shard, e);
@@ -292,7 +287,7 @@ void keys(shard_context& shard, arguments args, std::string& out) {
   const bool all = pattern == "*";
   std::size_t count = 0;
   std::string body;
-  // One segment a step: a merge, which could show a key twice, cannot happen in between.
+  // All segments in one call: no merge, which could show a key twice, happens in between.
   shard.data.scan(0, std::numeric_limits<std::size_t>::max(), shard.now, [&](const entry& e) {
     if (!all && !glob_match(pattern, e.key())) return;
     ++count;
@@ -392,5 +387,55 @@ void type(shard_context& shard, arguments args, std::string& out) {
   reply::simple(out, shard.data.find(args[1], shard.now) != nullptr ? "string" : "none");
 }
 
-}  // namespace run
+// clang-format off
+// NOLINTBEGIN(modernize-use-designated-initializers): the header line names the columns
+constexpr unsigned write = flag_write;
+constexpr unsigned read = flag_readonly;
+constexpr unsigned fast = flag_fast;
+
+constexpr auto rows = std::to_array<command>({
+    // name, arity, flags, place, join, function
+    {"append", 3, write | fast, place::one_key, join::only, append},
+    {"dbsize", 1, read | fast, place::all_shards, join::sum, dbsize},
+    {"decr", 2, write | fast, place::one_key, join::only, decr},
+    {"decrby", 3, write | fast, place::one_key, join::only, decrby},
+    {"del", -2, write, place::each_key, join::sum, del},
+    {"exists", -2, read | fast, place::each_key, join::sum, exists},
+    {"expire", -3, write | fast, place::one_key, join::only, expire},
+    {"flushall", -1, write, place::all_shards, join::all_ok, flushall},
+    {"get", 2, read | fast, place::one_key, join::only, get},
+    {"getset", 3, write | fast, place::one_key, join::only, getset},
+    {"incr", 2, write | fast, place::one_key, join::only, incr},
+    {"incrby", 3, write | fast, place::one_key, join::only, incrby},
+    {"keys", 2, read, place::all_shards, join::concatenate, keys},
+    {"mget", -2, read | fast, place::each_key, join::by_position, mget},
+    {"mset", -3, write, place::each_pair, join::all_ok, mset},
+    {"persist", 2, write | fast, place::one_key, join::only, persist},
+    {"pexpire", -3, write | fast, place::one_key, join::only, pexpire},
+    {"pttl", 2, read | fast, place::one_key, join::only, pttl},
+    {"scan", -2, read, place::cursor, join::only, scan},
+    {"set", -3, write, place::one_key, join::only, set},
+    {"setnx", 3, write | fast, place::one_key, join::only, setnx},
+    {"strlen", 2, read | fast, place::one_key, join::only, strlen},
+    {"ttl", 2, read | fast, place::one_key, join::only, ttl},
+    {"type", 2, read | fast, place::one_key, join::only, type},
+});
+// NOLINTEND(modernize-use-designated-initializers)
+// clang-format on
+
+}  // namespace
+
+std::span<const command> shard_commands() {
+  return rows;
+}
+
+// A cursor is position * shard_count + shard, where position is the top half of a hash position. 0 is the
+// start of the first shard; after the last shard the cursor is 0 again.
+std::size_t shard_of_cursor(std::string_view cursor, std::size_t shard_count) {
+  std::uint64_t value = 0;
+  const auto [end, failed] = std::from_chars(cursor.data(), cursor.data() + cursor.size(), value);
+  if (failed != std::errc{} || end != cursor.data() + cursor.size()) return 0;
+  return static_cast<std::size_t>(value % shard_count);
+}
+
 }  // namespace kv

@@ -1,3 +1,4 @@
+// Looks up the shards by their paths, once for all connections.
 #include "kv/shard/shard_directory.hpp"
 
 #include <string>

@@ -1,4 +1,5 @@
-// Where the shards are, for all connections of one server: looked up by the first, shared with the others.
+// The refs of the shards, for all connections of one server: the first connection looks them up, the others
+// share them.
 #pragma once
 
 #include "kv/shard/shard_actor.hpp"
@@ -12,12 +13,12 @@
 
 namespace kv {
 
-/// The shards by index. They start before the first client is accepted, and their refs survive restarts, so
-/// what was found once stays right.
+/// The shards by index. They start before the first client is accepted, and their refs stay valid over
+/// restarts.
 using shard_refs = std::shared_ptr<const std::vector<shard_ref>>;
 
-/// Thread-safe. Holds no ref itself: it belongs to what describes the tree, and a tree whose description
-/// holds its actors would never be freed.
+/// Thread-safe. Holds the refs weakly: the directory belongs to the description of the tree, and a
+/// description that holds refs to its own actors would never be freed.
 class shard_directory {
  public:
   explicit shard_directory(std::size_t shard_count) : shard_count_(shard_count) {}
@@ -27,7 +28,7 @@ class shard_directory {
  private:
   const std::size_t shard_count_;
   std::mutex lock_;
-  std::weak_ptr<const std::vector<shard_ref>> known_;
+  std::weak_ptr<const std::vector<shard_ref>> known_;  // guarded by lock_
 };
 
 }  // namespace kv

@@ -1,3 +1,4 @@
+// The operations of a store, on its keyspace.
 #include "kv/shard/store.hpp"
 
 #include "kv/integer.hpp"

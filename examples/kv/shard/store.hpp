@@ -1,8 +1,8 @@
 // The keys of one shard: strings that may expire. Owned by the shard, used by one thread at a time. It has no
-// clock: the caller passes `now`, and within one call `now` stands still.
+// clock: the caller passes `now`, which is constant within one call.
 //
-// A key that expires at t is gone for every operation from `now` = t on; the memory goes when the key is next
-// touched, or by expire_some.
+// A key that expires at t is absent for every operation from `now` = t on. Its memory is freed when the key
+// is next accessed, or by expire_some.
 #pragma once
 
 #include "kv/journal/effect.hpp"
@@ -20,8 +20,8 @@ enum class set_condition : std::uint8_t { always, if_absent, if_present };
 
 enum class expire_condition : std::uint8_t {
   always = 0,
-  if_never = 1,     ///< NX: only keys that do not expire yet
-  if_expiring = 2,  ///< XX: only keys that do
+  if_never = 1,     ///< NX: only keys that do not expire
+  if_expiring = 2,  ///< XX: only keys that expire
   if_later = 4,     ///< GT: only to a later time; never is later than all
   if_earlier = 8,   ///< LT: only to an earlier time
 };
@@ -34,14 +34,15 @@ struct set_options {
   set_condition condition = set_condition::always;
   unix_ms expires_at = never;
   bool keep_expiry = false;
-  std::optional<std::string>* previous = nullptr;  ///< takes the value before, also when the condition fails
+  std::optional<std::string>* previous =
+      nullptr;  ///< receives the previous value, also when the condition fails
 };
 
 class store {
  public:
   struct options {
-    std::uint64_t seed =
-        0;  ///< random, and the same for all incarnations of a shard: SCAN cursors depend on it
+    /// Random, and the same for all incarnations of a shard: SCAN cursors depend on it.
+    std::uint64_t seed = 0;
     std::size_t max_value = std::size_t{512} << 20;
   };
 
@@ -51,32 +52,33 @@ class store {
   /// The live entry of a key or nullptr; valid until the next call that changes the store.
   const entry* find(std::string_view key, unix_ms now) { return live(key, keys_.hash(key), now); }
 
-  /// The entry as it is now, or nullptr when the condition failed.
+  /// Sets a key. Returns its entry, or nullptr when the condition failed.
   const entry* set(std::string_view key, std::string_view value, unix_ms now, set_options how = {});
 
-  /// False when the key was not there.
+  /// Removes a key. False when it was absent.
   bool erase(std::string_view key, unix_ms now);
 
-  /// Adds to the integer that the value spells; an absent key counts as 0. Keeps the expiry.
+  /// Adds to a value that is an integer; an absent key counts as 0. Keeps the expiry.
   std::expected<const entry*, value_error> add(std::string_view key, std::int64_t delta, unix_ms now);
 
-  /// Makes the value longer; an absent key counts as empty. Keeps the expiry.
+  /// Appends to a value; an absent key counts as empty. Keeps the expiry.
   std::expected<const entry*, value_error> append(std::string_view key, std::string_view suffix, unix_ms now);
 
-  /// Sets when a live key expires; a time that is not in the future erases it. `conditions` is a set of bits.
+  /// Sets the expiry of a live key; a time that is not in the future erases it. `conditions` are bits of
+  /// expire_condition.
   expire_outcome expire(std::string_view key, unix_ms at, unsigned conditions, unix_ms now);
 
-  /// False when the key was not there or did not expire.
+  /// Removes the expiry of a key. False when the key was absent or had none.
   bool persist(std::string_view key, unix_ms now);
 
-  /// Keys, with those that are expired but not removed yet, as Redis counts. O(1).
+  /// The number of keys, including expired ones that are not removed yet, as Redis counts. O(1).
   std::size_t size() const { return keys_.size(); }
 
   void clear() { keys_.clear(); }
 
-  /// Visits about `count` live entries (never less than one segment) from `position` on and returns where to
-  /// go on; 0 at the end. A key that is there during a whole walk from 0 to 0 is visited, whatever changes
-  /// meanwhile; some may come twice.
+  /// Visits about `count` live entries (at least one segment) from `position` on and returns the next
+  /// position; 0 at the end. A key that is present during a whole walk from 0 to 0 is visited at least once,
+  /// maybe twice, whatever changes meanwhile.
   template <class Visit>
   hash_position scan(hash_position position, std::size_t count, unix_ms now, Visit&& visit) {
     std::size_t seen = 0;
@@ -89,19 +91,19 @@ class store {
     return position;
   }
 
-  /// Visits every entry of the segment at `position`, expired or not, and returns where to go on; 0 at the
+  /// Visits every entry of the segment at `position`, expired or not, and returns the next position; 0 at the
   /// end.
   template <class Visit>
   hash_position visit_some(hash_position position, Visit&& visit) const {
     return keys_.visit_segment(position, visit);
   }
 
-  /// One step of the sweep: goes on where the last call stopped, and ends when `limit` keys were removed,
-  /// when `limit` segments of up to 64 keys were looked at, or after a whole round. Returns how many keys it
-  /// removed: when that is `limit` or more, call again soon.
+  /// One step of the sweep of expired keys. Continues where the last call stopped, and ends after `limit`
+  /// removed keys, after `limit` segments of up to 64 keys, or at the end of the table. Returns the number of
+  /// removed keys: when that is `limit` or more, call again soon.
   std::size_t expire_some(unix_ms now, std::size_t limit);
 
-  /// Repeats an effect. With all effects since the start, in order, the store is as it was.
+  /// Applies an effect. Applying all effects since the start, in order, restores the store.
   void apply(const effect& e);
 
  private:

@@ -55,11 +55,11 @@ TEST_CASE("examples: people chat") {
   CHECK(ada.hears("bob: hello"));
   CHECK(bob.hears("bob: hello"));
   guest other(s, "bob", "tea");
-  CHECK(other.joined == "somebody there is called bob\n");
+  CHECK(other.joined == "that nick is taken in this room: bob\n");
   ada.c.send("/who\n");
   CHECK(ada.hears("in tea: ada bob"));
   ada.c.send("/nick bob\n");
-  CHECK(ada.hears("somebody there is called bob"));
+  CHECK(ada.hears("that nick is taken in this room: bob"));
   ada.c.send("/nick eve\nstill me\n");
   CHECK(bob.hears("ada is now eve"));
   CHECK(bob.hears("eve: still me"));

@@ -1,6 +1,5 @@
-// An echo server as one writes it with Boost.Asio, on one thread: with callbacks, or, built with
-// ECHO_COROUTINES, with coroutines. A buffer for each connection, and sockets that are told that one thread
-// runs them.
+// An idiomatic echo server on Boost.Asio, with one thread: with callbacks, or, built with ECHO_COROUTINES,
+// with coroutines. One buffer for each connection; the io_context has the concurrency hint for one thread.
 #include <boost/asio.hpp>
 
 #include <cstdio>

@@ -1,5 +1,5 @@
-// An echo server as one writes it with CAF: a broker for each connection, forked from the broker that
-// accepts. CAF's brokers speak TCP; its datagram servants are not documented, so there is no UDP here.
+// An idiomatic echo server on CAF: a broker for each connection, forked from the broker that accepts. CAF's
+// brokers speak TCP; its datagram servants are not documented, so UDP is left out.
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 

@@ -1,7 +1,7 @@
-// The yardstick: an echo server on epoll, written for nothing but speed. One thread, one buffer for all
-// connections, edge-triggered, one recv and one send for each message that fits the buffer. What a peer does
-// not take is kept beside its descriptor until there is room. UDP goes through recvmmsg and sendmmsg, 64
-// datagrams at a time.
+// The baseline: an echo server on epoll, written for speed only. One thread, one buffer for all connections,
+// edge-triggered, one recv and one send for each message that fits the buffer. Bytes that the kernel does not
+// accept are kept with the connection until there is room. UDP uses recvmmsg and sendmmsg, 64 datagrams at a
+// time.
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
@@ -100,7 +100,7 @@ class tcp_server {
     }
   }
 
-  // False: the connection is over.
+  // False when the connection has ended.
   bool serve(int fd, bool ended) {
     if (!unsent_.empty() && !send_rest(fd)) return true;
     for (;;) {
@@ -113,12 +113,12 @@ class tcp_server {
         unsent_[fd].assign(buffer_.begin() + sent, buffer_.begin() + got);
         return true;
       }
-      // Less than asked for: there was no more, and the next byte is a new edge.
+      // A short read: the socket was empty, and the next byte triggers a new edge.
       if (static_cast<std::size_t>(got) < buffer_.size() && !ended) return true;
     }
   }
 
-  // True when nothing is left of what the peer did not take.
+  // True when no unsent bytes are left.
   bool send_rest(int fd) {
     const auto rest = unsent_.find(fd);
     if (rest == unsent_.end()) return true;
@@ -160,7 +160,7 @@ class tcp_server {
       if (got <= 0) break;
       const auto used = static_cast<std::size_t>(got);
       for (std::size_t i = 0; i < used; ++i) parts[i].iov_len = messages[i].msg_len;
-      // What the kernel has no room for is lost, as datagrams may be.
+      // Datagrams that the kernel has no room for are lost, as UDP allows.
       ::sendmmsg(fd, messages.data(), static_cast<unsigned>(got), MSG_DONTWAIT);
       for (std::size_t i = 0; i < used; ++i) {
         parts[i].iov_len = o.buffer;

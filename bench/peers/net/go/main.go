@@ -1,4 +1,4 @@
-// An echo server as one writes it in Go: a goroutine for each connection, blocking in appearance.
+// An idiomatic echo server in Go: a goroutine for each connection, with blocking calls.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // The echo server of the network benchmark (scripts/bench-net), with the command line of its peers. TCP: a
-// supervised actor for each connection, which holds a buffer only while there is something to echo, so that
-// an idle connection costs less than a kilobyte. UDP: one actor, which takes and sends datagrams in batches.
-// It prints READY once it listens. The short forms are echo_tcp.cpp and echo_udp.cpp.
+// supervised actor for each connection, which holds a buffer only while there are bytes to echo, so that an
+// idle connection costs less than a kilobyte. UDP: one actor, which receives and sends datagrams in batches.
+// It prints READY once it listens. The short versions are examples/echo_tcp.cpp and examples/echo_udp.cpp.
 //
 // Exit status: 0 stopped in order (Ctrl-C), 1 it could not listen or failed, 2 the options are wrong.
 #include <troupe/actors.hpp>
@@ -22,8 +22,8 @@ struct connection {
       const auto got = peer.try_read(buffer.prepare(buffer.limit()));
       if (!got || *got == 0U) break;  // an error, or the end of the stream
       buffer.commit(got->value_or(0));
-      // No byte is read before all have been sent: a client that does not read is not read from either.
-      // Most of the time the kernel takes all at once.
+      // Reads again only after all bytes are sent, which slows down a client that does not read. Usually the
+      // kernel accepts all of them at once.
       const auto sent = peer.try_write(buffer.data());
       if (!sent) break;
       buffer.consume(*sent);
@@ -43,13 +43,13 @@ void ready() {
   std::fflush(stdout);
 }
 
-// All clients at once: whatever has come since the last look is taken, and sent back, with one system call.
+// Serves all clients: receives all waiting datagrams with one system call and sends them back with another.
 class datagrams {
  public:
   struct serve {};
   using accepts = troupe::protocol<serve>;
 
-  /// The socket is the program's: it survives a restart of this actor.
+  /// The socket is owned by main: it survives a restart of this actor.
   datagrams(std::shared_ptr<troupe::udp_socket> socket, std::size_t longest)
       : socket_(std::move(socket)), batch_(64, longest) {}
 
@@ -62,7 +62,7 @@ class datagrams {
     for (;;) {
       const auto received = co_await socket_->receive_batch(batch_);
       if (received)
-        (void)co_await socket_->send_batch(batch_);  // one that cannot be sent is lost, as on any network
+        (void)co_await socket_->send_batch(batch_);  // datagrams that cannot be sent are lost, as UDP allows
     }
   }
 
@@ -96,12 +96,12 @@ int main(int argc, char** argv) {
   std::string protocol = "tcp";
   std::size_t chunk = troupe::read_buffer::block_bytes;
   unsigned workers = 0;
-  CLI::App app("Echoes what it receives", "troupe-echo");
-  app.add_option("--port", port, "Port to listen at, on 127.0.0.1")->capture_default_str();
+  CLI::App app("Echoes received bytes", "troupe-echo");
+  app.add_option("--port", port, "Port to listen on, at 127.0.0.1")->capture_default_str();
   app.add_option("--proto", protocol, "tcp or udp")
       ->check(CLI::IsMember({"tcp", "udp"}))
       ->capture_default_str();
-  app.add_option("--buf", chunk, "Bytes read at a time, at most; with UDP the longest datagram")
+  app.add_option("--buf", chunk, "Most bytes read at a time; with UDP the size of the largest datagram")
       ->check(CLI::Range(1, 1 << 24))
       ->capture_default_str();
   app.add_option("--workers", workers, "Worker threads; 0: one for each core")->check(CLI::Range(0, 1024));
@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
     ::setrlimit(RLIMIT_NOFILE, &descriptors);
   }
 
-  // One worker needs no thread beside this one.
+  // With one worker, the main thread is that worker: no other thread is started.
   troupe::system sys({.workers = workers, .current_thread = workers == 1, .name = "echo"});
   const troupe::ip_endpoint at = troupe::ip_endpoint::loopback(port);
   return protocol == "udp" ? serve_datagrams(sys, at, chunk) : serve_streams(sys, at, chunk);

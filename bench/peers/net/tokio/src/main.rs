@@ -1,4 +1,4 @@
-//! An echo server as one writes it with Tokio: a task for each connection, on the current-thread runtime.
+//! An idiomatic echo server on Tokio: a task for each connection, on the current-thread runtime.
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
