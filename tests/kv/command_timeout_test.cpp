@@ -61,7 +61,7 @@ struct script {
 };
 
 /// This many bytes of a command that does not end.
-script dribble(std::size_t bytes, duration pause) {
+script trickle(std::size_t bytes, duration pause) {
   script s{.pieces = {"*2\r\n$4\r\nECHO\r\n$1000000\r\n"}, .pause = pause};
   s.pieces.resize(1 + bytes, "x");
   return s;
@@ -175,16 +175,16 @@ TEST_CASE(
   kv::server_options options;
   options.max_clients = 1;
   world w(options);
-  const auto dribbler = w.start(how, dribble(600, 1s));
+  const auto slow_sender = w.start(how, trickle(600, 1s));
   w.rt.advance(25s);
   CHECK(w.clients() == 1);
   CHECK(w.play(over::tcp, {.pieces = {}, .pause = 0s}).heard == too_many);
   w.rt.advance(10s);
-  REQUIRE(*dribbler);
-  CHECK((*dribbler)->cut);
-  CHECK_THAT((*dribbler)->heard, Catch::StartsWith(std::string(told)) && Catch::EndsWith("\r\n"));
-  CHECK((*dribbler)->lasted >= 30s);
-  CHECK((*dribbler)->lasted < 33s);
+  REQUIRE(*slow_sender);
+  CHECK((*slow_sender)->cut);
+  CHECK_THAT((*slow_sender)->heard, Catch::StartsWith(std::string(told)) && Catch::EndsWith("\r\n"));
+  CHECK((*slow_sender)->lasted >= 30s);
+  CHECK((*slow_sender)->lasted < 33s);
   CHECK(w.clients() == 0);
   CHECK(w.play(how, {.pieces = {request({"PING"})}, .pause = 1s}).heard == "+PONG\r\n");
 }
@@ -238,13 +238,12 @@ TEST_CASE("command timeout: 0 means no limit") {
   kv::server_options options;
   options.command_timeout = 0s;
   world w(options);
-  const outcome o = w.play(over::tcp, dribble(100, 1min));
+  const outcome o = w.play(over::tcp, trickle(100, 1min));
   CHECK(o.heard.empty());
   CHECK_FALSE(o.cut);
 }
 
-TEST_CASE(
-    "command timeout: who falls silent inside of a command is cut by the idle timeout, where that is less") {
+TEST_CASE("command timeout: a client that stops inside a command is disconnected by a shorter idle timeout") {
   const over how = GENERATE(over::tcp, over::tls);
   kv::server_options options;
   options.idle_timeout = 5s;
@@ -258,13 +257,13 @@ TEST_CASE(
 TEST_CASE("command timeout: a server that stops does not wait for the rest of a command") {
   const over how = GENERATE(over::tcp, over::tls);
   world w;
-  const auto dribbler = w.start(how, dribble(600, 1s));
+  const auto slow_sender = w.start(how, trickle(600, 1s));
   w.rt.advance(5s);
   const auto before = w.rt.now();
   CHECK(w.stop());
   CHECK(w.rt.now() - before < 1s);
   w.rt.advance(2s);
-  REQUIRE(*dribbler);
-  CHECK((*dribbler)->cut);
-  CHECK((*dribbler)->heard.empty());
+  REQUIRE(*slow_sender);
+  CHECK((*slow_sender)->cut);
+  CHECK((*slow_sender)->heard.empty());
 }

@@ -49,9 +49,10 @@ class journal final : public effect_sink {
   };
 
   /// Opens the shard's journal, or creates it, and passes all its effects to `replay`, in order. A torn tail
-  /// is cut: see warning(). Errors: a sentence, when the file belongs to another number of shards, is damaged
-  /// in the middle (valid records follow a bad one), or cannot be read. Then discard the effects that
-  /// `replay` received. Blocks: yes.
+  /// is cut: see warning().
+  /// Errors: a sentence, when the file belongs to another number of shards, is damaged in the middle (valid
+  /// records follow a bad one), or cannot be read. Then discard the effects that `replay` received.
+  /// Blocks: yes.
   static std::expected<std::unique_ptr<journal>, journal_error> open(
       file_system& files, options o, const std::function<void(const effect&)>& replay);
 

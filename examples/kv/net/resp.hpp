@@ -41,8 +41,8 @@ class resp_codec {
 
   /// Decodes the next command.
   /// Errors: std::errc::bad_message; its text is the reply for the client, "ERR Protocol error: ..." as Redis
-  /// words it. Answer it and close. Throws only bad_alloc. Cost: linear in the bytes that earlier calls have
-  /// not seen.
+  /// words it. Answer it and close. Throws only bad_alloc.
+  /// Cost: linear in the bytes that earlier calls have not seen.
   troupe::result<troupe::decoded<arguments>> decode(std::span<const std::byte> input);
 
  private:
