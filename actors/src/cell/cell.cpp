@@ -186,95 +186,131 @@ bool cell::at_rest() const noexcept {
   return x == nullptr || (x->notices.empty() && x->late_system.empty());
 }
 
-// Invariant of the loop: on its way out the cell is in exactly one of three
-// places: idle or suspended in its mailbox's word, queued with a worker, or dead.
+// -- the visit: a loop over steps ---------------------------------------------------
+
+// What the loop does after a step.
+enum class visit_state : std::uint8_t {
+  next_step,  // the step had nothing to do
+  again,      // it did something: from the first step
+  over,       // the cell may be running elsewhere by now, and is not touched any more
+};
+
+// Invariant: on its way out the cell is in exactly one of three places: idle or suspended in its mailbox's
+// word, queued with a worker, or dead.
 void cell::visit(worker& w) noexcept {
-  cell& c = *this;
   const wait_id waited = waits_.own();
   std::uint32_t left = worker::quantum;
   if (w.simulated) [[unlikely]]
     left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
   for (;;) {
-    w.running.store(&c, std::memory_order_relaxed);
-    if (c.handling_ != nullptr && c.handler_ == nullptr) c.finish_handling(w);
-    if (c.in_place_ != nullptr && c.handling_ == nullptr) {
-      // The mail that was handled where it hung. Going idle is tried first: it
-      // unhooks the mail and gives its credit back in one step.
-      mail& done = *std::exchange(c.in_place_, nullptr);
-      w.clear_running();
-      if (!c.stop_asked_ && !c.leaving_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
-        kind_of(done).retire(done);  // the cell may be running elsewhere by now
-        return;
-      }
-      c.absorb(1, &done);
-      continue;
-    }
-    if (c.box_.urgent() || c.has_late_system_mail()) {
-      c.absorb(std::exchange(c.handled_, 0), nullptr);
-      continue;
-    }
-    if (c.leaving_ && (c.handler_ == nullptr || c.receiver_ != nullptr)) {
-      c.begin_end(c.leaving_reason());
-      c.leaving_ = false;
-      continue;
-    }
-    if (c.has_deferred()) {
-      w.clear_running();
-      w.push_yielded(c);
-      return;
-    }
-    const bool receiving = c.receiver_ != nullptr && c.receiver_->waiting != nullptr;
-    if ((c.handler_ != nullptr && !receiving) || c.life_ != life::running) {
-      if (c.life_ == life::dead) {
-        if (c.try_terminate()) return;
-        continue;
-      }
-      if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
-      if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
-      if (c.waits_.to_be_looked_at(waited) && c.refuse_wait()) continue;
-      w.clear_running();
-      if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
-      continue;
-    }
-    if (left == 0) {
-      if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
-      if (c.box_.has_waiters() && c.box_.depth() <= c.capacity_ / 2) c.serve_waiters();
-      w.clear_running();
-      w.push_yielded(c);
-      return;
-    }
-    if (!c.pending_.empty() && c.receiver_ == nullptr && !c.has_notices()) {
-      c.handle_batch(left, w);
-      continue;
-    }
-    bool counted = false;
-    mail* const m = c.next_mail(counted);
-    if (m != nullptr) {
-      --left;
-      c.handle(*m, counted, w);
-      continue;
-    }
-    if (c.life_ != life::running) continue;  // it crashed on what was to be next
-    if (c.stop_asked_) {                     // it was to drain its mailbox first, and now it is empty
-      if (c.box_.depth() == c.handled_) {
-        if (receiving && c.receiver_->drained != nullptr) {
-          c.receiver_->drained(*std::exchange(c.receiver_->waiting, nullptr));
-        } else {
-          c.begin_end(exit_reason(exit_kind::shutdown));
-        }
-      } else {
-        c.take_mail(std::exchange(c.handled_, 0), nullptr);
-      }
-      continue;
-    }
-    if (c.box_.has_waiters()) {
-      c.serve_waiters();
-      continue;
-    }
-    const std::uint32_t handled = std::exchange(c.handled_, 0);  // not to be touched once idle
+    w.running.store(this, std::memory_order_relaxed);
+    visit_state s = finish_in_place(w);
+    if (s == visit_state::next_step) s = take_signals();
+    if (s == visit_state::next_step) s = leave_or_yield(waited, left, w);
+    if (s == visit_state::next_step) s = take_user_mail(left, w);
+    if (s == visit_state::next_step) s = go_idle(w);
+    if (s == visit_state::over) return;
+  }
+}
+
+// Retires the mail whose handler has returned. For a mail that was handled where it hangs, going idle is
+// tried first: it unhooks the mail and gives its credit back in one step.
+[[gnu::always_inline]] inline visit_state cell::finish_in_place(worker& w) noexcept {
+  if (handling_ != nullptr && handler_ == nullptr) finish_handling(w);
+  if (in_place_ == nullptr || handling_ != nullptr) return visit_state::next_step;
+  mail& done = *std::exchange(in_place_, nullptr);
+  w.clear_running();
+  if (!stop_asked_ && !leaving_ && life_ == life::running && box_.try_idle(1, &done)) {
+    kind_of(done).retire(done);  // the cell may be running elsewhere by now
+    return visit_state::over;
+  }
+  absorb(1, &done);
+  return visit_state::again;
+}
+
+// Acts on system mail, and on a stop that the actor has asked for itself.
+[[gnu::always_inline]] inline visit_state cell::take_signals() noexcept {
+  if (box_.urgent() || has_late_system_mail()) {
+    absorb(std::exchange(handled_, 0), nullptr);
+    return visit_state::again;
+  }
+  if (leaving_ && (handler_ == nullptr || receiver_ != nullptr)) {
+    begin_end(leaving_reason());
+    leaving_ = false;
+    return visit_state::again;
+  }
+  return visit_state::next_step;
+}
+
+// Ends the visit of a cell that handles no user mail now: its coroutine has to go on in another slice or
+// waits for something, its incarnation ends, or the slice is used up.
+[[gnu::always_inline]] inline visit_state cell::leave_or_yield(wait_id waited, std::uint32_t left,
+                                                               worker& w) noexcept {
+  if (has_deferred()) {
     w.clear_running();
-    if (c.box_.try_idle(handled, nullptr)) return;
-    c.absorb(handled, nullptr);
+    w.push_yielded(*this);
+    return visit_state::over;
+  }
+  if ((handler_ != nullptr && !is_receiving()) || life_ != life::running) return suspend(waited, w);
+  if (left != 0) return visit_state::next_step;
+  if (handled_ != 0) box_.credit(std::exchange(handled_, 0));
+  if (box_.has_waiters() && box_.depth() <= capacity_ / 2) serve_waiters();
+  w.clear_running();
+  w.push_yielded(*this);
+  return visit_state::over;
+}
+
+// Leaves the cell suspended in its mailbox's word, from which only system mail schedules it again; a dead
+// one ends.
+[[gnu::always_inline]] inline visit_state cell::suspend(wait_id waited, worker& w) noexcept {
+  if (life_ == life::dead) return try_terminate() ? visit_state::over : visit_state::again;
+  if (handled_ != 0) box_.credit(std::exchange(handled_, 0));
+  if (box_.has_waiters() && life_ == life::running) serve_waiters();
+  if (waits_.to_be_looked_at(waited) && refuse_wait()) return visit_state::again;
+  w.clear_running();
+  return !has_late_system_mail() && box_.try_suspend() ? visit_state::over : visit_state::again;
+}
+
+// Handles what was taken from the mailbox, as one batch where nothing else can come between, or else the
+// next notice or message.
+[[gnu::always_inline]] inline visit_state cell::take_user_mail(std::uint32_t& left, worker& w) noexcept {
+  if (!pending_.empty() && receiver_ == nullptr && !has_notices()) {
+    handle_batch(left, w);
+    return visit_state::again;
+  }
+  bool counted = false;
+  mail* const m = next_mail(counted);
+  if (m == nullptr) return life_ != life::running ? visit_state::again : visit_state::next_step;
+  --left;
+  handle(*m, counted, w);
+  return visit_state::again;
+}
+
+// Nothing is at hand: leaves the cell idle, unless it drains its mailbox or senders wait for room.
+[[gnu::always_inline]] inline visit_state cell::go_idle(worker& w) noexcept {
+  if (stop_asked_) {
+    end_when_drained();
+    return visit_state::again;
+  }
+  if (box_.has_waiters()) {
+    serve_waiters();
+    return visit_state::again;
+  }
+  const std::uint32_t handled = std::exchange(handled_, 0);  // not to be touched once idle
+  w.clear_running();
+  if (box_.try_idle(handled, nullptr)) return visit_state::over;
+  absorb(handled, nullptr);
+  return visit_state::again;
+}
+
+// It was told to stop and drains: ends once its mailbox is empty.
+void cell::end_when_drained() noexcept {
+  if (box_.depth() != handled_) {
+    take_mail(std::exchange(handled_, 0), nullptr);
+  } else if (is_receiving() && receiver_->drained != nullptr) {
+    receiver_->drained(*std::exchange(receiver_->waiting, nullptr));
+  } else {
+    begin_end(exit_reason(exit_kind::shutdown));
   }
 }
 

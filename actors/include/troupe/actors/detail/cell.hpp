@@ -34,6 +34,7 @@ struct cell_extras;
 struct send_wait;
 enum class stage : std::uint8_t;
 enum class step : std::uint8_t;
+enum class visit_state : std::uint8_t;
 
 enum class life : std::uint8_t { running, ending, crashed, dead };
 
@@ -296,6 +297,17 @@ class alignas(16) cell final : public strand, public context {
   void act_on_orders() noexcept;
   mail* next_mail(bool& counted) noexcept;
   void visit(worker& w) noexcept;
+  visit_state finish_in_place(worker& w) noexcept;
+  visit_state take_signals() noexcept;
+  visit_state leave_or_yield(wait_id waited, std::uint32_t left, worker& w) noexcept;
+  visit_state suspend(wait_id waited, worker& w) noexcept;
+  visit_state take_user_mail(std::uint32_t& left, worker& w) noexcept;
+  visit_state go_idle(worker& w) noexcept;
+  TROUPE_NOINLINE void end_when_drained() noexcept;
+  // A coroutine actor waits for its next message.
+  [[nodiscard]] bool is_receiving() const noexcept {
+    return receiver_ != nullptr && receiver_->waiting != nullptr;
+  }
   [[nodiscard]] bool at_rest() const noexcept;
   [[nodiscard]] bool resume_awaiting(worker& w) noexcept;
   [[nodiscard]] TROUPE_NOINLINE bool await_again(worker& w, wait_id before) noexcept;
