@@ -10,12 +10,12 @@
 #include <troupe/actors.hpp>
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -39,11 +39,11 @@ constexpr int crowd = troupe_test::sanitized ? 1'000 : 10'000;
 class record {
  public:
   void put(std::string line) {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     all_.push_back(std::move(line));
   }
   [[nodiscard]] lines all() const {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     return all_;
   }
   [[nodiscard]] lines sorted() const {
@@ -52,21 +52,21 @@ class record {
     return copy;
   }
   [[nodiscard]] std::size_t size() const {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     return all_.size();
   }
   [[nodiscard]] auto count(std::string_view line) const {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     return std::ranges::count(all_, line);
   }
   void clear() {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     all_.clear();
   }
 
  private:
-  mutable std::mutex lock_;
-  lines all_;
+  mutable troupe::detail::mutex lock_;
+  lines all_ TROUPE_GUARDED_BY(lock_);
 };
 
 enum class place { simulated, crowded, threads, foreigners };

@@ -23,7 +23,7 @@ push_result lossy_mailbox::push(cell& owner, mail& m, mail*& lost) noexcept {
   bool ring = false;
   asked_key k = key_for(m);
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     // The consumer closes the word first, and empties this queue under the lock
     // afterwards: what is pushed before that is found.
     if (owner.box().closed()) return push_result::closed;
@@ -62,7 +62,7 @@ void lossy_mailbox::enqueue(mail& m, asked_key& k, mail*& lost) {
 }
 
 mail* lossy_mailbox::pop(std::exception_ptr& fault) noexcept {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   return queue_.empty() ? nullptr : take(queue_.begin(), fault);
 }
 
@@ -76,7 +76,7 @@ mail* lossy_mailbox::take(queue::iterator at, std::exception_ptr& fault) noexcep
 
 void lossy_mailbox::bell::act(mail& m, strand&) noexcept {
   lossy_mailbox& of = *static_cast<bell&>(m).of;
-  const std::scoped_lock guard(of.lock_);
+  const scoped_lock guard(of.lock_);
   of.ringing_ = false;
 }
 

@@ -13,10 +13,10 @@
 
 #include <troupe/actors/detail/cell.hpp>
 #include <troupe/actors/mailbox_policy.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <exception>
 #include <list>
-#include <mutex>
 #include <unordered_map>
 
 namespace troupe::detail {
@@ -44,7 +44,7 @@ class lossy_mailbox {
   }
 
   [[nodiscard]] std::uint32_t depth() noexcept {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     return static_cast<std::uint32_t>(queue_.size());
   }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
@@ -75,15 +75,15 @@ class lossy_mailbox {
   };
 
   asked_key key_for(mail& m) const noexcept;
-  void enqueue(mail& m, asked_key& k, mail*& lost);
-  mail* take(queue::iterator at, std::exception_ptr& fault) noexcept;
+  void enqueue(mail& m, asked_key& k, mail*& lost) TROUPE_REQUIRES(lock_);
+  mail* take(queue::iterator at, std::exception_ptr& fault) noexcept TROUPE_REQUIRES(lock_);
 
   const std::uint32_t capacity_;
   bool (*const key_of_)(mail&, coalescing_key&);
-  std::mutex lock_;  // guards all below
-  queue queue_;      // oldest first
-  std::unordered_map<coalescing_key, queue::iterator, hash> by_key_;
-  bool ringing_ = false;
+  mutex lock_;
+  queue queue_ TROUPE_GUARDED_BY(lock_);  // oldest first
+  std::unordered_map<coalescing_key, queue::iterator, hash> by_key_ TROUPE_GUARDED_BY(lock_);
+  bool ringing_ TROUPE_GUARDED_BY(lock_) = false;  // the bell is under way
   bell bell_{*this};
 };
 

@@ -3,8 +3,8 @@
 #include <troupe/actors/ref.hpp>
 #include <troupe/actors/system_core.hpp>
 #include <troupe/runtime/detail/inspection_gate.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
-#include <mutex>
 #include <sched.h>
 #include <string>
 #include <vector>
@@ -14,7 +14,7 @@ namespace {
 
 // One walk at a time: of two cells that close a cycle at once, the second finds
 // it open again.
-constinit std::mutex walk_lock;
+constinit mutex walk_lock;
 
 struct wait_hop {
   cell* from;
@@ -23,7 +23,7 @@ struct wait_hop {
 
 // Whether edges lead from `from` back to it. They may also lead into a cycle that
 // it is no part of: Brent's algorithm notices (R. P. Brent, BIT 20, 1980).
-bool leads_back(const cell& from) noexcept {
+bool leads_back(const cell& from) noexcept TROUPE_REQUIRES(walk_lock) {
   const cell* seen = &from;
   unsigned steps = 0;
   unsigned steps_max = 1;
@@ -41,7 +41,7 @@ bool leads_back(const cell& from) noexcept {
   }
 }
 
-std::vector<wait_hop> follow(cell& from) {
+std::vector<wait_hop> follow(cell& from) TROUPE_REQUIRES(walk_lock) {
   std::vector<wait_hop> path;
   cell* at = &from;
   do {
@@ -100,7 +100,7 @@ error refusal(const cell& from, std::string_view text) {
 // for the second time. A cell that was seen twice in the same wait was in it all the
 // while, and answered nobody; so the edge into it that was there at the second look
 // is there at the end, and with it the whole cycle.
-std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) {
+std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) TROUPE_REQUIRES(walk_lock) {
   // Keeps the cells that an edge leads to in memory. A cell that an edge is seen to lead to has not yet
   // answered, and so is not dead; whoever frees it later than that waits at the gate.
   const held_gate gate;
@@ -120,7 +120,7 @@ std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) {
 }  // namespace
 
 std::optional<error> refuse_cycle(cell& from, wait_id id) {
-  const std::scoped_lock one_at_a_time(walk_lock);
+  const scoped_lock one_at_a_time(walk_lock);
   std::optional<error> cycle = find_cycle(from, id, &from);
   if (cycle) from.waits().clear();
   return cycle;
@@ -131,7 +131,7 @@ std::optional<error> refuse_cycle(cell& from, wait_id id) {
 push_result deliver_forwarded(ask_envelope_base& e, cell& to, std::optional<error>& cycle) noexcept {
   const wait_id before(e.wait.load(std::memory_order_relaxed));
   if (!before || e.awaited_later || to.capacity() == 0) return deliver(to, e);
-  const std::scoped_lock one_at_a_time(walk_lock);
+  const scoped_lock one_at_a_time(walk_lock);
   wait_edge& edge = static_cast<cell*>(e.waiter)->waits();
   const wait_id id = edge.lead_to(before, to);
   if (!id) return deliver(to, e);

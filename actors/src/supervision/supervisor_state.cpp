@@ -99,7 +99,7 @@ void supervisor_state::become_steady() noexcept {
     me_.set_up(true);
     if (report_) {
       {
-        const std::scoped_lock guard(report_->lock);
+        const scoped_lock guard(report_->lock);
         report_->up = true;
         report_->changed.notify_all();
       }

@@ -13,12 +13,12 @@
 #include "cell/watch_link.hpp"
 
 #include <troupe/actors/supervisor_spec.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -28,16 +28,16 @@ namespace troupe::detail {
 /// Tells the thread that started a tree how that went, and of its end.
 struct start_report : end_listener {
   void ended() noexcept override {
-    const std::scoped_lock guard(lock);
+    const scoped_lock guard(lock);
     over = true;
     changed.notify_all();
     if (on_end != nullptr) on_end();
   }
-  std::mutex lock;
-  std::condition_variable changed;
-  bool up = false;
-  bool over = false;             // its root has ended, or is cut off for good
-  std::function<void()> on_end;  // set before the tree is begun
+  mutex lock;
+  std::condition_variable changed;  // up or over was set
+  bool up TROUPE_GUARDED_BY(lock) = false;
+  bool over TROUPE_GUARDED_BY(lock) = false;  // its root has ended, or is cut off for good
+  std::function<void()> on_end;               // set before the tree is begun
 };
 
 class supervisor_state {

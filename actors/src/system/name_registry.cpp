@@ -33,7 +33,7 @@ bool name_registry::add(const std::string& name, cell& c) {
   cell_extras& x = c.extras();
   cell* former = nullptr;
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     // Sequentially consistent, as is the death of the mailbox: either we see that it has ended, or it sees
     // that it has a name.
     x.has_names.store(true, std::memory_order_seq_cst);
@@ -61,7 +61,7 @@ void name_registry::remove_all(cell& c, cell_extras& x) noexcept {
   names removed;  // freed without the lock
   std::uint32_t n = 0;
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     while (registered_name* const first = x.names) {
       const std::string* const name = first->name;
       take(*first);
@@ -73,7 +73,7 @@ void name_registry::remove_all(cell& c, cell_extras& x) noexcept {
 }
 
 cell* name_registry::find(std::string_view name) {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   const auto at = names_.find(name);
   if (at == names_.end() || is_gone(*at->second.owner)) return nullptr;
   at->second.owner->share();

@@ -5,8 +5,9 @@
 // good, has no names: its entries count as free from that moment, not only once they are taken out.
 #pragma once
 
+#include <troupe/runtime/detail/mutex.hpp>
+
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -37,11 +38,11 @@ class name_registry {
   using names = std::map<std::string, registered_name, std::less<>>;
 
   void remove_all(cell& c, cell_extras& x) noexcept;
-  static void give(cell& c, names::iterator at) noexcept;
-  static void take(registered_name& n) noexcept;
+  void give(cell& c, names::iterator at) noexcept TROUPE_REQUIRES(lock_);
+  void take(registered_name& n) noexcept TROUPE_REQUIRES(lock_);
 
-  std::mutex lock_;  // guards all below, and the lists of the actors
-  names names_;
+  mutex lock_;  // guards the lists of the actors (cell_extras::names) as well
+  names names_ TROUPE_GUARDED_BY(lock_);
 };
 
 }  // namespace troupe::detail

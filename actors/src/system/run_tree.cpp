@@ -24,7 +24,7 @@ struct starting_tree {
   std::shared_ptr<detail::start_report> report;
 
   [[nodiscard]] bool is_up() const {
-    const std::scoped_lock guard(report->lock);
+    const detail::scoped_lock guard(report->lock);
     return report->up;
   }
   /// Its root has ended, or is cut off for good.
@@ -71,8 +71,8 @@ result<supervisor_ref> system::start(const supervisor& tree) {
     e.drive([&] { return begun->is_up() || begun->is_over(); });
   } else {
     detail::start_report& report = *begun->report;
-    std::unique_lock guard(report.lock);
-    report.changed.wait(guard, [&] { return report.up || report.over; });
+    detail::mutex_lock guard(report.lock);
+    while (!report.up && !report.over) guard.wait(report.changed);
   }
   if (begun->is_up()) return begun->root;
   return std::unexpected(begun->reason());

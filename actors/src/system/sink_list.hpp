@@ -6,10 +6,10 @@
 
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace troupe::detail {
@@ -44,9 +44,13 @@ class sink_list {
   static thread_local const showing* innermost;
   [[nodiscard]] bool is_showing() const noexcept;
 
-  std::mutex lock_;
+  // Whether a thread shows a letter to one of these.
+  static bool is_busy(const entries& all) noexcept;
+
+  mutex lock_;  // guards what the entries hold as well
   std::condition_variable left_;
-  std::shared_ptr<const entries> all_ = std::make_shared<const entries>();  // replaced, never changed
+  // Replaced, never changed.
+  std::shared_ptr<const entries> all_ TROUPE_GUARDED_BY(lock_) = std::make_shared<const entries>();
   // any_: whether there are sinks; relaxed, a subscriber sees what is lost after subscribe() has returned
   // because both take lock_ then. Broken by: "dead-letter sinks: on threads, ..." in sink_test.
   atomic<bool> any_{false};

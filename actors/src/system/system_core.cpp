@@ -138,18 +138,18 @@ cell* system_core::find_path(std::string_view path) {
 // -- wedged actors ------------------------------------------------------------------
 
 void system_core::add_wedged(const std::string& path) {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   wedged_.push_back(path);
 }
 
 void system_core::remove_wedged(const std::string& path) noexcept {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   const auto at = std::ranges::find(wedged_, path);
   if (at != wedged_.end()) wedged_.erase(at);
 }
 
 std::vector<std::string> system_core::wedged() {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   return wedged_;
 }
 
@@ -158,7 +158,7 @@ std::vector<std::string> system_core::wedged() {
 void system_core::root_ended() noexcept {
   engine& e = *engine_;  // outlives this worker's slice; this does not, once the lock is free
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     ended_ = true;
     changed_.notify_all();
   }
@@ -166,15 +166,17 @@ void system_core::root_ended() noexcept {
 }
 
 bool system_core::root_has_ended() {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   return ended_;
 }
 
 bool system_core::wait_for_root(std::int64_t deadline) {
   if (!engine_->has_threads()) return engine_->drive([this] { return root_has_ended(); }, deadline);
-  std::unique_lock guard(lock_);
   const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
-  return changed_.wait_until(guard, until, [this] { return ended_; });
+  mutex_lock guard(lock_);
+  while (!ended_ && guard.wait_until(changed_, until)) {
+  }
+  return ended_;
 }
 
 }  // namespace troupe::detail

@@ -14,6 +14,7 @@
 
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/system.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 #include <troupe/runtime/sim.hpp>
 
 #include <condition_variable>
@@ -21,7 +22,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -72,8 +72,8 @@ class log_capture final : public log_sink {
     log_level level;
     std::string line;
   };
-  mutable std::mutex lock_;
-  std::vector<entry> entries_;
+  mutable troupe::detail::mutex lock_;
+  std::vector<entry> entries_ TROUPE_GUARDED_BY(lock_);
 };
 
 /// A dead letter, kept.
@@ -97,8 +97,8 @@ class dead_letter_probe final : public dead_letter_sink {
 
  private:
   system& system_;
-  std::mutex lock_;
-  std::deque<lost_message> letters_;
+  troupe::detail::mutex lock_;
+  std::deque<lost_message> letters_ TROUPE_GUARDED_BY(lock_);
 };
 
 struct bench_options {
@@ -160,14 +160,34 @@ namespace detail {
 template <class... Ms>
 struct probe_box {
   using item = std::variant<typename troupe::detail::received_as<Ms>::type..., down>;
-  std::mutex lock;
-  std::condition_variable changed;
-  std::deque<item> items;
+  troupe::detail::mutex lock;
+  std::condition_variable changed;  // an item was added
+  std::deque<item> items TROUPE_GUARDED_BY(lock);
 
   void put(item i) {
-    const std::scoped_lock guard(lock);
+    const troupe::detail::scoped_lock guard(lock);
     items.push_back(std::move(i));
     changed.notify_all();
+  }
+  std::optional<item> pop() TROUPE_REQUIRES(lock) {
+    if (items.empty()) return std::nullopt;
+    std::optional<item> first(std::move(items.front()));
+    items.pop_front();
+    return first;
+  }
+  std::optional<item> pop_if_any() TROUPE_EXCLUDES(lock) {
+    const troupe::detail::scoped_lock guard(lock);
+    return pop();
+  }
+  /// The next item; waits for it, `limit` at most.
+  std::optional<item> wait_and_pop(duration limit) TROUPE_EXCLUDES(lock) {
+    using clock = std::chrono::steady_clock;
+    const std::int64_t now = clock::now().time_since_epoch().count();
+    const clock::time_point end(duration(troupe::detail::deadline_after(now, limit)));
+    troupe::detail::mutex_lock guard(lock);
+    while (items.empty() && guard.wait_until(changed, end)) {
+    }
+    return pop();
   }
 };
 
@@ -276,26 +296,13 @@ class probe {
     return std::visit(
         [](const auto& m) { return std::string(detail::asked_as<std::decay_t<decltype(m)>>::name); }, i);
   }
-  std::optional<typename box::item> pop() {
-    if (box_->items.empty()) return std::nullopt;
-    std::optional<typename box::item> first(std::move(box_->items.front()));
-    box_->items.pop_front();
-    return first;
-  }
   std::optional<typename box::item> next(duration limit) {
-    if (!detail::is_simulated(system_)) {
-      std::unique_lock guard(box_->lock);
-      box_->changed.wait_for(guard, limit, [this] { return !box_->items.empty(); });
-      return pop();
-    }
+    if (!detail::is_simulated(system_)) return box_->wait_and_pop(limit);
     const std::int64_t until =
         troupe::detail::deadline_after(system_.now().time_since_epoch().count(), limit);
     for (;;) {
       detail::run_ready(system_);
-      {
-        const std::scoped_lock guard(box_->lock);
-        if (auto i = pop()) return i;
-      }
+      if (auto i = box_->pop_if_any()) return i;
       if (!detail::next_timer(system_, until)) return std::nullopt;
     }
   }

@@ -3,11 +3,11 @@
 
 #include <troupe/actors/dead_letter.hpp>
 #include <troupe/actors/detail/cell.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 #include <troupe/runtime/engine.hpp>
 
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -76,10 +76,10 @@ class system_core final : public pinnable {
   std::uint16_t place_;
   cell* root_;
   spawn_hooks* hooks_ = nullptr;
-  std::mutex lock_;
-  std::condition_variable changed_;
-  bool ended_ = false;
-  std::vector<std::string> wedged_;
+  mutex lock_;
+  std::condition_variable changed_;  // ended_ was set
+  bool ended_ TROUPE_GUARDED_BY(lock_) = false;
+  std::vector<std::string> wedged_ TROUPE_GUARDED_BY(lock_);
   const std::unique_ptr<name_registry> names_;
   const std::unique_ptr<sink_list> sinks_;
 };

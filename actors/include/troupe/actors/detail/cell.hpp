@@ -217,20 +217,20 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] bool exit_reason_is_abnormal() const noexcept { return exit_reason(exit_kind_).abnormal(); }
 
   // The list of children, and what inspect reads, under lock_.
-  [[nodiscard]] spinlock& lock() noexcept { return lock_; }
+  [[nodiscard]] spinlock& lock() noexcept TROUPE_THREAD_SAFETY(lock_returned(lock_)) { return lock_; }
   [[nodiscard]] cell* parent() const noexcept { return parent_; }
   /// Calls f with each child, youngest first, under the lock: f only looks, or takes a share.
   template <class F>
-  void for_each_child(F&& f) {
+  void for_each_child(F&& f) TROUPE_EXCLUDES(lock_) {
     const scoped_lock guard(lock_);
     for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
   }
   /// Gives all children an order, without the lock, for that posts mail. Any thread.
-  void tell_children(std::uint32_t order) noexcept;
+  void tell_children(std::uint32_t order) noexcept TROUPE_EXCLUDES(lock_);
   /// The child of this name that has not ended, or null. Under the lock; O(1) on average for a given name,
   /// O(n) for one of those that count the nameless.
-  [[nodiscard]] cell* child_named(std::string_view wanted) const;
-  [[nodiscard]] bool has_children() noexcept {
+  [[nodiscard]] cell* child_named(std::string_view wanted) const TROUPE_REQUIRES(lock_);
+  [[nodiscard]] bool has_children() noexcept TROUPE_EXCLUDES(lock_) {
     const scoped_lock guard(lock_);
     return youngest_child_ != nullptr;
   }
@@ -251,7 +251,7 @@ class alignas(16) cell final : public strand, public context {
   void set_up(bool up) noexcept { up_.store(up, std::memory_order_release); }
   /// Puts a child into another place of the list: it is stopped right before `older`, or,
   /// when that is null, last of all. On the strand.
-  void place_child(cell& child, cell* older) noexcept;
+  void place_child(cell& child, cell* older) noexcept TROUPE_EXCLUDES(lock_);
   /// Whether `c` is a child that has not ended. Any thread.
   [[nodiscard]] bool owns(const cell& c) const noexcept { return c.parent_ == this; }
 
@@ -320,8 +320,8 @@ class alignas(16) cell final : public strand, public context {
   void handle_batch(std::uint32_t& left, worker& w) noexcept;
   [[nodiscard]] bool has_notices() const noexcept;
   void finish_handling(worker& w) noexcept;
-  void serve_waiters() noexcept;
-  void fail_waiters() noexcept;
+  void serve_waiters() noexcept TROUPE_EXCLUDES(lock_);
+  void fail_waiters() noexcept TROUPE_EXCLUDES(lock_);
   void take_mail(std::uint32_t handled, mail* in_place) noexcept;
   void absorb(std::uint32_t handled, mail* done) noexcept;
   [[nodiscard]] bool has_late_system_mail() const noexcept;
@@ -366,8 +366,8 @@ class alignas(16) cell final : public strand, public context {
   void quarantine(cell& child) noexcept;
   void answer_for(cell& child, const std::string& where) noexcept;
   void come_up() noexcept;
-  void unlink_child(cell& child) noexcept;
-  void take_from_list(cell& child) noexcept;
+  void unlink_child(cell& child) noexcept TROUPE_EXCLUDES(lock_);
+  void take_from_list(cell& child) noexcept TROUPE_REQUIRES(lock_);
   [[nodiscard]] bool may_restart() const noexcept;
   [[nodiscard]] bool is_root() const noexcept { return parent_ == nullptr; }
   void free_cell() noexcept;
@@ -428,7 +428,7 @@ class alignas(16) cell final : public strand, public context {
   atomic<std::uint32_t> orders_{0};
   atomic<std::uint32_t> epoch_{0};  // as life_
   std::uint32_t serial_ = 0;
-  std::uint32_t next_serial_ = 0;
+  std::uint32_t next_serial_ TROUPE_GUARDED_BY(lock_) = 0;
 
   // Children: a list, youngest first, through older_ / younger_. Under lock_.
   cell* youngest_child_ = nullptr;
