@@ -1,5 +1,6 @@
-// The life of a cell: its slices, and how mail is handled in them. How it
-// ends, restarts and looks after its children is in lifecycle.cpp.
+// A cell's slices, and how mail is handled in them. Each runs on the worker that took the cell, which owns
+// the strand for that time. Ends and restarts are in lifecycle.cpp, children in children.cpp and
+// quarantine.cpp.
 #include "cell/extras.hpp"
 #include "mailbox/lossy_mailbox.hpp"
 #include "messaging/send_wait.hpp"
@@ -20,7 +21,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
       keep_children_(o.keep_children),
       core_(&sys),
       parent_(parent) {
-  if (parent != nullptr) box_.hold();  // until launch: the state is not there yet
+  if (parent != nullptr) box_.hold();  // until launch: the state is not constructed yet
   if (!usual) {
     cell_extras& x = extras();
     x.name = o.name;
@@ -31,7 +32,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
     x.bounce_on_restart = o.mailbox.when_restarted == on_restart::bounce;
     if (x.policy.loses == mailbox_policy::loss::oldest) {
       x.lossy = std::make_unique<lossy_mailbox>(o.mailbox.capacity, x.policy);
-      capacity_ = 0;  // so that the word refuses user mail, and deliver() comes to the queue
+      capacity_ = 0;  // the word refuses user mail, and deliver() puts it into the queue
     }
 #ifndef TROUPE_TWO_WORD_MAILBOX
     if (capacity_ > mailbox::max_capacity) box_.live_in(*(x.large = std::make_unique<two_word_mailbox>()));
@@ -58,7 +59,8 @@ cell_extras& cell::extras() {
   return *x;
 }
 
-// The last share of a cell may have kept the last of its parent, and so on: a loop, for a tree may be deep.
+// The last share of a cell may keep the last share of its parent, and so on: a loop, because a tree may be
+// deep.
 void cell::free_cell() noexcept {
   for (cell* c = this; c != nullptr;) {
     if (!c->raw_) c->behaviour_->destroy_arguments(*c);
@@ -82,7 +84,7 @@ error failure_of(const cell& c, const std::exception_ptr& e) noexcept {
 
 namespace {
 
-// Whoever asked for it does not want it any more.
+// The asker has given up on this request.
 bool abandoned(const mail& m) noexcept {
   return kind_of(m).is_request && static_cast<const ask_envelope_base&>(m).state.load(
                                       std::memory_order_relaxed) == request_state::abandoned;
@@ -103,12 +105,12 @@ bool abandoned(const mail& m) noexcept {
   }
 }
 
-// The visit most actors get most of the time: one message for an actor at rest,
-// handled where it hangs. Everything else is for the loop below.
+// The most common visit: one message for an actor at rest, handled where it hangs in the mailbox. Everything
+// else is done by visit().
 void cell::run_slice(runnable& r, worker& w) noexcept {
   auto& c = static_cast<cell&>(static_cast<strand&>(r));
   if (c.has_deferred()) [[unlikely]] {
-    c.resume_deferred();  // in the beginning only: what gives way in this slice goes on in another
+    c.resume_deferred();  // at the beginning only: a coroutine that yields in this slice goes on in another
   } else if (c.at_rest()) [[likely]] {
     if (mail* const m = c.box_.peek_single()) {
       c.in_place_ = m;
@@ -119,8 +121,8 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
         c.in_place_ = nullptr;
         w.counters.handled.add();
         const message_kind& k = kind_of(*m);
-        // Going idle unhooks the mail and gives its credit back in one step;
-        // afterwards the cell may be running elsewhere.
+        // Going idle unhooks the mail and gives its credit back in one step; afterwards the cell may be
+        // running elsewhere.
         w.clear_running();
         if (c.box_.try_idle(1, m)) [[likely]] {
           k.retire(*m);
@@ -136,19 +138,19 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
   c.visit(w);
 }
 
-// The other common visit: what a coroutine waits for has come, nothing else has, and it waits again
-// afterwards. False when something is left to do.
+// The other common visit: the completion that a coroutine waits for has arrived, nothing else has, and the
+// coroutine waits again afterwards. False when something is left to do.
 bool cell::resume_awaiting(worker& w) noexcept {
   if (has_late_system_mail()) return false;
   const wait_id before = waits_.own();
   mail* const m = box_.take_single_system();
   if (m == nullptr) return false;
-  w.running_message.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  w.running_message.store(nullptr, std::memory_order_relaxed);  // not a user message
   m->kind->act(*m, *this);
   return await_again(w, before);
 }
 
-// Out of line, and in the place of the return: what it works with need not outlive the coroutine's turn.
+// Out of line and in tail position: its variables need not be kept across the coroutine's turn.
 bool cell::await_again(worker& w, wait_id before) noexcept {
   if (!awaits_only()) return false;
   if (waits_.to_be_looked_at(before)) [[unlikely]]
@@ -163,8 +165,8 @@ bool cell::await_unless_refused(worker& w) noexcept {
   return box_.try_suspend();
 }
 
-// Suspended in its handler, with nothing to give back, to take in or to end. Falsely no when the mailbox
-// lives elsewhere, which has the long way.
+// Suspended in its handler, with no credit to give back, no mail to take in and no end under way. May be
+// falsely false when the mailbox lives elsewhere (two_word_mailbox), which takes the slow path.
 bool cell::awaits_only() const noexcept {
   return handler_ != nullptr && (receiver_ == nullptr || receiver_->waiting == nullptr) &&
          life_.load(std::memory_order_relaxed) == life::running && !leaving_ && !has_deferred() &&
@@ -178,7 +180,7 @@ bool cell::may_be_awaited() const noexcept {
   return box_.has_waiters() || capacity_ == 0 || box_.depth() > known;
 }
 
-// No coroutine, nothing at hand, and nothing unusual going on.
+// No coroutine, no pending mail, and not in an unusual state.
 bool cell::at_rest() const noexcept {
   if (handler_ != nullptr || receiver_ != nullptr || !pending_.empty()) return false;
   if (life_.load(std::memory_order_relaxed) != life::running || stop_asked_ || handled_ != 0) return false;
@@ -188,7 +190,7 @@ bool cell::at_rest() const noexcept {
 
 // -- the visit: a loop over steps ---------------------------------------------------
 
-// What the loop does after a step.
+// The outcome of a step, which says how the loop goes on.
 enum class visit_state : std::uint8_t {
   next_step,  // the step had nothing to do
   again,      // it did something: from the first step
@@ -314,8 +316,8 @@ void cell::end_when_drained() noexcept {
   }
 }
 
-// What to handle next: notices, then user mail. A single mail is left hanging
-// in the mailbox while it is handled, which saves a read-modify-write.
+// The next mail to handle: notices first, then user mail. A single mail is left hanging in the mailbox while
+// it is handled, which saves a read-modify-write.
 mail* cell::next_mail(bool& counted) noexcept {
   if (cell_extras* const x = extras_if_any()) {
     if (!x->notices.empty()) return next_notice(*this);
@@ -325,7 +327,7 @@ mail* cell::next_mail(bool& counted) noexcept {
       std::exception_ptr fault;
       mail* const m = x->lossy->pop(fault);
       if (!fault) return m;
-      handling_ = m;  // what its key threw, the handler might have thrown
+      handling_ = m;  // an exception of its key counts as one of its handler
       counted_ = false;
       crash(failure_of(*this, fault));
       return nullptr;
@@ -343,19 +345,19 @@ bool cell::has_late_system_mail() const noexcept {
   return x != nullptr && !x->late_system.empty();
 }
 
-// Takes in what hangs in the mailbox, and acts on system mail at once. `done`
-// is a mail that was handled in place: it is unhooked, and so can be retired.
+// Takes in all mail that hangs in the mailbox, and acts on system mail at once. `done` is a mail that was
+// handled in place: it is unhooked here, and can be retired then.
 void cell::absorb(std::uint32_t handled, mail* done) noexcept {
   mail_queue system;
   if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
   box_.detach(handled, done != nullptr ? done : std::exchange(in_place_, nullptr), pending_, system);
   if (done != nullptr) kind_of(*done).retire(*done);
   if (system.empty()) return;
-  worker_here()->running_message.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  worker_here()->running_message.store(nullptr, std::memory_order_relaxed);  // not a user message
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
 }
 
-// The same in the middle of something: system mail is kept for later.
+// The same while other work is under way: system mail is kept for later.
 void cell::take_mail(std::uint32_t handled, mail* in_place) noexcept {
   mail_queue system;
   box_.detach(handled, in_place, pending_, system);
@@ -382,8 +384,8 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
   if (handler_ == nullptr) finish_handling(w);
 }
 
-// The messages of a batch one after the other, for as long as nothing else comes
-// up; what does is left to the loop in visit().
+// Handles the messages of a batch one after the other until something else has to be done, which is left to
+// visit().
 void cell::handle_batch(std::uint32_t& left, worker& w) noexcept {
   counted_ = true;
   std::uint32_t n = left;
@@ -435,7 +437,7 @@ void cell::cancel_handling(const ask_canceller& c) noexcept {
   if (handling_ == nullptr || !kind_of(*handling_).is_request) return;
   auto& e = static_cast<ask_envelope_base&>(*handling_);
   if (e.cancel != &c) return;
-  e.cancel = nullptr;  // its address may be somebody else's soon
+  e.cancel = nullptr;  // its memory may soon be used for another one
   if (handler_ == nullptr) return;
   handler_over_ = false;
   cancel_below(*handler_, handler_over_);
@@ -443,8 +445,8 @@ void cell::cancel_handling(const ask_canceller& c) noexcept {
 
 // -- senders that wait ----------------------------------------------------------
 
-// Hands freed room to waiting senders, oldest first. What hangs in the mailbox
-// was sent before they began to wait, so it is taken in first.
+// Hands freed room to waiting senders, oldest first. Mail that hangs in the mailbox was sent before they
+// began to wait, so it is taken in first.
 void cell::serve_waiters() noexcept {
   take_mail(handled_, in_place_);
   std::uint32_t room = capacity_ - std::min(capacity_, box_.depth());

@@ -1,3 +1,4 @@
+// drop_oldest and coalesce: which mail a full mailbox gives up. push() on any thread, pop() by the consumer.
 #include "mailbox/lossy_mailbox.hpp"
 
 namespace troupe::detail {
@@ -6,7 +7,7 @@ lossy_mailbox::~lossy_mailbox() {
   for (const entry& e : queue_) e.what->kind->dispose(*e.what);
 }
 
-// The user's function: it may throw, send, and take as long as it likes.
+// Runs the user's key function, which may throw, send, and take long: not under the lock.
 lossy_mailbox::asked_key lossy_mailbox::key_for(mail& m) const noexcept {
   asked_key k;
   if (key_of_ == nullptr) return k;
@@ -24,8 +25,8 @@ push_result lossy_mailbox::push(cell& owner, mail& m, mail*& lost) noexcept {
   asked_key k = key_for(m);
   {
     const scoped_lock guard(lock_);
-    // The consumer closes the word first, and empties this queue under the lock
-    // afterwards: what is pushed before that is found.
+    // The consumer closes the word first, and empties this queue under the lock afterwards: mail that is
+    // pushed before that is found.
     if (owner.box().closed()) return push_result::closed;
     const bool was_empty = queue_.empty();
     try {

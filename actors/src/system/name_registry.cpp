@@ -1,3 +1,4 @@
+// Registering, finding and freeing names. Any thread.
 #include "system/name_registry.hpp"
 
 #include "cell/extras.hpp"
@@ -23,7 +24,7 @@ void name_registry::give(cell& c, names::iterator at) noexcept {
   first = &n;
 }
 
-// Out of its actor's list. The actor's share is the caller's.
+// Takes the entry out of its actor's list. The entry's share of the actor passes to the caller.
 void name_registry::take(registered_name& n) noexcept {
   *n.at = n.next;
   if (n.next != nullptr) n.next->at = n.at;
@@ -34,8 +35,8 @@ bool name_registry::add(const std::string& name, cell& c) {
   cell* former = nullptr;
   {
     const scoped_lock guard(lock_);
-    // Sequentially consistent, as is the death of the mailbox: either we see that it has ended, or it sees
-    // that it has a name.
+    // Sequentially consistent, as is the death of the mailbox: either is_gone() sees that the actor has
+    // ended, or its end sees that it has a name.
     x.has_names.store(true, std::memory_order_seq_cst);
     if (is_gone(c)) return false;
     const auto [at, fresh] = names_.try_emplace(name);

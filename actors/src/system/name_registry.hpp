@@ -1,8 +1,8 @@
-// The names of a system's actors.
+// The registered names of a system's actors.
 //
-// Each entry has a share of its actor, so that what is found is always there, and is in a list of its actor
-// too, so that an actor's end finds its names without a search. An actor that has ended, or is cut off for
-// good, has no names: its entries count as free from that moment, not only once they are taken out.
+// Each entry has a share of its actor, so that the actor it yields is in memory, and is in a list of that
+// actor, so that the actor's end finds its names without a search. An actor that has ended, or is cut off for
+// good, has no names: its entries count as free from that moment, not only once they are removed.
 #pragma once
 
 #include <troupe/runtime/detail/mutex.hpp>
@@ -16,20 +16,20 @@ namespace troupe::detail {
 class cell;
 struct cell_extras;
 
-/// One name; the actor's extras have the first of its list.
+/// One name; the actor's extras hold the head of its list.
 struct registered_name {
   cell* owner;
   const std::string* name;  // the key of the entry
   registered_name* next = nullptr;
-  registered_name** at = nullptr;  // what points to this one
+  registered_name** at = nullptr;  // the pointer to this one
 };
 
 /// Owned by system_core. Any thread.
 class name_registry {
  public:
-  /// False when another actor has the name, or `c` has ended. O(log n), as is find().
+  /// Registers `c`; false when another actor has the name, or `c` has ended. O(log n), as is find().
   bool add(const std::string& name, cell& c);
-  /// `c` has ended: takes out what it has. O(log n) for each of its names, and free for who never had one.
+  /// Removes the names of `c`, which has ended. O(log n) for each; no cost for an actor that never had one.
   void remove_all(cell& c) noexcept;
   /// The actor of that name, shared for the caller, or null.
   [[nodiscard]] cell* find(std::string_view name);

@@ -1,3 +1,4 @@
+// Shows dead letters to sinks, and waits for the calls of a sink that is removed. Any thread.
 #include "system/sink_list.hpp"
 
 #include <algorithm>
@@ -55,7 +56,7 @@ void sink_list::remove(dead_letter_sink& s) noexcept {
     any_.store(!fewer->empty(), std::memory_order_relaxed);
     all_ = std::move(fewer);
   } catch (const std::bad_alloc&) {
-    // It is marked, and goes with the next change.
+    // It is marked as removed, and leaves the list at the next change.
   }
   while (innermost == nullptr && gone->inside != 0) guard.wait(left_);
 }

@@ -1,3 +1,4 @@
+// The root, dead letters, names and wedged actors of a system. Any thread.
 #include "cell/extras.hpp"
 #include "system/name_registry.hpp"
 #include "system/sink_list.hpp"
@@ -11,14 +12,14 @@ namespace troupe::detail {
 
 namespace {
 
-// What the root does about its children: each is on its own account.
+// The root as a supervisor: each of its children has its own budget.
 constexpr supervising each_alone{
     [](cell&) noexcept {},
     [](cell& root, cell& child) noexcept { root.judge_alone(child); },
     [](cell&, cell&) noexcept {},
 };
 
-// The root of the tree: it handles nothing, and owns everything.
+// The root of the tree: it handles no messages, and owns all actors.
 constexpr behaviour root_behaviour{
     "root",
     0,
@@ -70,7 +71,7 @@ void system_core::end() noexcept {
 
 void system_core::lose(const cell& to, mail& m, dead_letter_cause why) noexcept {
   const message_kind& k = kind_of(m);
-  // An asker is told itself; only what nobody hears of is a dead letter.
+  // An asker is told by an error; only a message whose loss is not reported to its sender is a dead letter.
   const bool asked = k.is_request && static_cast<ask_envelope_base&>(m).waiter != nullptr;
   if (asked && why != dead_letter_cause::crashed) return;
   lose(to, k, k.payload(m), why);
@@ -83,7 +84,7 @@ void system_core::lose(const cell& to, const message_kind& k, const void* messag
   try {
     sinks_->show(dead_letter(to.path(), why, k, message));
   } catch (const std::bad_alloc&) {
-    // No memory for its path: it is counted, and shown to nobody.
+    // No memory for its path: it is counted, but not shown.
   }
 }
 
@@ -97,7 +98,7 @@ void system_core::unsubscribe(dead_letter_sink& s) noexcept {
 
 // -- names ------------------------------------------------------------------------
 
-// An actor of another system ends without this one's knowing.
+// Not for an actor of another system: this system is not told of its end.
 bool system_core::register_name(const std::string& name, cell& c) {
   return &c.core() == this && names_->add(name, c);
 }
@@ -131,7 +132,7 @@ cell* system_core::find_path(std::string_view path) {
     at = found;
   }
   if (at != root_) return at;
-  at->release();  // nobody's to stop, kill or watch
+  at->release();  // users may not stop, kill or watch the root
   return nullptr;
 }
 
@@ -156,7 +157,7 @@ std::vector<std::string> system_core::wedged() {
 // -- the end ------------------------------------------------------------------------
 
 void system_core::root_ended() noexcept {
-  engine& e = *engine_;  // outlives this worker's slice; this does not, once the lock is free
+  engine& e = *engine_;  // outlives this worker's slice; *this may be freed once the lock is free
   {
     const scoped_lock guard(lock_);
     ended_ = true;

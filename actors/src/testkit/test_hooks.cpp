@@ -1,3 +1,4 @@
+// Wraps the behaviours of actors under test, so that a message can be made to crash its receiver.
 #include "testkit/test_hooks.hpp"
 
 #include <troupe/runtime/detail/mutex.hpp>

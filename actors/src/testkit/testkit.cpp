@@ -1,3 +1,4 @@
+// The test kit: seeds, leak checks, captured log lines and dead letters, and the simulated system.
 #include "testkit/test_hooks.hpp"
 
 #include <troupe/actors/system_core.hpp>
@@ -118,7 +119,7 @@ std::size_t dead_letter_probe::count() {
   return letters_.size();
 }
 
-// -- the test_system ----------------------------------------------------------------
+// -- the test system ----------------------------------------------------------------
 
 namespace detail {
 
