@@ -2,9 +2,8 @@
 // asked with `cancel_on_timeout`.
 //
 //   asker:     makes it; frees it when the reply comes, or sends it when it gives up
-//   receiver:  acts on it, on its strand, and frees it there, or when it is dead; before it forwards the
-//   request
-//              it redirects the notice to the next receiver
+//   receiver:  acts on it, on its strand, and frees it there, or when it is dead;
+//              before it forwards the request, it redirects the notice to the next receiver
 //
 // The notice finds its request by address: a request names the canceller it was sent with. So the notice
 // needs no pointer to an envelope, which may be answered, freed and used again by the time the notice

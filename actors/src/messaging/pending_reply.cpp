@@ -36,7 +36,7 @@ pending_leaf::pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noe
 void pending_leaf::start(cell& to, ask_envelope_base& e) {
   strand& here = *current_strand();
   if (&here == static_cast<strand*>(&to)) {
-    code_ = errc::would_deadlock;  // as for an ask: the reply could only come after the wait
+    code_ = errc::would_deadlock;  // as for an ask: the reply could only come after this handler
     why_ = owned<error>(new error(refuse_self(to, wait_kind::reply)));
     return;
   }

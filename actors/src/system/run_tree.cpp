@@ -111,9 +111,10 @@ class wake_pipe {
   int fd_;
 };
 
-// Written by the signal handler, read by run(). Lock-free, so a signal handler may use them. signal_target: the
-// release in signal_guard pairs with the acquire in the handler, which then sees a complete wake_pipe. The
-// numbers are relaxed: the eventfd's write and read order them. Broken by: tests/conformance/signal_test.
+// Written by the signal handler, read by run(). Lock-free, so a signal handler may use them. signal_target:
+// the release in signal_guard pairs with the acquire in the handler, which then sees a complete wake_pipe.
+// The numbers are relaxed: run() reads them after the wake-up that follows. Broken by:
+// tests/conformance/signal_test.
 detail::atomic<const wake_pipe*> signal_target{nullptr};
 detail::atomic<int> signals_seen{0};
 detail::atomic<int> last_signal{0};

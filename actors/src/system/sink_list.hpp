@@ -52,9 +52,9 @@ class sink_list {
   std::condition_variable left_;
   // Replaced, never changed.
   std::shared_ptr<const entries> all_ TROUPE_GUARDED_BY(lock_) = std::make_shared<const entries>();
-  // any_: whether there are sinks. Relaxed: a message that is lost while a sink subscribes may be shown to it
-  // or not; the list itself is read under lock_. Broken by: tests/actors/system/sink_test under
-  // ThreadSanitizer.
+  // any_: whether there are sinks. Relaxed: a thread that loses a message after subscribe() has returned sees
+  // it; one that does so at the same time may or may not. The list itself is read under lock_, which both
+  // take. Broken by: tests/actors/system/sink_test.
   atomic<bool> any_{false};
 };
 

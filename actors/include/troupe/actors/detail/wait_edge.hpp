@@ -2,9 +2,9 @@
 // (src/messaging/wait_graph.hpp).
 //
 //   the cell:      announce, sends the request, confirm ... clear, when it gives up
-//   the receiver:  end, before it answers the request; hand_on, when it keeps the request and an unknown
-//   actor
-//                  will answer it; lead_to, when the request is forwarded to another cell
+//   the receiver:  end, before it answers the request; hand_on, when it keeps the request, which some other
+//                  actor may answer later;
+//                  lead_to, when the request is forwarded to another cell
 //
 // A visible edge is true, except between announce and confirm, when the request may still be refused. A cell
 // has one edge: a handler that waits at two places at once has none, because one of them may be enough for
