@@ -1,4 +1,4 @@
-// What many tests of actors use: a counter, and a short way to ask.
+// Used by many tests of actors: a counter, and a short way to ask.
 #pragma once
 
 #include "support/catch.hpp"
@@ -47,7 +47,7 @@ struct note {
   int number;
 };
 
-/// What a test shares with its actors: a list of what happened.
+/// Shared by a test and its actors: a list of events.
 using history = std::vector<std::string>;
 
 }  // namespace actors_test

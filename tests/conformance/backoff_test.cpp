@@ -14,7 +14,7 @@ troupe::duration pause_of(world& w, std::string_view path) {
 
 }  // namespace
 
-TEST_CASE("22 backoff: doubles from first up to most") {
+TEST_CASE("22 backoff: doubles from initial up to max") {
   simulated([](world& w) {
     (void)w.start(troupe::supervisor("app", {.restarts = {100, 1h}})
                       .child<member>("a", {.backoff = {100ms, 500ms, 0}}, &w.history));
@@ -39,7 +39,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("22 backoff: jitter takes off at most its share, and never adds beyond most") {
+TEST_CASE("22 backoff: jitter subtracts at most its share, and the pause never exceeds max") {
   simulated([](world& w) {
     (void)w.start(troupe::supervisor("app", {.restarts = {100, 1h}})
                       .child<member>("a", {.backoff = {100ms, 500ms, 0.5}}, &w.history));
@@ -64,7 +64,7 @@ TEST_CASE("22 backoff: a supervisor's is its own, whatever its children's are") 
     crash(w, "/app/in/b");  // the third: the supervisor gives up
     REQUIRE(w.eventually([&] { return w.epoch("/app/in") == 1 && w.epoch("/app/in/b") == 0; }));
     REQUIRE(w.now() - began == 1s);
-    REQUIRE(pause_of(w, "/app/a") == 100ms);  // quiet for longer than its (first + most) / 2
+    REQUIRE(pause_of(w, "/app/a") == 100ms);  // quiet for longer than its (initial + max) / 2
     REQUIRE(pause_of(w, "/app/in/b") == 10ms);
     REQUIRE(pause_of(w, "/app/in/b") == 20ms);
   });

@@ -1,4 +1,4 @@
-// The actors that the conformance tests put on trial.
+// The actors of the conformance tests.
 #pragma once
 
 #include "world.hpp"
@@ -61,7 +61,7 @@ struct faulty : member {
   }
 };
 
-/// Says from incarnation `first` on that it is not needed.
+/// Throws ignore_start from incarnation `first` on.
 struct needless : member {
   needless(troupe::context& ctx, record* h, unsigned first) : member(checked(ctx, first), h) {}
   static troupe::context& checked(troupe::context& ctx, unsigned first) {
@@ -74,7 +74,7 @@ struct watch_it {
   troupe::any_ref who;
 };
 
-/// Writes down who has ended, and why.
+/// Writes down which actor has ended, and why.
 struct witness {
   using accepts = troupe::protocol<watch_it>;
   explicit witness(record* h) : history(h) {}

@@ -61,7 +61,7 @@ TEST_CASE("08 one_for_all: a sibling that never starts again takes them all with
   });
 }
 
-TEST_CASE("08 one_for_all: a fresh start that fails when the budget is gone is a restart_limit, too") {
+TEST_CASE("08 one_for_all: a fresh start that fails when the budget is used up is a restart_limit, too") {
   struct moody : member {
     moody(troupe::context& ctx, record* h, std::atomic<bool>* broken) : member(checked(ctx, *broken), h) {}
     static troupe::context& checked(troupe::context& ctx, bool broken) {

@@ -1,4 +1,4 @@
-// What is kept from one incarnation to the next, and what ends with the old one.
+// State that is kept from one incarnation to the next, and state that ends with the old one.
 #include "cast.hpp"
 
 using namespace conformance;
@@ -10,7 +10,7 @@ struct question {
   using reply = int;
 };
 
-/// Starts a child that it finds hard to part with.
+/// Starts a child that takes long to stop.
 struct parent : member {
   parent(troupe::context& ctx, record* h, bool once, troupe::duration last_nap) : member(ctx, h) {
     if (once && ctx.epoch() > 0) return;
@@ -104,7 +104,7 @@ TEST_CASE("23 the reply to an old incarnation never arrives") {
   });
 }
 
-TEST_CASE("24 unwatch suppresses a notice that is already queued; to watch the dead notifies") {
+TEST_CASE("24 unwatch suppresses a notice that is already queued; watching an ended actor notifies at once") {
   // Watches two that end while it waits; then it wants to know of neither, but of a third, and of one again.
   struct fickle {
     using accepts = troupe::protocol<go>;

@@ -1,4 +1,4 @@
-// When a child is started anew, how often, and what that costs.
+// When a child is restarted, how often, and at what cost to the budget.
 #include "cast.hpp"
 
 using namespace conformance;
@@ -62,7 +62,7 @@ TEST_CASE("01 restart types x ends: permanent always, transient after an abnorma
   });
 }
 
-TEST_CASE("01 restart types x ends: the detail of a shutdown is told to whoever watches") {
+TEST_CASE("01 restart types x ends: a watcher is told the detail of a shutdown") {
   everywhere([](world& w) {
     probe<> p(w.sys);
     (void)w.start(troupe::supervisor("app").child<member>("a", {.restart = restart::transient}, &w.history));
@@ -104,7 +104,8 @@ TEST_CASE("04 budget: exactly max restarts are survived, one more escalates; max
 }
 
 TEST_CASE(
-    "04 budget: whoever gives up ends as restart_limit, with the cause, its children stopped in reverse") {
+    "04 budget: a supervisor that gives up ends as restart_limit, with the cause, its children stopped in "
+    "reverse") {
   everywhere([](world& w) {
     probe<> p(w.sys);
     const auto top = w.start(troupe::supervisor("app", {.restarts = {0, 1h}})
@@ -122,7 +123,7 @@ TEST_CASE(
   });
 }
 
-TEST_CASE("04 budget: a child's own budget holds beside the supervisor's") {
+TEST_CASE("04 budget: a child's own budget holds in addition to the supervisor's") {
   everywhere([](world& w) {
     probe<> p(w.sys);
     const auto top = w.start(troupe::supervisor("app", {.restarts = plenty})

@@ -58,10 +58,11 @@ TEST_CASE("31 SIGTERM while a start hangs ends run() by its deadline") {
                                  .child<member>("b", {}, &history));
   CHECK(status == 1);
   CHECK(log.count("SIGTERM: stopping") == 1);
-  // What cannot end is named, or, where the machine was too busy to find that out by then, what still runs.
+  // The report names the wedged actor, or, where the machine was too busy to find it in time, those that
+  // still run.
   CHECK(log.count("never returned:\n  /app") + log.count("did not stop in time") == 1);
   for (int i = 0; i < 20'000 && history.count("-a") == 0; ++i) std::this_thread::sleep_for(1ms);
-  CHECK(history.count("-a") == 1);  // what could end has ended, while h still hangs
+  CHECK(history.count("-a") == 1);  // a has ended, while h still hangs
   over = true;
   over.notify_all();
   for (int i = 0; i < 20'000 && !sys.shutdown(); ++i) std::this_thread::sleep_for(1ms);
@@ -107,7 +108,7 @@ TEST_CASE("32 every mailbox at capacity 1: supervision takes no room in it") {
     crash_and_wait(w, "/app/b");
     w.settle();
     REQUIRE(w.epoch("/app/a") == 1);
-    REQUIRE(w.await(a.ask(epoch_now{})) == 1);  // what it napped over is gone, and its room is free
+    REQUIRE(w.await(a.ask(epoch_now{})) == 1);  // the interrupted message is gone, and its room is free
     w.tell(a, nap{1h});
     w.sys.stop(top);
     REQUIRE(w.eventually([&] { return top.ended(); }));

@@ -65,20 +65,20 @@ TEST_CASE("16 significance: any or all x normal, kill, by hand") {
           REQUIRE_FALSE(s.ended());
         }
       };
-      w.tell(member_at(w, path + "/z"), leave{});  // nobody heeds that one
+      w.tell(member_at(w, path + "/z"), leave{});  // that one is not significant
       REQUIRE(w.eventually([&] { return !w.look(path + "/z"); }));
       REQUIRE_FALSE(s.ended());
       end("x", v.ends_after_x);
       if (!v.ends_after_x) end("y", v.ends_after_y);
       w.settle();
-      // As shutdown, which is no reason to restart a transient one.
+      // As shutdown, after which a transient child is not restarted.
       REQUIRE(w.eventually(
           [&] { return w.state(top, id) == (s.ended() ? child_state::not_running : child_state::running); }));
     }
   });
 }
 
-TEST_CASE("16 significance: nested: a supervisor that so ends is itself significant for the next") {
+TEST_CASE("16 significance: nested: a supervisor that ends this way is itself significant for the next") {
   everywhere([](world& w) {
     probe<> p(w.sys);
     const auto top =

@@ -1,4 +1,4 @@
-// What is refused, what fails to start, and what is left of it: nothing.
+// Specifications that are refused, and starts that fail and leave nothing behind.
 #include "cast.hpp"
 
 using namespace conformance;
@@ -20,7 +20,7 @@ struct hopeless {
 
 }  // namespace
 
-TEST_CASE("02 specification: what is wrong is refused before anything starts, with the child's path") {
+TEST_CASE("02 specification: a mistake is refused before anything starts, with the child's path") {
   everywhere(
       [](world& w) {
         const auto refused = [&](const troupe::supervisor& tree, std::string_view text) {
@@ -150,9 +150,9 @@ TEST_CASE("14 ids: already running, versus known but not running") {
     REQUIRE(w.await(top.stop_child("a")));
     REQUIRE(w.await(top.remove_child("a")));
     REQUIRE(start("a") == errc{});
-    REQUIRE(code(w.await(top.stop_child("nobody"))) == errc::not_found);
-    REQUIRE(code(w.await(top.restart_child("nobody"))) == errc::not_found);
-    REQUIRE(code(w.await(top.remove_child("nobody"))) == errc::not_found);
+    REQUIRE(code(w.await(top.stop_child("unknown"))) == errc::not_found);
+    REQUIRE(code(w.await(top.restart_child("unknown"))) == errc::not_found);
+    REQUIRE(code(w.await(top.remove_child("unknown"))) == errc::not_found);
     REQUIRE(w.history.all() == lines{"+a", "-a", "+a", "-a", "+a"});
   });
 }

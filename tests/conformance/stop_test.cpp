@@ -77,7 +77,7 @@ TEST_CASE("12 shutdown: unlimited lasts as long as the parent's deadline allows"
   });
 }
 
-TEST_CASE("12 shutdown: unlimited means to wait for it when nobody above is in a hurry") {
+TEST_CASE("12 shutdown: unlimited means to wait for it when nothing above has a deadline") {
   simulated([](world& w) {
     const auto top = w.start(troupe::supervisor("app").child<hooked>(
         "slow", {.shutdown = troupe::unlimited, .mailbox = draining}, &w.history));
@@ -201,7 +201,7 @@ TEST_CASE("31 deadlines nest over ten levels: the least of them holds") {
   });
 }
 
-TEST_CASE("12 shutdown: a child that may take for ever outlives the time of its younger siblings") {
+TEST_CASE("12 shutdown: a child without a limit outlives the time of its younger siblings") {
   everywhere(
       [](world& w) {
         const troupe::duration little = w.time(5s);
@@ -226,7 +226,7 @@ TEST_CASE("12 shutdown: a child that may take for ever outlives the time of its 
       200);
 }
 
-TEST_CASE("12 shutdown: children that are told at once have each its own time") {
+TEST_CASE("12 shutdown: children that are told at the same time each have their own time") {
   simulated(
       [](world& w) {
         const auto top = w.start(troupe::supervisor("app", {.strategy = troupe::dynamic}));

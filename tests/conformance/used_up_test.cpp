@@ -1,4 +1,4 @@
-// Children whose arguments cannot be copied, and what else a specification may not ask for.
+// Children whose arguments cannot be copied, and other things that a specification may not ask for.
 #include "cast.hpp"
 
 using namespace conformance;
@@ -10,7 +10,7 @@ struct unique_owner : member {
   unique_owner(troupe::context& ctx, std::unique_ptr<record*> h) : member(ctx, *h) {}
 };
 
-/// Takes a vector by rvalue only: it is made from a copy of what is kept.
+/// Takes a vector by rvalue only: it is made from a copy of the kept arguments.
 struct collector : member {
   collector(troupe::context& ctx, std::vector<record*>&& h) : member(ctx, h.front()) { h.clear(); }
 };
@@ -76,7 +76,7 @@ TEST_CASE("1 restart: an actor that takes its arguments by rvalue only is made f
       50);
 }
 
-TEST_CASE("17 dynamic: what its children cannot have is refused") {
+TEST_CASE("17 dynamic: options that its children cannot have are refused") {
   simulated(
       [](world& w) {
         const auto top = w.start(troupe::supervisor(
@@ -92,7 +92,7 @@ TEST_CASE("17 dynamic: what its children cannot have is refused") {
       1);
 }
 
-TEST_CASE("17 dynamic: what a constructor throws is told as the cause of a failed start") {
+TEST_CASE("17 dynamic: a constructor's exception is the cause of the failed start") {
   struct picky {
     using accepts = troupe::protocol<nap>;
     picky() {

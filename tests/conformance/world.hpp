@@ -10,12 +10,12 @@
 #include <troupe/actors.hpp>
 #include <troupe/actors/inspect.hpp>
 #include <troupe/actors/testkit.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -35,15 +35,15 @@ constexpr unsigned seeds = troupe_test::sanitized ? 30 : 1'000;
 constexpr unsigned rounds = troupe_test::sanitized ? 3 : 5;
 constexpr int crowd = troupe_test::sanitized ? 1'000 : 10'000;
 
-/// What happened, as the actors wrote it down. Thread-safe.
+/// The events that the actors have written down. Any thread.
 class record {
  public:
   void put(std::string line) {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     all_.push_back(std::move(line));
   }
   [[nodiscard]] lines all() const {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     return all_;
   }
   [[nodiscard]] lines sorted() const {
@@ -52,26 +52,26 @@ class record {
     return copy;
   }
   [[nodiscard]] std::size_t size() const {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     return all_.size();
   }
   [[nodiscard]] auto count(std::string_view line) const {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     return std::ranges::count(all_, line);
   }
   void clear() {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     all_.clear();
   }
 
  private:
-  mutable std::mutex lock_;
-  lines all_;
+  mutable troupe::detail::mutex lock_;
+  lines all_ TROUPE_GUARDED_BY(lock_);
 };
 
 enum class place { simulated, crowded, threads, foreigners };
 
-/// A system in one of the four places, and what its actors write down.
+/// A system in one of the four places, and the record that its actors write.
 class world {
   struct live {
     troupe::testkit::log_capture log;
@@ -103,7 +103,7 @@ class world {
   troupe::system& sys;
 
   [[nodiscard]] bool simulated() const noexcept { return bench_ != nullptr; }
-  /// No other threads use the system: what the processor does is the rule's.
+  /// No other threads use the system: the processor works for the rule only.
   [[nodiscard]] bool alone() const noexcept { return foreigners_ == nullptr; }
   [[nodiscard]] troupe::time_point now() const noexcept { return sys.now(); }
 
@@ -112,7 +112,7 @@ class world {
     return simulated() ? virtually : troupe::duration(20ms);
   }
 
-  /// Waits until it is so: in virtual time, or by looking again and again.
+  /// Waits until `so()` is true: in virtual time, or by polling.
   template <class P>
   [[nodiscard]] bool eventually(P so) {
     if (!simulated()) {
@@ -126,13 +126,13 @@ class world {
     for (int i = 0; i < 10'000'000; ++i) {
       if (so()) return true;
       if (bench_->time.step()) continue;
-      if (so()) return true;  // to ask may have let things happen
+      if (so()) return true;  // so() may have run actors
       if (!troupe::testkit::detail::next_timer(sys, until)) break;
     }
     return so();
   }
 
-  /// Lets all happen that is under way: exact in virtual time, which stands still; a moment on threads.
+  /// Runs all ready actors: exact in virtual time, which stands still; a short pause on threads.
   void settle() {
     if (simulated()) {
       bench_->run();
@@ -154,7 +154,7 @@ class world {
     return sys.block_on(std::forward<A>(a));
   }
 
-  /// Sends for sure: again and again when the mailbox is full.
+  /// Sends without loss: again and again while the mailbox is full.
   template <class R, class M>
   void tell(const R& to, M m) {
     REQUIRE(eventually([&] { return to.tell(M(m)) == send_result::ok; }));
@@ -167,7 +167,7 @@ class world {
     return *top;
   }
 
-  /// What inspect() says of the actor at a path.
+  /// The result of inspect() for the actor at a path.
   [[nodiscard]] std::optional<troupe::actor_info> look(std::string_view path) const {
     return find(sys.inspect(), path);
   }
@@ -179,7 +179,7 @@ class world {
                ? static_cast<int>(found->epoch)
                : -1;
   }
-  /// Actors in the system, without its root, and without what other threads have spawned.
+  /// Actors in the system, without its root, and without the actors that other threads have spawned.
   [[nodiscard]] std::size_t population() const {
     const troupe::actor_info tree = sys.inspect();
     const auto visitors = std::ranges::count_if(tree.children, [](const troupe::actor_info& c) {
@@ -188,7 +188,7 @@ class world {
     return tree.count() - 1 - static_cast<std::size_t>(visitors);
   }
 
-  /// Ends the system, from another thread and under the hands of others, if there are others.
+  /// Ends the system, from another thread while others use it, if there are others.
   [[nodiscard]] lines end() { return foreigners_ ? foreigners_->end_system() : lines(); }
 
   /// The ids of a supervisor's children, in order.

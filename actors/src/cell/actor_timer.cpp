@@ -1,3 +1,4 @@
+// Timers of an actor: started, cancelled and turned into messages on its strand; fired by the timers' worker.
 #include "cell/actor_timer.hpp"
 
 #include "cell/extras.hpp"
@@ -26,10 +27,10 @@ std::uint64_t actor_timer::start(cell& c, std::int64_t first, std::int64_t perio
 void actor_timer::destroy(actor_timer* t) noexcept {
   mail* const left = t->message_;
   slab_delete(t);
-  if (left != nullptr) left->kind->dispose(*left);  // runs what the user put into it
+  if (left != nullptr) left->kind->dispose(*left);  // runs a user-defined destructor
 }
 
-// It is in no index any more. Freed now or, when its mail is under way, on arrival.
+// The timer is out of the index. Frees it now or, when its mail is under way, on arrival.
 void actor_timer::drop(cell& c) noexcept {
   if (state_ == state::due) {
     c.extras_if_any()->notices.remove(*this);
@@ -70,7 +71,7 @@ void actor_timer::act(mail& m, strand& s) noexcept {
   static_cast<cell&>(s).extras_if_any()->notices.push_back(self);
 }
 
-// A period is armed again only now, so at most one tick waits to be handled.
+// A periodic timer is armed again only here, so at most one tick waits to be handled.
 mail* actor_timer::take_it(notice& n, cell& c) {
   auto& self = static_cast<actor_timer&>(n);
   if (self.period_ == 0) {
@@ -79,8 +80,7 @@ mail* actor_timer::take_it(notice& n, cell& c) {
     destroy(&self);
     return m;
   }
-  // Still due, though out of the queue, while it copies: what throws here ends the incarnation, and with it
-  // the timer.
+  // In the queue again while the message is copied: an exception ends the incarnation, which frees the timer.
   c.extras_if_any()->notices.push_back(self);
   mail* const m = self.copy_(*self.message_);
   c.extras_if_any()->notices.remove(self);

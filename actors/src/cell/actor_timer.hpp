@@ -16,8 +16,8 @@
 
 namespace troupe::detail {
 
-/// Belongs to one incarnation of a cell, in whose index it is until it is freed, or cancelled under way. On
-/// the strand, but for `fire_it`; a constructor of an actor may start one on any thread.
+/// Owned by one incarnation of a cell, and in its index until it is freed, or cancelled while under way. Used
+/// on the strand, except `fire_it`; an actor's constructor may start one on any thread.
 class actor_timer final : public timer, public mail, public notice {
  public:
   using copier = mail* (*)(const mail&);
@@ -34,10 +34,10 @@ class actor_timer final : public timer, public mail, public notice {
         copy_(copy),
         how_(how) {}
 
-  /// Takes `m` over, also when it throws for want of memory.
+  /// Takes `m` over, also when it throws std::bad_alloc.
   static std::uint64_t start(cell& c, std::int64_t first, std::int64_t period, missed_tick how, mail& m,
                              copier copy);
-  /// False when there is no such timer (any more). O(1).
+  /// False when the timer does not exist or is over. O(1).
   static bool cancel(cell& c, std::uint64_t number) noexcept;
   static void cancel_all(cell& c) noexcept;
 
@@ -60,7 +60,7 @@ class actor_timer final : public timer, public mail, public notice {
   const std::uint64_t number_;
   const std::int64_t period_;  // 0: once
   std::int64_t due_ = 0;
-  mail* message_;  // what is sent, or copied
+  mail* message_;  // sent, or copied for each tick
   const copier copy_;
   const missed_tick how_;
   state state_ = state::armed;

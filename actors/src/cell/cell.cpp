@@ -1,5 +1,6 @@
-// The life of a cell: its slices, and how mail is handled in them. How it
-// ends, restarts and looks after its children is in lifecycle.cpp.
+// A cell's slices, and how mail is handled in them. Each runs on the worker that took the cell, which owns
+// the strand for that time. Ends and restarts are in lifecycle.cpp, children in children.cpp and
+// quarantine.cpp.
 #include "cell/extras.hpp"
 #include "mailbox/lossy_mailbox.hpp"
 #include "messaging/send_wait.hpp"
@@ -20,7 +21,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
       keep_children_(o.keep_children),
       core_(&sys),
       parent_(parent) {
-  if (parent != nullptr) box_.hold();  // until launch: the state is not there yet
+  if (parent != nullptr) box_.hold();  // until launch: the state is not constructed yet
   if (!usual) {
     cell_extras& x = extras();
     x.name = o.name;
@@ -31,7 +32,7 @@ cell::cell(system_core& sys, cell* parent, const behaviour& b, const spawn_optio
     x.bounce_on_restart = o.mailbox.when_restarted == on_restart::bounce;
     if (x.policy.loses == mailbox_policy::loss::oldest) {
       x.lossy = std::make_unique<lossy_mailbox>(o.mailbox.capacity, x.policy);
-      capacity_ = 0;  // so that the word refuses user mail, and deliver() comes to the queue
+      capacity_ = 0;  // the word refuses user mail, and deliver() puts it into the queue
     }
 #ifndef TROUPE_TWO_WORD_MAILBOX
     if (capacity_ > mailbox::max_capacity) box_.live_in(*(x.large = std::make_unique<two_word_mailbox>()));
@@ -58,7 +59,8 @@ cell_extras& cell::extras() {
   return *x;
 }
 
-// The last share of a cell may have kept the last of its parent, and so on: a loop, for a tree may be deep.
+// The last share of a cell may keep the last share of its parent, and so on: a loop, because a tree may be
+// deep.
 void cell::free_cell() noexcept {
   for (cell* c = this; c != nullptr;) {
     if (!c->raw_) c->behaviour_->destroy_arguments(*c);
@@ -82,7 +84,7 @@ error failure_of(const cell& c, const std::exception_ptr& e) noexcept {
 
 namespace {
 
-// Whoever asked for it does not want it any more.
+// The asker has given up on this request.
 bool abandoned(const mail& m) noexcept {
   return kind_of(m).is_request && static_cast<const ask_envelope_base&>(m).state.load(
                                       std::memory_order_relaxed) == request_state::abandoned;
@@ -103,12 +105,12 @@ bool abandoned(const mail& m) noexcept {
   }
 }
 
-// The visit most actors get most of the time: one message for an actor at rest,
-// handled where it hangs. Everything else is for the loop below.
+// The most common visit: one message for an actor at rest, handled where it hangs in the mailbox. Everything
+// else is done by visit().
 void cell::run_slice(runnable& r, worker& w) noexcept {
   auto& c = static_cast<cell&>(static_cast<strand&>(r));
   if (c.has_deferred()) [[unlikely]] {
-    c.resume_deferred();  // in the beginning only: what gives way in this slice goes on in another
+    c.resume_deferred();  // at the beginning only: a coroutine that yields in this slice goes on in another
   } else if (c.at_rest()) [[likely]] {
     if (mail* const m = c.box_.peek_single()) {
       c.in_place_ = m;
@@ -119,8 +121,8 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
         c.in_place_ = nullptr;
         w.counters.handled.add();
         const message_kind& k = kind_of(*m);
-        // Going idle unhooks the mail and gives its credit back in one step;
-        // afterwards the cell may be running elsewhere.
+        // Going idle unhooks the mail and gives its credit back in one step; afterwards the cell may be
+        // running elsewhere.
         w.clear_running();
         if (c.box_.try_idle(1, m)) [[likely]] {
           k.retire(*m);
@@ -136,19 +138,19 @@ void cell::run_slice(runnable& r, worker& w) noexcept {
   c.visit(w);
 }
 
-// The other common visit: what a coroutine waits for has come, nothing else has, and it waits again
-// afterwards. False when something is left to do.
+// The other common visit: the completion that a coroutine waits for has arrived, nothing else has, and the
+// coroutine waits again afterwards. False when something is left to do.
 bool cell::resume_awaiting(worker& w) noexcept {
   if (has_late_system_mail()) return false;
   const wait_id before = waits_.own();
   mail* const m = box_.take_single_system();
   if (m == nullptr) return false;
-  w.running_message.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  w.running_message.store(nullptr, std::memory_order_relaxed);  // not a user message
   m->kind->act(*m, *this);
   return await_again(w, before);
 }
 
-// Out of line, and in the place of the return: what it works with need not outlive the coroutine's turn.
+// Out of line and in tail position: its variables need not be kept across the coroutine's turn.
 bool cell::await_again(worker& w, wait_id before) noexcept {
   if (!awaits_only()) return false;
   if (waits_.to_be_looked_at(before)) [[unlikely]]
@@ -163,8 +165,8 @@ bool cell::await_unless_refused(worker& w) noexcept {
   return box_.try_suspend();
 }
 
-// Suspended in its handler, with nothing to give back, to take in or to end. Falsely no when the mailbox
-// lives elsewhere, which has the long way.
+// Suspended in its handler, with no credit to give back, no mail to take in and no end under way. May be
+// falsely false when the mailbox lives elsewhere (two_word_mailbox), which takes the slow path.
 bool cell::awaits_only() const noexcept {
   return handler_ != nullptr && (receiver_ == nullptr || receiver_->waiting == nullptr) &&
          life_.load(std::memory_order_relaxed) == life::running && !leaving_ && !has_deferred() &&
@@ -178,7 +180,7 @@ bool cell::may_be_awaited() const noexcept {
   return box_.has_waiters() || capacity_ == 0 || box_.depth() > known;
 }
 
-// No coroutine, nothing at hand, and nothing unusual going on.
+// No coroutine, no pending mail, and not in an unusual state.
 bool cell::at_rest() const noexcept {
   if (handler_ != nullptr || receiver_ != nullptr || !pending_.empty()) return false;
   if (life_.load(std::memory_order_relaxed) != life::running || stop_asked_ || handled_ != 0) return false;
@@ -186,100 +188,136 @@ bool cell::at_rest() const noexcept {
   return x == nullptr || (x->notices.empty() && x->late_system.empty());
 }
 
-// Invariant of the loop: on its way out the cell is in exactly one of three
-// places: idle or suspended in its mailbox's word, queued with a worker, or dead.
+// -- the visit: a loop over steps ---------------------------------------------------
+
+// The outcome of a step, which says how the loop goes on.
+enum class visit_state : std::uint8_t {
+  next_step,  // the step had nothing to do
+  again,      // it did something: from the first step
+  over,       // the cell may be running elsewhere by now, and is not touched any more
+};
+
+// Invariant: on its way out the cell is in exactly one of three places: idle or suspended in its mailbox's
+// word, queued with a worker, or dead.
 void cell::visit(worker& w) noexcept {
-  cell& c = *this;
   const wait_id waited = waits_.own();
   std::uint32_t left = worker::quantum;
   if (w.simulated) [[unlikely]]
     left = 1 + static_cast<std::uint32_t>(w.home().sim().next() % worker::quantum);
   for (;;) {
-    w.running.store(&c, std::memory_order_relaxed);
-    if (c.handling_ != nullptr && c.handler_ == nullptr) c.finish_handling(w);
-    if (c.in_place_ != nullptr && c.handling_ == nullptr) {
-      // The mail that was handled where it hung. Going idle is tried first: it
-      // unhooks the mail and gives its credit back in one step.
-      mail& done = *std::exchange(c.in_place_, nullptr);
-      w.clear_running();
-      if (!c.stop_asked_ && !c.leaving_ && c.life_ == life::running && c.box_.try_idle(1, &done)) {
-        kind_of(done).retire(done);  // the cell may be running elsewhere by now
-        return;
-      }
-      c.absorb(1, &done);
-      continue;
-    }
-    if (c.box_.urgent() || c.has_late_system_mail()) {
-      c.absorb(std::exchange(c.handled_, 0), nullptr);
-      continue;
-    }
-    if (c.leaving_ && (c.handler_ == nullptr || c.receiver_ != nullptr)) {
-      c.begin_end(c.leaving_reason());
-      c.leaving_ = false;
-      continue;
-    }
-    if (c.has_deferred()) {
-      w.clear_running();
-      w.push_yielded(c);
-      return;
-    }
-    const bool receiving = c.receiver_ != nullptr && c.receiver_->waiting != nullptr;
-    if ((c.handler_ != nullptr && !receiving) || c.life_ != life::running) {
-      if (c.life_ == life::dead) {
-        if (c.try_terminate()) return;
-        continue;
-      }
-      if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
-      if (c.box_.has_waiters() && c.life_ == life::running) c.serve_waiters();
-      if (c.waits_.to_be_looked_at(waited) && c.refuse_wait()) continue;
-      w.clear_running();
-      if (!c.has_late_system_mail() && c.box_.try_suspend()) return;
-      continue;
-    }
-    if (left == 0) {
-      if (c.handled_ != 0) c.box_.credit(std::exchange(c.handled_, 0));
-      if (c.box_.has_waiters() && c.box_.depth() <= c.capacity_ / 2) c.serve_waiters();
-      w.clear_running();
-      w.push_yielded(c);
-      return;
-    }
-    if (!c.pending_.empty() && c.receiver_ == nullptr && !c.has_notices()) {
-      c.handle_batch(left, w);
-      continue;
-    }
-    bool counted = false;
-    mail* const m = c.next_mail(counted);
-    if (m != nullptr) {
-      --left;
-      c.handle(*m, counted, w);
-      continue;
-    }
-    if (c.life_ != life::running) continue;  // it crashed on what was to be next
-    if (c.stop_asked_) {                     // it was to drain its mailbox first, and now it is empty
-      if (c.box_.depth() == c.handled_) {
-        if (receiving && c.receiver_->drained != nullptr) {
-          c.receiver_->drained(*std::exchange(c.receiver_->waiting, nullptr));
-        } else {
-          c.begin_end(exit_reason(exit_kind::shutdown));
-        }
-      } else {
-        c.take_mail(std::exchange(c.handled_, 0), nullptr);
-      }
-      continue;
-    }
-    if (c.box_.has_waiters()) {
-      c.serve_waiters();
-      continue;
-    }
-    const std::uint32_t handled = std::exchange(c.handled_, 0);  // not to be touched once idle
-    w.clear_running();
-    if (c.box_.try_idle(handled, nullptr)) return;
-    c.absorb(handled, nullptr);
+    w.running.store(this, std::memory_order_relaxed);
+    visit_state s = finish_in_place(w);
+    if (s == visit_state::next_step) s = take_signals();
+    if (s == visit_state::next_step) s = leave_or_yield(waited, left, w);
+    if (s == visit_state::next_step) s = take_user_mail(left, w);
+    if (s == visit_state::next_step) s = go_idle(w);
+    if (s == visit_state::over) return;
   }
 }
 
-// What to handle next: notices, then user mail. A single mail is left hanging
-// in the mailbox while it is handled, which saves a read-modify-write.
+// Retires the mail whose handler has returned. For a mail that was handled where it hangs, going idle is
+// tried first: it unhooks the mail and gives its credit back in one step.
+[[gnu::always_inline]] inline visit_state cell::finish_in_place(worker& w) noexcept {
+  if (handling_ != nullptr && handler_ == nullptr) finish_handling(w);
+  if (in_place_ == nullptr || handling_ != nullptr) return visit_state::next_step;
+  mail& done = *std::exchange(in_place_, nullptr);
+  w.clear_running();
+  if (!stop_asked_ && !leaving_ && life_ == life::running && box_.try_idle(1, &done)) {
+    kind_of(done).retire(done);  // the cell may be running elsewhere by now
+    return visit_state::over;
+  }
+  absorb(1, &done);
+  return visit_state::again;
+}
+
+// Acts on system mail, and on a stop that the actor has asked for itself.
+[[gnu::always_inline]] inline visit_state cell::take_signals() noexcept {
+  if (box_.urgent() || has_late_system_mail()) {
+    absorb(std::exchange(handled_, 0), nullptr);
+    return visit_state::again;
+  }
+  if (leaving_ && (handler_ == nullptr || receiver_ != nullptr)) {
+    begin_end(leaving_reason());
+    leaving_ = false;
+    return visit_state::again;
+  }
+  return visit_state::next_step;
+}
+
+// Ends the visit of a cell that handles no user mail now: its coroutine has to go on in another slice or
+// waits for something, its incarnation ends, or the slice is used up.
+[[gnu::always_inline]] inline visit_state cell::leave_or_yield(wait_id waited, std::uint32_t left,
+                                                               worker& w) noexcept {
+  if (has_deferred()) {
+    w.clear_running();
+    w.push_yielded(*this);
+    return visit_state::over;
+  }
+  if ((handler_ != nullptr && !is_receiving()) || life_ != life::running) return suspend(waited, w);
+  if (left != 0) return visit_state::next_step;
+  if (handled_ != 0) box_.credit(std::exchange(handled_, 0));
+  if (box_.has_waiters() && box_.depth() <= capacity_ / 2) serve_waiters();
+  w.clear_running();
+  w.push_yielded(*this);
+  return visit_state::over;
+}
+
+// Leaves the cell suspended in its mailbox's word, from which only system mail schedules it again; a dead
+// one ends.
+[[gnu::always_inline]] inline visit_state cell::suspend(wait_id waited, worker& w) noexcept {
+  if (life_ == life::dead) return try_terminate() ? visit_state::over : visit_state::again;
+  if (handled_ != 0) box_.credit(std::exchange(handled_, 0));
+  if (box_.has_waiters() && life_ == life::running) serve_waiters();
+  if (waits_.to_be_looked_at(waited) && refuse_wait()) return visit_state::again;
+  w.clear_running();
+  return !has_late_system_mail() && box_.try_suspend() ? visit_state::over : visit_state::again;
+}
+
+// Handles what was taken from the mailbox, as one batch where nothing else can come between, or else the
+// next notice or message.
+[[gnu::always_inline]] inline visit_state cell::take_user_mail(std::uint32_t& left, worker& w) noexcept {
+  if (!pending_.empty() && receiver_ == nullptr && !has_notices()) {
+    handle_batch(left, w);
+    return visit_state::again;
+  }
+  bool counted = false;
+  mail* const m = next_mail(counted);
+  if (m == nullptr) return life_ != life::running ? visit_state::again : visit_state::next_step;
+  --left;
+  handle(*m, counted, w);
+  return visit_state::again;
+}
+
+// Nothing is at hand: leaves the cell idle, unless it drains its mailbox or senders wait for room.
+[[gnu::always_inline]] inline visit_state cell::go_idle(worker& w) noexcept {
+  if (stop_asked_) {
+    end_when_drained();
+    return visit_state::again;
+  }
+  if (box_.has_waiters()) {
+    serve_waiters();
+    return visit_state::again;
+  }
+  const std::uint32_t handled = std::exchange(handled_, 0);  // not to be touched once idle
+  w.clear_running();
+  if (box_.try_idle(handled, nullptr)) return visit_state::over;
+  absorb(handled, nullptr);
+  return visit_state::again;
+}
+
+// It was told to stop and drains: ends once its mailbox is empty.
+void cell::end_when_drained() noexcept {
+  if (box_.depth() != handled_) {
+    take_mail(std::exchange(handled_, 0), nullptr);
+  } else if (is_receiving() && receiver_->drained != nullptr) {
+    receiver_->drained(*std::exchange(receiver_->waiting, nullptr));
+  } else {
+    begin_end(exit_reason(exit_kind::shutdown));
+  }
+}
+
+// The next mail to handle: notices first, then user mail. A single mail is left hanging in the mailbox while
+// it is handled, which saves a read-modify-write.
 mail* cell::next_mail(bool& counted) noexcept {
   if (cell_extras* const x = extras_if_any()) {
     if (!x->notices.empty()) return next_notice(*this);
@@ -289,7 +327,7 @@ mail* cell::next_mail(bool& counted) noexcept {
       std::exception_ptr fault;
       mail* const m = x->lossy->pop(fault);
       if (!fault) return m;
-      handling_ = m;  // what its key threw, the handler might have thrown
+      handling_ = m;  // an exception of its key counts as one of its handler
       counted_ = false;
       crash(failure_of(*this, fault));
       return nullptr;
@@ -307,19 +345,19 @@ bool cell::has_late_system_mail() const noexcept {
   return x != nullptr && !x->late_system.empty();
 }
 
-// Takes in what hangs in the mailbox, and acts on system mail at once. `done`
-// is a mail that was handled in place: it is unhooked, and so can be retired.
+// Takes in all mail that hangs in the mailbox, and acts on system mail at once. `done` is a mail that was
+// handled in place: it is unhooked here, and can be retired then.
 void cell::absorb(std::uint32_t handled, mail* done) noexcept {
   mail_queue system;
   if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
   box_.detach(handled, done != nullptr ? done : std::exchange(in_place_, nullptr), pending_, system);
   if (done != nullptr) kind_of(*done).retire(*done);
   if (system.empty()) return;
-  worker_here()->running_message.store(nullptr, std::memory_order_relaxed);  // no message of a user's
+  worker_here()->running_message.store(nullptr, std::memory_order_relaxed);  // not a user message
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
 }
 
-// The same in the middle of something: system mail is kept for later.
+// The same while other work is under way: system mail is kept for later.
 void cell::take_mail(std::uint32_t handled, mail* in_place) noexcept {
   mail_queue system;
   box_.detach(handled, in_place, pending_, system);
@@ -346,8 +384,8 @@ void cell::handle(mail& m, bool counted, worker& w) noexcept {
   if (handler_ == nullptr) finish_handling(w);
 }
 
-// The messages of a batch one after the other, for as long as nothing else comes
-// up; what does is left to the loop in visit().
+// Handles the messages of a batch one after the other until something else has to be done, which is left to
+// visit().
 void cell::handle_batch(std::uint32_t& left, worker& w) noexcept {
   counted_ = true;
   std::uint32_t n = left;
@@ -399,7 +437,7 @@ void cell::cancel_handling(const ask_canceller& c) noexcept {
   if (handling_ == nullptr || !kind_of(*handling_).is_request) return;
   auto& e = static_cast<ask_envelope_base&>(*handling_);
   if (e.cancel != &c) return;
-  e.cancel = nullptr;  // its address may be somebody else's soon
+  e.cancel = nullptr;  // its memory may soon be used for another one
   if (handler_ == nullptr) return;
   handler_over_ = false;
   cancel_below(*handler_, handler_over_);
@@ -407,8 +445,8 @@ void cell::cancel_handling(const ask_canceller& c) noexcept {
 
 // -- senders that wait ----------------------------------------------------------
 
-// Hands freed room to waiting senders, oldest first. What hangs in the mailbox
-// was sent before they began to wait, so it is taken in first.
+// Hands freed room to waiting senders, oldest first. Mail that hangs in the mailbox was sent before they
+// began to wait, so it is taken in first.
 void cell::serve_waiters() noexcept {
   take_mail(handled_, in_place_);
   std::uint32_t room = capacity_ - std::min(capacity_, box_.depth());

@@ -1,4 +1,5 @@
-// How a cell makes children, and what it does when one of them ends.
+// How a cell makes children, and how it handles the end of one. On the parent's strand, except for children
+// of the root, which any thread may spawn.
 #include "cell/extras.hpp"
 #include "cell/watch_link.hpp"
 #include "system/name_text.hpp"
@@ -13,7 +14,8 @@ namespace troupe::detail {
 
 namespace {
 
-// For one more named child. Allocated before the lock is taken.
+// Buckets for one more named child, allocated before the lock is taken. If another thread adds a child first
+// (the root's children come from any thread) there may be too few, which only makes the chains longer.
 std::vector<cell*> buckets_for_names(cell& parent) {
   cell_extras& x = parent.extras();
   std::size_t wanted = 0;
@@ -29,7 +31,7 @@ std::vector<cell*> buckets_for_names(cell& parent) {
 cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   const bool usual = options_are_usual(o);
   if (!usual || o.mailbox.capacity == 0) {
-    // The path is for an error only: it costs what the tree is deep.
+    // The path is made for an error only: its cost grows with the depth of the tree.
     if (const std::string wrong = wrong_options(o); !wrong.empty()) {
       throw troupe_error(error(make_error_code(errc::invalid_argument), wrong,
                                path() + (o.name.empty() ? "" : "/" + o.name)));
@@ -64,9 +66,9 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
       if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
       youngest_child_ = child;
     }
-    // A ref to the child may outlive this actor, and still tells its path, so
-    // the child has a share. Bought in bulk, an atomic operation for every 64,
-    // but for the root, whose children come from other threads to its very end.
+    // A ref to the child may outlive this actor and still tells its path, so the child has a share. Shares
+    // are taken in bulk, one atomic operation for 64, except for the root, whose children other threads may
+    // add until its end.
     if (is_root()) {
       share();
     } else {
@@ -80,33 +82,30 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
   if (refused == errc{}) return child;
   (void)child->free_unborn();  // this actor lives
   throw troupe_error(error(make_error_code(refused),
-                           refused == errc::closed
-                               ? "spawn: the parent is ending and takes no children any more"
-                               : "spawn: there is a child named '" + o.name + "' already",
+                           refused == errc::closed ? "spawn: the parent is ending and takes no more children"
+                                                   : "spawn: a child named '" + o.name + "' exists already",
                            path()));
 }
 
-// Allocated before the lock is taken. Too few, when another thread is faster (the root's children come from
-// any), only make the chains longer.
 cell* cell::child_named(std::string_view wanted) const {
   if (!wanted.starts_with('~')) {
     const cell_extras* const x = extras_if_any();
     return x != nullptr ? x->named.find(wanted) : nullptr;
   }
   cell* c = youngest_child_;
-  // One that has ended keeps its place until this actor comes to know, but not its name.
+  // A child that has ended stays in the list until this actor handles its end, but its name is free.
   while (c != nullptr && (c->box().dead() || name_text(*c).view() != wanted)) c = c->older_;
   return c;
 }
 
 namespace {
 
-// Shares of a parent that wait for its next children, at most: more are given back.
+// The most shares that a parent keeps ready for its next children: more are given back.
 constexpr std::uint16_t most_prepaid = 192;
 
 }  // namespace
 
-// Gives back its share of the parent, and returns the parent when that was the last one.
+// Frees the cell and gives back its share of the parent. Returns the parent when that was its last share.
 cell* cell::free_unborn() noexcept {
   delete extras_if_any();
   const std::size_t bytes = sizeof(cell) + behaviour_->size;
@@ -116,7 +115,7 @@ cell* cell::free_unborn() noexcept {
   if (above == nullptr) return nullptr;
   const worker* const w = worker_here();
   if (w != nullptr && w->current == above && above->parent_ != nullptr && above->life_ != life::dead) {
-    if (++above->prepaid_ == most_prepaid) {  // on its own strand: to be had again
+    if (++above->prepaid_ == most_prepaid) {  // on its own strand: kept for the next child
       above->prepaid_ = most_prepaid / 2;
       above->release_many(most_prepaid - most_prepaid / 2);
     }
@@ -139,8 +138,8 @@ void cell::tell_children(std::uint32_t order) noexcept {
     cell* next = nullptr;
     {
       const scoped_lock guard(lock_);
-      // One that was taken from the list meanwhile, whose constructor threw on another thread, leads nowhere:
-      // from the beginning then. To be told twice does no harm.
+      // If `at` was unlinked meanwhile, because its constructor threw on another thread, its links are gone:
+      // start again at the youngest. An order that is given twice is harmless.
       const bool listed = at != nullptr && (at->younger_ != nullptr || youngest_child_ == at);
       next = listed ? at->older_ : youngest_child_;
       if (next != nullptr) next->share();
@@ -158,8 +157,8 @@ void cell::take_from_list(cell& child) noexcept {
   child.older_ = child.younger_ = nullptr;
 }
 
-// The constructor threw. What it has sent, armed or started by then, and whoever
-// found the child in the tree, is dealt with as at any other end.
+// The constructor threw. Whatever it has sent, armed or started by then is handled as at any other end; so
+// are actors that found the child in the tree.
 void cell::discard_child(cell& child) noexcept {
   const cell_extras* const x = child.extras_if_any();
   const bool bare =
@@ -169,7 +168,7 @@ void cell::discard_child(cell& child) noexcept {
     core_->unregister(child);
     tell_watchers(child);
     if (is_root()) {
-      // Another thread: the list of children only shrinks on this cell's strand, which may wait for its end.
+      // Another thread: children are only unlinked on this cell's strand, which may wait for this one's end.
       child.release_many(2);
       post(child.exit_);  // with the last share
     } else {
@@ -179,7 +178,7 @@ void cell::discard_child(cell& child) noexcept {
     }
   } else {
     child.release();  // the share of the caller, who gets no ref
-    child.request(order_unborn);
+    child.request(order_start_failed);
     child.wake();  // its mailbox was held until now
   }
 }
@@ -194,18 +193,18 @@ void cell::launch(cell& child) noexcept {
   if (child.behaviour_->supervises == nullptr) child.set_up(true);
   child.core_->home().count([](counter_block& c) { c.spawned.add(); });
   if (child.behaviour_->started != nullptr) child.request(order_start);
-  // Until now its mailbox was held, so that nothing ran it. What has come meanwhile runs now.
+  // Until now its mailbox was held, so that nothing ran it. Mail that has arrived meanwhile is handled now.
   if (child.leaving_ || !child.box_.try_idle(0, nullptr)) child.wake();
 }
 
-// A parent outlives its children, but for one that it has cut off.
+// A parent outlives its children, except one that it has cut off.
 void cell::exit_mail::parent_gone(mail& m) noexcept {
   cell& child = cell::of_exit(static_cast<exit_mail&>(m));
   if (child.life_ == life::dead) {
     child.core_->remove_wedged(child.path());
     child.release();
   } else {
-    child.request(order_bury);
+    child.request(order_give_up);
   }
 }
 
@@ -249,7 +248,7 @@ void cell::child_exited(cell& child) noexcept {
   } else if (life_ == life::running) {
     if (child.behaviour_->fails_with_owner && child.exit_reason_is_abnormal()) {
       const exit_reason why = child.reason();
-      crash(error(make_error_code(errc::actor_failed), "a task of it failed", path(),
+      crash(error(make_error_code(errc::actor_failed), "one of its tasks failed", path(),
                   why.cause() != nullptr ? *why.cause() : error(errc::actor_failed)));
       child.release();
       return;
@@ -264,7 +263,7 @@ void cell::child_exited(cell& child) noexcept {
 
 void cell::child_crashed(cell& child) noexcept {
   if (life_ != life::running && !(life_ == life::crashed && keep_children_) && !keeping_) {
-    child.request(order_bury);
+    child.request(order_give_up);
     return;
   }
   if (behaviour_->supervises != nullptr) {
@@ -279,7 +278,7 @@ void cell::child_crashed(cell& child) noexcept {
   }
 }
 
-// Children of the root have nothing to do with each other.
+// Children of the root are unrelated; every other supervisor has one budget for all its children.
 void cell::judge_alone(cell& child) noexcept {
   cell_extras& x = child.extras();
   if (x.own_window.admit(x.budget, core_->home().now())) {
@@ -294,7 +293,7 @@ bool cell_extras::admit_restart(cell& of) {
   return window.admit(budget, of.home().now());
 }
 
-// One restart too many: the child ends, and this cell with it, which is for its own parent to judge.
+// One restart too many: the child ends, and this cell fails; its own parent decides what follows.
 void cell::give_up_on(cell& child, const restart_budget& budget) noexcept {
   const exit_reason why = child.reason();
   std::string text = "more than " + std::to_string(budget.max) + " restarts within " +
@@ -302,8 +301,8 @@ void cell::give_up_on(cell& child, const restart_budget& budget) noexcept {
   core_->home().log(log_level::error, (is_root() ? child.path() : path()) + ": gives up: " + text + "; " +
                                           child.path() + " ended with " + why.to_string());
   if (is_root()) child.exit_kind_ = exit_kind::restart_limit;
-  child.request(order_bury);
-  if (is_root()) return;  // it never fails itself
+  child.request(order_give_up);
+  if (is_root()) return;  // the root never fails
   fail(exit_kind::restart_limit,
        error(make_error_code(errc::restart_limit), std::move(text), path(),
              why.cause() != nullptr

@@ -1,3 +1,4 @@
+// The functions of troupe::context that are not templates: each acts on the cell that it is. On its strand.
 #include "cell/actor_timer.hpp"
 #include "cell/watch_link.hpp"
 

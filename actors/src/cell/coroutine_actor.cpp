@@ -1,4 +1,4 @@
-// Actors that are one coroutine: those with an inbox, and owned tasks.
+// Actors that are one coroutine: those with an inbox, and owned tasks. On the strand of the actor.
 #include <troupe/actors/inbox.hpp>
 
 namespace troupe::detail {
@@ -24,12 +24,12 @@ void life_is_over(promise_base& base, strand& s) noexcept {
 void throw_two_receives() {
   throw troupe_error(
       error(make_error_code(errc::invalid_argument),
-            "the inbox is received from already: receive at one place, and hand on from there"));
+            "another task receives from this inbox: receive in one place, and pass messages on from there"));
 }
 
 void run_as_life(cell& c, task<void> t) noexcept {
   if (!t) {
-    c.crash(error(make_error_code(errc::invalid_argument), "the coroutine of it is an empty task", c.path()));
+    c.crash(error(make_error_code(errc::invalid_argument), "its coroutine is an empty task", c.path()));
     return;
   }
   task_promise<void>& p = t.promise();

@@ -1,3 +1,4 @@
+// The rarely needed fields of a cell: options and their validation, the deadline, and timed orders.
 #include "cell/extras.hpp"
 
 #include "cell/watch_link.hpp"

@@ -1,8 +1,8 @@
-// Elements by a number: a hash table whose chains run through the elements, so that to add and to take out
-// never fails, and needs no search but for the element itself.
+// Elements by number: a hash table whose chains run through the elements, so that adding and removing never
+// fail, and removing needs no search.
 //
 // Owned by the extras of a cell, and used on its strand only. The first few elements need no memory; after
-// that the table doubles, and with no memory for that the chains get longer.
+// that the table doubles. When there is no memory for that, the chains get longer.
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,14 @@
 
 namespace troupe::detail {
 
-/// The part of an element that is its place in an index.
+/// The links of an element of an index.
 template <class T>
 struct index_hook {
   T* next = nullptr;
-  T** at = nullptr;  // what points to the element; null when it is in no index
+  T** at = nullptr;  // the pointer to the element; null when it is not in an index
 };
 
-/// A T has a member `index_hook<T> hook`, and `std::uint64_t key() const`, which does not change.
+/// T has a member `index_hook<T> hook`, and `std::uint64_t key() const`, whose value does not change.
 template <class T>
 class intrusive_index {
  public:
@@ -39,21 +39,21 @@ class intrusive_index {
     return nullptr;
   }
 
-  /// `t` is in no index. O(1) on average, amortised.
+  /// `t` must not be in an index. O(1) on average, amortized.
   void add(T& t) noexcept {
     if (size_ >= 2 * (std::size_t{1} << bits_)) resize(bits_ + 2);
     link(t);
     ++size_;
   }
 
-  /// Harmless when it is in none. O(1), amortised.
+  /// Harmless when `t` is not in an index. O(1), amortized.
   void remove(T& t) noexcept {
     if (t.hook.at == nullptr) return;
     unlink(t);
     if (bits_ > kept_bits && size_ < (std::size_t{1} << bits_) / 8) resize(bits_ - 2);
   }
 
-  /// Takes out all elements, each before `f` is called with it. `f` may add others, which are taken out too.
+  /// Removes all elements, each before `f` is called with it. `f` may add others, which are removed too.
   template <class F>
   void clear(F&& f) noexcept {
     while (size_ != 0) {
@@ -61,7 +61,7 @@ class intrusive_index {
         while (T* const t = chains()[i]) {
           unlink(*t);
           f(*t);
-          if (i >= (std::size_t{1} << bits_)) break;  // what f took out made the table smaller
+          if (i >= (std::size_t{1} << bits_)) break;  // elements that f removed made the table smaller
         }
       }
     }
@@ -74,8 +74,8 @@ class intrusive_index {
 
   [[nodiscard]] T* const* chains() const noexcept { return bits_ == first_bits ? first_ : more_.get(); }
   [[nodiscard]] T** chains() noexcept { return bits_ == first_bits ? first_ : more_.get(); }
-  // Addresses and numbers that are apart by a multiple of a power of two must not meet: mixed as in
-  // MurmurHash3.
+  // Mixed as in MurmurHash3: addresses and numbers that differ by a multiple of a power of two must not
+  // collide.
   [[nodiscard]] std::size_t place_of(std::uint64_t key) const noexcept {
     key = (key ^ (key >> 33)) * 0xff51afd7ed558ccdULL;
     key = (key ^ (key >> 33)) * 0xc4ceb9fe1a85ec53ULL;

@@ -1,4 +1,5 @@
-// The end of an incarnation, and the start of the next. What tells a cell to end is in orders.cpp.
+// The end of an incarnation, and the start of the next; on the strand of the cell. The orders to end are in
+// orders.cpp.
 #include "cell/actor_timer.hpp"
 #include "cell/extras.hpp"
 #include "cell/watch_link.hpp"
@@ -11,8 +12,7 @@
 
 namespace troupe::detail {
 
-// Takes effect after the present handler, when the visit comes to it; a handler
-// that is a coroutine comes to its end first.
+// Takes effect after the present handler, in visit(); a handler that is a coroutine finishes first.
 void cell::stop_self() noexcept {
   leaving_ = true;
 }
@@ -53,7 +53,7 @@ void cell::fail(exit_kind kind, error why) noexcept {
     return;
   }
   if (handling_ != nullptr && life_ == life::running) {
-    // The mail it crashed on is lost for good, and its asker learns why.
+    // The mail it crashed on is lost; its asker is told the cause.
     mail& m = take_handling();
     const message_kind& k = kind_of(m);
     core_->lose(*this, m, dead_letter_cause::crashed);
@@ -73,7 +73,7 @@ void cell::begin_end(exit_reason why) noexcept {
   if (why.cause() != nullptr) extras().why = *why.cause();
   if (cell_extras* const x = extras_if_any()) {
     if (why.cause() == nullptr) x->why.reset();
-    x->leaving.reset();  // a stop of its own that did not come to it
+    x->leaving.reset();  // its own stop, which this end has overtaken
     answer_dropped();
   }
   leaving_ = false;
@@ -102,7 +102,8 @@ void cell::end_timers_and_watches() noexcept {
   drop_watches(*this);
 }
 
-// Once barren the list only shrinks, and only here: no lock to look at it.
+// Once closed_to_children_ is set the list only shrinks, and only on this strand: it is read without the
+// lock.
 void cell::stop_next_child() noexcept {
   const std::uint32_t order = exit_kind_ == exit_kind::killed ? order_kill : order_stop;
   if (keeping_) {
@@ -137,7 +138,7 @@ void cell::children_gone() noexcept {
     behaviour_->destroy(*this);
     has_state_ = false;
   }
-  // What hooks and destructors have armed since ends with the incarnation too.
+  // Timers and watches that hooks and destructors have made since end with the incarnation too.
   end_timers_and_watches();
   if (may_restart()) {
     if (const cell_extras* const x = extras_if_any(); x != nullptr && x->bounce_on_restart)
@@ -152,7 +153,7 @@ void cell::children_gone() noexcept {
   }
 }
 
-// Crashed, and not to be restarted. Children that were kept for the next incarnation go first.
+// Crashed, and not restarted. Children that were kept for the next incarnation end first.
 void cell::end_while_crashed() noexcept {
   stop_asked_ = true;
   if (youngest_child_ == nullptr) {
@@ -221,7 +222,7 @@ void cell::start_anew() noexcept {
   {
     const scoped_lock guard(lock_);
     closed_to_children_ = false;
-    x.window = {};  // the new incarnation's children are on their own account
+    x.window = {};  // restarts of the old incarnation's children do not count
   }
   if (x.failed_meanwhile) {  // by a child that was kept
     const exit_reason failed = std::move(*x.failed_meanwhile);
@@ -232,7 +233,7 @@ void cell::start_anew() noexcept {
   try {
     behaviour_->construct(*this);
   } catch (const ignore_start&) {
-    restart_ = restart::temporary;  // the parent knows what it was, and whether to keep it in mind
+    restart_ = restart::temporary;  // the parent has its restart type, and decides whether to keep the entry
     begin_end(exit_reason(exit_kind::normal));
     return;
   } catch (...) {
@@ -265,8 +266,8 @@ void cell::call_started() noexcept {
 
 // -- the end ----------------------------------------------------------------------
 
-// For good: nothing is accepted any more, and what is queued bounces. The cell
-// dies, and all who watch are told, once no mail is under way to it.
+// For good: no more mail is accepted, and queued mail bounces. The cell dies, and its watchers are told, once
+// no mail is under way to it.
 void cell::terminate() noexcept {
   life_ = life::dead;
   if (cell_extras* const x = extras_if_any()) {
@@ -286,7 +287,7 @@ void cell::bounce_for_restart() noexcept {
   while (mail* const m = pending_.pop_front()) {
     core_->lose(*this, *m, dead_letter_cause::crashed);
     kind_of(*m).refuse(
-        *m, error(make_error_code(errc::actor_failed), "the actor crashed before it came to the request",
+        *m, error(make_error_code(errc::actor_failed), "the actor crashed before it handled the request",
                   path(), reason().cause() != nullptr ? *reason().cause() : error(errc::actor_failed)));
     ++bounced;
   }
@@ -312,12 +313,13 @@ bool cell::try_terminate() noexcept {
   mail_queue system;
   if (cell_extras* const x = extras_if_any()) system.append(x->late_system);
   box_.close_and_detach(std::exchange(handled_, 0), std::exchange(in_place_, nullptr), pending_, system);
-  if (box_.has_waiters()) fail_waiters();  // closed by now, so no other comes
+  if (box_.has_waiters()) fail_waiters();  // the mailbox is closed, so no sender joins them
   while (mail* const m = system.pop_front()) m->kind->act(*m, *this);
   bounce_pending();
   worker_here()->clear_running();
   if (!box_.try_die()) return false;
-  // From here nobody else runs this cell; whoever hears of its end finds it ended, and its names free.
+  // From here on no other thread runs this cell. An actor that is told of its end finds it ended, and its
+  // names free.
   core_->unregister(*this);
   tell_watchers(*this);
   if (prepaid_ != 0) release_many(std::exchange(prepaid_, 0));

@@ -1,3 +1,4 @@
+// Turns the next notice of an actor into a message.
 #include "cell/notice.hpp"
 
 #include "cell/extras.hpp"

@@ -1,8 +1,8 @@
-// What an actor handles before its user mail, and what is not counted by its mailbox: timers that are due,
-// and ends of actors that it watches.
+// Notices: timers that are due, and ends of watched actors. An actor handles them before its user mail, and
+// its mailbox does not count them.
 //
-// A notice is part of the timer or the watch it is from, and becomes a message only when the actor comes to
-// it: until then it is taken back in O(1), and what is taken back needs no message to be freed.
+// A notice is part of the timer or the watch that it comes from, and becomes a message only when the actor
+// handles it: until then it is taken back in O(1), and there is no message to free.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@ struct mail;
 struct notice {
   explicit constexpr notice(mail* (*f)(notice&, cell&)) noexcept : take(f) {}
 
-  /// Makes the message. It is out of the queue by then, and may free itself. May throw what copying a
-  /// message throws: that is a crash of the actor.
+  /// Makes the message. The notice is out of the queue by then, and may free itself. An exception, which
+  /// copying a message may throw, is a crash of the actor.
   mail* (*take)(notice&, cell&);
   notice* next = nullptr;
   notice* previous = nullptr;
@@ -49,8 +49,8 @@ class notice_queue {
   notice* last_ = nullptr;
 };
 
-/// The message of the first notice, of which there is one; null when it could not be made, and `c` has
-/// crashed for that. On the strand.
+/// The message of the first notice; there must be one. Null when making it threw, which has crashed `c`. On
+/// the strand.
 mail* next_notice(cell& c) noexcept;
 
 }  // namespace troupe::detail

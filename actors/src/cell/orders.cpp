@@ -1,5 +1,6 @@
-// How a cell takes its orders. What each does, by where the cell is in its life, is in stop_table.hpp; here
-// is how the steps of that table are carried out.
+// How a cell takes its orders, and how it carries out the steps of the stop table. Which step an order takes,
+// by stage, is in stop_table.hpp. request() and stop_by() may be called by any thread; all else runs on the
+// cell's strand.
 #include "cell/extras.hpp"
 #include "cell/stop_table.hpp"
 
@@ -12,8 +13,8 @@ namespace troupe::detail {
 namespace {
 
 constexpr std::array<std::uint32_t, orders_to_end> bits{
-    cell::order_heard,   cell::order_kill,   cell::order_stop, cell::order_slay,
-    cell::order_recycle, cell::order_unborn, cell::order_bury, cell::order_restart,
+    cell::order_acknowledge, cell::order_kill,         cell::order_stop,    cell::order_kill_incarnation,
+    cell::order_recycle,     cell::order_start_failed, cell::order_give_up, cell::order_restart,
 };
 
 constexpr std::uint32_t about_the_end = [] {
@@ -54,7 +55,8 @@ stage cell::stage_now() const noexcept {
 void cell::act_on_orders() noexcept {
   std::uint32_t orders = orders_.exchange(0, std::memory_order_acq_rel);
   if ((orders & order_dropped) != 0) answer_dropped();
-  if ((orders & (order_restart | order_bury)) != 0) orders |= order_heard;  // an answer, and more than that
+  if ((orders & (order_restart | order_give_up)) != 0)
+    orders |= order_acknowledge;  // each is an answer as well
   if ((orders & about_the_end) != 0) {
     for (unsigned i = 0; i < orders_to_end; ++i) {
       if ((orders & bits[i]) != 0) carry_out(step_for(static_cast<order>(i), stage_now()));
@@ -82,19 +84,19 @@ void cell::carry_out(step s) noexcept {
       if (extras_if_any() != nullptr) end_by(INT64_MAX);
       withdraw_asks_above();
       break;
-    case step::stay_out:
-      stay_out();
+    case step::no_restart:
+      forbid_restart();
       break;
-    case step::cut:
-      cut(true);
+    case step::kill:
+      kill_now(true);
       break;
-    case step::cut_one:
-      cut(false);
+    case step::kill_one:
+      kill_now(false);
       break;
-    case step::renew:
-      renew();
+    case step::recycle:
+      recycle();
       break;
-    case step::note:
+    case step::remember:
       refuse_mail();
       break;
     case step::answered:
@@ -103,10 +105,10 @@ void cell::carry_out(step s) noexcept {
     case step::report:
       report_end();
       break;
-    case step::begin:
+    case step::restart:
       restart_when_due();
       break;
-    case step::bury:
+    case step::end:
       exit_out_ = false;
       end_while_crashed();
       break;
@@ -127,7 +129,7 @@ void cell::refuse_mail() noexcept {
   fail_waiters();
 }
 
-// The clock runs; set before the children are told, who look at it for their own.
+// Sets the deadline and its timer. Called before the children are told: they read it for their own deadline.
 void cell::end_by(std::int64_t due) noexcept {
   if (parent_ != nullptr) {
     if (const cell_extras* const above = parent_->extras_if_any()) {
@@ -143,21 +145,21 @@ void cell::leave() noexcept {
   const duration own =
       behaviour_->stop_within != nullptr ? behaviour_->stop_within(*this) : shutdown_of(extras_if_any());
   if (own == brutal) {
-    cut(true);
+    kill_now(true);
     return;
   }
   refuse_mail();
-  if (drain_ || has_children()) end_by(deadline_after(core_->home().now(), own));  // else it is done at once
+  if (drain_ || has_children()) end_by(deadline_after(core_->home().now(), own));  // else it ends at once
   if (!drain_) begin_end(exit_reason(exit_kind::shutdown));
   if (life_ != life::dead) cancel_yielding();
   withdraw_asks_above();
 }
 
-// -- what a descendant asks an actor that waits for it ------------------------------
+// -- requests from a descendant to an actor that waits for its end -------------------
 //
-// Such an actor has a mailbox that is open, for it will be restarted, and handles nothing before all below
-// have ended. One below that drains may have asked it before it was told to stop: its order to answer comes
-// after that request. What it asks later is refused at once (ask.cpp).
+// Such an actor has an open mailbox, because it will be restarted, and handles nothing before all of its
+// descendants have ended. A descendant that drains may have asked it before it was told to stop: its
+// order_answer comes after that request. Its later requests are refused at once (ask.cpp).
 
 bool cell::waits_for_end_of(const cell& below) const noexcept {
   if (life_.load(std::memory_order_relaxed) != life::ending) return false;
@@ -167,7 +169,7 @@ bool cell::waits_for_end_of(const cell& below) const noexcept {
 }
 
 void cell::withdraw_asks_above() noexcept {
-  if (handler_ == nullptr || life_ != life::running) return;  // it waits for nobody
+  if (handler_ == nullptr || life_ != life::running) return;  // it waits for no reply
   for (cell* at = parent_; at != nullptr; at = at->parent_) {
     if (at->life_.load(std::memory_order_relaxed) == life::ending) at->request(order_answer);
   }
@@ -184,7 +186,7 @@ void cell::answer_those_below() noexcept {
     const cell* const below = asker != nullptr ? of(*asker) : nullptr;
     if (below != nullptr && waits_for_end_of(*below)) {
       ++answered;
-      k.refuse(*m, error(make_error_code(errc::closed), "it waits for the end of the one that asks", path()));
+      k.refuse(*m, error(make_error_code(errc::closed), "it waits for the asker to end", path()));
     } else {
       kept.push_back(*m);
     }
@@ -193,21 +195,21 @@ void cell::answer_those_below() noexcept {
   if (capacity_ != 0 && answered != 0) box_.credit(answered);
 }
 
-void cell::stay_out() noexcept {
+void cell::forbid_restart() noexcept {
   refuse_mail();
   const duration own = shutdown_of(extras_if_any());
   end_by(own == brutal ? core_->home().now() : deadline_after(core_->home().now(), own));
   if (keeping_) drop_kept();
 }
 
-// The children were to live on, for an incarnation that will not be.
+// The children were kept for the next incarnation, which will not come.
 void cell::drop_kept() noexcept {
   keeping_ = false;
   children_told_ = false;
   stop_next_child();
 }
 
-void cell::cut(bool for_good) noexcept {
+void cell::kill_now(bool for_good) noexcept {
   if (for_good) {
     killed_ = true;
     refuse_mail();
@@ -226,21 +228,22 @@ void cell::cut(bool for_good) noexcept {
   }
 }
 
-// The parent restarts a group, and this cell with it: the incarnation ends in order, within
-// the shutdown time, the mailbox stays open, and the parent hears of it as of a crash.
-void cell::renew() noexcept {
+// The parent restarts a group, and this cell with it: the incarnation ends in order, within the shutdown
+// time; the mailbox stays open; the parent is told as after a crash.
+void cell::recycle() noexcept {
   const duration own = shutdown_of(extras_if_any());
   recycling_ = true;
   if (own == brutal) {
-    cut(false);
+    kill_now(false);
     return;
   }
   begin_end(exit_reason(exit_kind::shutdown));
   if (life_ != life::ending || own == forever) return;
-  order_timer::arm(*this, order_slay, deadline_after(core_->home().now(), own), extras().kill_timer);
+  order_timer::arm(*this, order_kill_incarnation, deadline_after(core_->home().now(), own),
+                   extras().kill_timer);
 }
 
-// While exit_ is on its way to the parent it must not be posted again: hence exit_out_.
+// exit_ must not be posted again while it is on its way to the parent; exit_out_ says that it is.
 void cell::report_end() noexcept {
   if (cell_extras* const x = extras_if_any()) {
     order_timer::disarm(x->restart_timer);

@@ -1,15 +1,15 @@
-// How a parent looks after the children that it has told to end, or that others have told.
+// How a parent supervises the end of the children that were told to end. On the parent's strand.
 //
-//   told ---- due: its own time, or the parent's ----> slain ---- grace ----> looked at, again and again
-//                                                                 twice in a handler, its orders unread:
-//                                                                 wedged
+//   told ---- due: its own time, or the parent's ----> killed ---- grace ----> checked, again and again
+//                                                      at two checks in a row in a handler, its orders
+//                                                      unread: wedged
 //
 // Each child has its own due time, in its plan. One timer of the parent is set for the earliest; when it
-// fires, all children are looked at, so no two looks are closer than what a look costs.
+// fires, all children are checked, and the next check comes no sooner than the time this one takes.
 //
 // C++ cannot end a handler that does not return. Its actor is cut off from the tree: it is refused mail,
-// reported as wedged, and its memory is left alone, for its thread is still in there. Should the handler
-// return after all, the actor ends by itself.
+// reported as wedged, and its memory is left alone, because its thread still uses it. If the handler returns
+// after all, the actor ends by itself.
 #include "cell/extras.hpp"
 #include "cell/watch_link.hpp"
 #include "mailbox/lossy_mailbox.hpp"
@@ -22,18 +22,18 @@ namespace troupe::detail {
 
 namespace {
 
-// From being told to end at once to the verdict, and between two looks.
+// From the order to end at once to the first check, and between two checks.
 constexpr std::int64_t grace = 100'000'000;  // ns
-// What it takes to look at one child, generously.
+// An upper estimate of the time to check one child.
 constexpr std::int64_t glance = 1'000;  // ns
 
-constexpr std::uint32_t at_once = cell::order_kill | cell::order_slay;
-constexpr std::uint32_t ends = cell::order_stop | cell::order_recycle | at_once;
+constexpr std::uint32_t kills = cell::order_kill | cell::order_kill_incarnation;
+constexpr std::uint32_t ends = cell::order_stop | cell::order_recycle | kills;
 
 }  // namespace
 
-// Told to end, but it has not looked, and a worker is inside of it: not merely waiting for
-// its turn. Any thread; `running` is compared only.
+// It was told to end and has not read its orders, and a worker runs it: it is not merely queued. Any thread;
+// `running` is only compared.
 bool cell::is_stuck() const noexcept {
   if ((orders_.load(std::memory_order_acquire) & ends) == 0) return false;
   return std::ranges::any_of(core_->home().workers(), [this](const auto& w) {
@@ -41,7 +41,7 @@ bool cell::is_stuck() const noexcept {
   });
 }
 
-// -- telling ------------------------------------------------------------------------
+// -- orders -------------------------------------------------------------------------
 
 void cell::end_child(cell& child, std::uint32_t order) noexcept {
   child.request(order);
@@ -54,7 +54,7 @@ void cell::end_all_children(std::uint32_t order) noexcept {
   for (cell* c = youngest_child_; c != nullptr; c = c->older_) expect_end_of(*c, order);
 }
 
-// The tasks end with an incarnation that keeps its children.
+// Tasks end with the incarnation, also when it keeps its children.
 void cell::end_tasks(std::uint32_t order) noexcept {
   std::uint32_t n = 0;
   for (cell* c = youngest_child_; c != nullptr; c = c->older_) {
@@ -65,32 +65,32 @@ void cell::end_tasks(std::uint32_t order) noexcept {
   if (n != 0 || extras_if_any() != nullptr) extras().tasks_ending = n;
 }
 
-// It has just been told: by its own time, and by what its parent has left of it.
+// The child has just been told to end: sets its due time to the least of its own time and its parent's.
 void cell::expect_end_of(cell& child, std::uint32_t order) noexcept {
   const std::int64_t now = core_->home().now();
   const cell_extras* const theirs = child.extras_if_any();
   const cell_extras* const mine = extras_if_any();
-  bool cut = (order & at_once) != 0;
+  bool at_once = (order & kills) != 0;
   std::int64_t due = INT64_MAX;
-  if (cut) {
+  if (at_once) {
     due = now + grace;
   } else {
     const duration allowed = shutdown_of(theirs);
-    cut = allowed == brutal;
-    due = cut ? now + grace : deadline_after(now, allowed);
+    at_once = allowed == brutal;
+    due = at_once ? now + grace : deadline_after(now, allowed);
     if (theirs != nullptr) due = std::min(due, theirs->deadline.load(std::memory_order_relaxed));
     if (mine != nullptr) due = std::min(due, mine->deadline.load(std::memory_order_relaxed));
   }
   if (child.plan_.known()) {
-    if (child.plan_.due() <= due && child.plan_.cut() >= cut) return;  // it was told before
+    if (child.plan_.due() <= due && child.plan_.at_once() >= at_once) return;  // told before
     due = std::min(due, child.plan_.due());
   }
-  if (due == INT64_MAX) return;  // it may take as long as it likes
-  child.plan_.set(due, cut, false);
+  if (due == INT64_MAX) return;  // no limit
+  child.plan_.set(due, at_once, false);
   look_at(due);
 }
 
-// -- looking ------------------------------------------------------------------------
+// -- checks -------------------------------------------------------------------------
 
 void cell::look_at(std::int64_t when) noexcept {
   cell_extras& x = extras();
@@ -99,7 +99,7 @@ void cell::look_at(std::int64_t when) noexcept {
   order_timer::arm(*this, order_inspect, when, x.inspect_timer);
 }
 
-// Not at once: most of those that are told by others end before anybody would look.
+// Not checked at once: most children that others have told end before a check would come.
 void cell::look_after_children_soon() noexcept {
   request(order_inspect);
 }
@@ -108,7 +108,7 @@ void cell::look_after_children() noexcept {
   if (!has_children()) return;
   cell_extras& x = extras();
   const std::int64_t now = core_->home().now();
-  if (x.inspect_timer != nullptr || x.inspect_due == 0) {  // somebody else has told a child
+  if (x.inspect_timer != nullptr || x.inspect_due == 0) {  // another thread has told a child
     look_at(now + std::max(grace, x.inspect_pause));
     return;
   }
@@ -148,31 +148,31 @@ void cell::look_after_children() noexcept {
   }
 }
 
-// Its time is over; true when it is wedged.
+// The child is past its due time; true when it is wedged.
 bool cell::judge_late(cell& child, std::int64_t now) noexcept {
   const bool stuck = child.is_stuck();
   if (stuck && child.plan_.suspect()) return true;
   const bool unread = (child.orders_.load(std::memory_order_relaxed) & ends) != 0;
   const cell_extras* const mine = extras_if_any();
-  const bool own_time = child.behaviour_->stop_within != nullptr && !unread && !child.plan_.cut() &&
+  const bool own_time = child.behaviour_->stop_within != nullptr && !unread && !child.plan_.at_once() &&
                         now < mine->deadline.load(std::memory_order_relaxed);
-  if (own_time) {  // it knows better how long it may take, and kills itself
+  if (own_time) {  // it has its own deadline, and kills itself then
     child.plan_.set(now + default_shutdown.count(), false, false);
     return false;
   }
-  // Again, if it was slain before: what hangs in a hook or a destructor has read that order.
-  child.request(order_slay);
+  // Again, if it was killed before: a child that hangs in a hook or a destructor has read that order.
+  child.request(order_kill_incarnation);
   child.plan_.set(now + grace, true, stuck);
   return false;
 }
 
-// What hangs in the mailbox of a child that will not come to it: whoever asked is told, the rest is lost. Not
-// what the child has taken from there before, to handle it in one go. Should it come back just now, it finds
-// its orders first, which it has not read, and handles no user mail any more.
+// Empties the mailbox of a wedged child: requests are answered with an error, other messages become dead
+// letters. Mail that the child has already taken out, to handle it as a batch, is left. If the handler
+// returns just now, the child reads its orders first and handles no more user mail.
 void cell::answer_for(cell& child, const std::string& where) noexcept {
   mail_queue queued;
   mail_queue system;
-  child.box().detach(0, child.in_place_, queued, system);  // its place, but for the one it works on
+  child.box().detach(0, child.in_place_, queued, system);  // except the one it works on
   const auto refuse = [&](mail& m) {
     core_->lose(child, m, dead_letter_cause::closed);
     kind_of(m).refuse(m, error(make_error_code(errc::actor_failed),
@@ -200,13 +200,13 @@ void cell::quarantine(cell& child) noexcept {
   core_->home().count([](counter_block& c) { c.wedged.add(); });
   core_->home().log(log_level::error,
                     where +
-                        ": wedged: its handler has not returned; it is cut off from the tree, and "
-                        "its thread is left behind. What blocks belongs into co_await blocking(...)");
+                        ": wedged: its handler has not returned; it is cut off from the tree, and its thread "
+                        "is abandoned. Move blocking calls into co_await blocking(...)");
   core_->add_wedged(where);
   child.tell_children(order_kill);
   core_->unregister(child);
   tell_watchers(child);
-  unlink_child(child);  // our share of it stays until its exit_ comes, if ever
+  unlink_child(child);  // this cell's share of it stays until its exit_ comes, if ever
   if (life_ == life::ending) {
     if (keeping_ && child.behaviour_->fails_with_owner) --extras().tasks_ending;
     stop_next_child();
@@ -215,7 +215,7 @@ void cell::quarantine(cell& child) noexcept {
   }
 }
 
-// Its handler has returned after all, and it has ended.
+// Any thread; relaxed: the flag is set before the cell is unlinked and does not change back.
 bool cell::was_quarantined(const cell& child) noexcept {
   const cell_extras* const x = child.extras_if_any();
   return x != nullptr && x->quarantined.load(std::memory_order_relaxed);

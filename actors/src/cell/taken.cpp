@@ -1,4 +1,5 @@
-// What a handler has taken over: messages that are in no mail any more, and requests that are answered later.
+// Messages and requests that a handler has taken over: moved out of their mail, or answered later. On the
+// strand of the actor.
 #include "cell/extras.hpp"
 
 #include <troupe/actors/actor.hpp>
@@ -8,8 +9,9 @@ namespace troupe::detail {
 
 // -- messages -------------------------------------------------------------------
 
-// To the coroutine that waits for it. As in a class, a notice that its inbox does not name is dropped, and
-// any other message that it does not name is a dead letter. What moving the message throws is a crash.
+// Hands a message to the coroutine that waits for it. As in a class with handlers, a notice that it does not
+// accept is dropped, and another message that it does not accept is a dead letter. An exception from moving
+// the message is a crash.
 void cell::hand_over(mail& m) noexcept {
   const message_kind& kind = kind_of(m);
   try {
@@ -25,7 +27,7 @@ void cell::hand_over(mail& m) noexcept {
     }
   } catch (...) {
     handling_ = &m;
-    counted_ = false;  // it is credited already
+    counted_ = false;  // it was credited already
     crash(failure_of(*this, std::current_exception()));
   }
 }
@@ -54,7 +56,7 @@ void cell::drop_owed(ask_envelope_base& e) noexcept {
       request(order_dropped);
       return;
     } catch (const std::bad_alloc&) {
-      // No place to keep it: it is answered at once, without the cause.
+      // No memory to keep it: it is answered at once, without the cause.
     }
   }
   kind_of(e).refuse(e, error_of_owed());
@@ -66,7 +68,7 @@ void cell::answer_dropped() noexcept {
   while (mail* const m = x->dropped.pop_front()) kind_of(*m).refuse(*m, error_of_owed());
 }
 
-// What is told to whom this incarnation owed an answer.
+// The error for an asker to whom this incarnation owed an answer.
 error cell::error_of_owed() const {
   if (life_ == life::running) return errc::closed;  // it was just dropped
   const cell_extras* const x = extras_if_any();

@@ -1,3 +1,5 @@
+// Watches: made and withdrawn on the watcher's strand; the watched cell's lock guards the list of its
+// watchers.
 #include "cell/watch_link.hpp"
 
 #include "cell/extras.hpp"
@@ -30,7 +32,7 @@ void watch(cell& by, cell& of) {
 
 namespace {
 
-// False when the notice is already under way.
+// Takes the link out of the watched cell's list; false when the notice is already under way.
 bool withdraw(watch_link& l) noexcept {
   if (!l.listed) return false;
   cell_extras& theirs = *l.watched->extras_if_any();
@@ -41,7 +43,7 @@ bool withdraw(watch_link& l) noexcept {
   return true;
 }
 
-// The watcher does not care any more. The link is in no index.
+// Ends a watch whose link is not in the index any more.
 void drop(cell_extras& mine, watch_link& l) noexcept {
   if (l.now == watch_link::state::due) {
     mine.notices.remove(l);
@@ -69,11 +71,11 @@ void drop_watches(cell& by) noexcept {
 }
 
 void tell_watchers(cell& of) noexcept {
-  // The cell is dead by now. A watcher makes the extras first and then, under
-  // the lock, loads whether it is dead; both sides are sequentially consistent,
-  // so either we see the extras, or the watcher sees a dead cell.
+  // The cell is dead by now. A watcher makes the extras first and then, under the lock, loads whether the
+  // cell is dead; both sides are sequentially consistent, so either this load sees the extras, or the watcher
+  // sees a dead cell.
   cell_extras* const theirs = of.extras_in_order();
-  if (theirs == nullptr) return;  // nobody ever watched it
+  if (theirs == nullptr) return;  // it never had a watcher
   watch_link* l = nullptr;
   std::shared_ptr<end_listener> listener;
   {

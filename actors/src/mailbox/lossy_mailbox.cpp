@@ -1,3 +1,4 @@
+// drop_oldest and coalesce: which mail a full mailbox gives up. push() on any thread, pop() by the consumer.
 #include "mailbox/lossy_mailbox.hpp"
 
 namespace troupe::detail {
@@ -6,7 +7,7 @@ lossy_mailbox::~lossy_mailbox() {
   for (const entry& e : queue_) e.what->kind->dispose(*e.what);
 }
 
-// The user's function: it may throw, send, and take as long as it likes.
+// Runs the user's key function, which may throw, send, and take long: not under the lock.
 lossy_mailbox::asked_key lossy_mailbox::key_for(mail& m) const noexcept {
   asked_key k;
   if (key_of_ == nullptr) return k;
@@ -23,9 +24,9 @@ push_result lossy_mailbox::push(cell& owner, mail& m, mail*& lost) noexcept {
   bool ring = false;
   asked_key k = key_for(m);
   {
-    const std::scoped_lock guard(lock_);
-    // The consumer closes the word first, and empties this queue under the lock
-    // afterwards: what is pushed before that is found.
+    const scoped_lock guard(lock_);
+    // The consumer closes the word first, and empties this queue under the lock afterwards: mail that is
+    // pushed before that is found.
     if (owner.box().closed()) return push_result::closed;
     const bool was_empty = queue_.empty();
     try {
@@ -62,7 +63,7 @@ void lossy_mailbox::enqueue(mail& m, asked_key& k, mail*& lost) {
 }
 
 mail* lossy_mailbox::pop(std::exception_ptr& fault) noexcept {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   return queue_.empty() ? nullptr : take(queue_.begin(), fault);
 }
 
@@ -76,7 +77,7 @@ mail* lossy_mailbox::take(queue::iterator at, std::exception_ptr& fault) noexcep
 
 void lossy_mailbox::bell::act(mail& m, strand&) noexcept {
   lossy_mailbox& of = *static_cast<bell&>(m).of;
-  const std::scoped_lock guard(of.lock_);
+  const scoped_lock guard(of.lock_);
   of.ringing_ = false;
 }
 

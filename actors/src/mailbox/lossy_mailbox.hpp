@@ -1,22 +1,21 @@
 // The queue of an actor whose mailbox may lose messages.
 //
-// In the mailbox's word nobody but the consumer can take out what hangs there, so
-// the user mail of such an actor waits here instead, under a lock, and only a
-// bell, one preallocated system mail, goes through the word:
+// Only the consumer can remove mail that hangs in the mailbox's word, so the user mail of such an actor waits
+// here instead, under a lock, and only a bell, one preallocated system mail, goes through the word:
 //
 //   push:     queue was empty, no bell under way -> ring
-//   consumer: the bell arrives -> answer(); then, and after each message, pop()
+//   consumer: the bell arrives -> pop(), until the queue is empty
 //
-// Invariant: while anything is queued, the bell is under way, or the consumer is
-// on a visit, or suspended in a handler, after which it comes to pop().
+// Invariant: while mail is queued, the bell is under way, or the consumer is in a visit, or suspended in a
+// handler, after which it calls pop().
 #pragma once
 
 #include <troupe/actors/detail/cell.hpp>
 #include <troupe/actors/mailbox_policy.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <exception>
 #include <list>
-#include <mutex>
 #include <unordered_map>
 
 namespace troupe::detail {
@@ -30,21 +29,21 @@ class lossy_mailbox {
   lossy_mailbox& operator=(const lossy_mailbox&) = delete;
   ~lossy_mailbox();
 
-  /// Queues `m`, and takes out what has to go for it: the caller loses that, which is `m` itself when there
-  /// is no memory. closed: `m` is still the caller's. The key is asked for on the caller's thread, without
-  /// the lock.
+  /// Queues `m`, and removes the mail that it displaces into `lost`, which the caller disposes of; that is
+  /// `m` itself when memory is short. closed: the caller still owns `m`. The key function runs on the
+  /// caller's thread, without the lock.
   push_result push(cell& owner, mail& m, mail*& lost) noexcept;
-  /// The oldest, or null; and what its key threw: then it is no message to be handled, but to crash on. The
-  /// consumer only.
+  /// The oldest mail, or null; in `fault` the exception that its key function threw: the actor crashes on
+  /// such a message instead of handling it. The consumer only.
   [[nodiscard]] mail* pop(std::exception_ptr& fault) noexcept;
-  /// The same, for one that is not going to be handled anyway.
+  /// The same, for mail that will not be handled.
   [[nodiscard]] mail* pop() noexcept {
     std::exception_ptr fault;
     return pop(fault);
   }
 
   [[nodiscard]] std::uint32_t depth() noexcept {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     return static_cast<std::uint32_t>(queue_.size());
   }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
@@ -65,7 +64,7 @@ class lossy_mailbox {
   struct entry {
     mail* what;
     std::exception_ptr fault;             // of its key
-    const coalescing_key* key = nullptr;  // in by_key_; null: it has none
+    const coalescing_key* key = nullptr;  // in by_key_; null: no key
   };
   using queue = std::list<entry>;
   struct asked_key {
@@ -75,15 +74,15 @@ class lossy_mailbox {
   };
 
   asked_key key_for(mail& m) const noexcept;
-  void enqueue(mail& m, asked_key& k, mail*& lost);
-  mail* take(queue::iterator at, std::exception_ptr& fault) noexcept;
+  void enqueue(mail& m, asked_key& k, mail*& lost) TROUPE_REQUIRES(lock_);
+  mail* take(queue::iterator at, std::exception_ptr& fault) noexcept TROUPE_REQUIRES(lock_);
 
   const std::uint32_t capacity_;
   bool (*const key_of_)(mail&, coalescing_key&);
-  std::mutex lock_;  // guards all below
-  queue queue_;      // oldest first
-  std::unordered_map<coalescing_key, queue::iterator, hash> by_key_;
-  bool ringing_ = false;
+  mutex lock_;
+  queue queue_ TROUPE_GUARDED_BY(lock_);  // oldest first
+  std::unordered_map<coalescing_key, queue::iterator, hash> by_key_ TROUPE_GUARDED_BY(lock_);
+  bool ringing_ TROUPE_GUARDED_BY(lock_) = false;  // the bell is under way
   bell bell_{*this};
 };
 

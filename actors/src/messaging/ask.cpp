@@ -1,3 +1,4 @@
+// ref.ask: sends the request, waits for the reply, and takes the request back. On the strand of the asker.
 #include "messaging/ask_canceller.hpp"
 #include "messaging/wait_graph.hpp"
 
@@ -58,8 +59,8 @@ bool ask_leaf::start(promise_base& p, ask_envelope_base& e) {
   return true;
 }
 
-// Whether there is no receiver, or its reply could only come after the end of what waits for it; code_ and
-// why_ say so.
+// Whether there is no receiver, or its reply could only come after the end of the asker; then sets code_ and
+// why_.
 bool ask_leaf::comes_too_late(cell* from) {
   if (to_ != nullptr && from == to_) {
     code_ = errc::would_deadlock;
@@ -71,14 +72,14 @@ bool ask_leaf::comes_too_late(cell* from) {
   return true;
 }
 
-// Refused at once: the coroutine goes on, if it may in this slice.
+// Refused at once: the coroutine goes on, in this slice if its budget allows that.
 bool ask_leaf::end_at_once(promise_base& p) noexcept {
   unlink();
   return gives_way(p);
 }
 
-// The request is on its way. From the push on the edge counts; that it precedes
-// the look at the other edge is what the push is for.
+// The request is on its way, and the edge counts from the push on. The push, a read-modify-write, orders the
+// store of this edge before the load of the other one.
 bool ask_leaf::closes_cycle(ask_envelope_base& e) {
   const wait_id id(e.wait.load(std::memory_order_relaxed));
   if (!id) return false;

@@ -1,13 +1,13 @@
-// The notice to a receiver that a request was given up, made along with the request
-// when it was asked with `cancel_on_timeout`.
+// The notice to a receiver that the asker has given up a request. Made along with the request when it is
+// asked with `cancel_on_timeout`.
 //
 //   asker:     makes it; frees it when the reply comes, or sends it when it gives up
-//   receiver:  acts on it, on its strand, and frees it there, or when it is dead; before it forwards the
-//              request it says whom the notice is to go to instead
+//   receiver:  acts on it, on its strand, and frees it there, or when it is dead;
+//              before it forwards the request, it redirects the notice to the next receiver
 //
-// What it cancels is found by its address: the request in work names the canceller it
-// was sent with. So it needs no pointer to an envelope, which may be answered, freed,
-// and somebody else's by the time the notice arrives.
+// The notice finds its request by address: a request names the canceller it was sent with. So the notice
+// needs no pointer to an envelope, which may be answered, freed and used again by the time the notice
+// arrives.
 #pragma once
 
 #include <troupe/actors/detail/cell.hpp>
@@ -20,16 +20,16 @@ struct ask_canceller final : mail {
   ask_canceller(const ask_canceller&) = delete;
   ask_canceller& operator=(const ask_canceller&) = delete;
 
-  /// From here it belongs to the receiver.
+  /// Hands it to the receiver, which owns it from here on.
   void send() noexcept { to->post(*this); }
 
-  /// Whoever holds the request gives it to `next`: what it is cancelled by goes there too.
+  /// The holder of the request gives it to `next`: its notice goes there too.
   static void redirect(ask_envelope_base& e, cell& next) noexcept {
     if (e.cancel == nullptr) return;
     request_state expected = request_state::wanted;
     if (!e.state.compare_exchange_strong(expected, request_state::moving, std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
-      return;  // given up: it is on its way, or gone
+      return;  // given up: the notice is on its way, or freed
     }
     next.share();
     cell* const before = std::exchange(e.cancel->to, &next);

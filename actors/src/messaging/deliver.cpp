@@ -1,5 +1,5 @@
-// User mail on its way into a mailbox: by a worker of the receiver's own runtime, from outside, and into one
-// that loses messages.
+// Puts user mail into a mailbox: on a worker of the receiver's own runtime, on any other thread, and into a
+// mailbox that loses messages. Any thread.
 #include "cell/extras.hpp"
 #include "mailbox/lossy_mailbox.hpp"
 
@@ -10,8 +10,8 @@ namespace troupe::detail {
 
 namespace {
 
-// The mailbox's word takes no user mail: it waits in a queue from which it may be lost. What was queued may
-// be all that its system waits for, also where this worker is the system's: the runtime may be shared.
+// The mailbox's word takes no user mail: it waits in a queue from which it may be lost. The pin is needed on
+// a worker too: the runtime may be shared, and the system may end as soon as the mail is queued.
 push_result deliver_lossy(cell& to, mail& m) noexcept {
   const pin alive(to.core());
   const cell_extras* const x = to.extras_if_any();
@@ -38,7 +38,7 @@ bool lose_newest(cell& to, mail& m) noexcept {
 
 namespace {
 
-// The rest of deliver(). Out of line, and in the place of its return, so that its usual way needs no frame.
+// The rest of deliver(). Out of line and in tail position, so that its usual path needs no stack frame.
 [[gnu::noinline]] push_result wake_here(cell& to, worker& w) noexcept {
   w.push_woken(to);
   return push_result::wake;
@@ -56,9 +56,9 @@ namespace {
   return r;
 }
 
-// From a thread that is no worker, or a worker of another runtime. Once the mail is queued its receiver may
-// handle it and end, and so may the system: the pin keeps what is still needed, to schedule the receiver and
-// to count.
+// From a thread that is not a worker, or a worker of another runtime. Once the mail is queued, its receiver
+// may handle it and end, and so may the system: the pin keeps the core, which is needed to schedule the
+// receiver and to count.
 [[gnu::noinline]] push_result deliver_from_outside(cell& to, mail& m) noexcept {
   const pin alive(to.core());
   push_result r = to.box().try_push(m, to.capacity());

@@ -1,3 +1,4 @@
+// Hands a request that was taken on to another actor. Any thread that holds the reply_to.
 #include "messaging/ask_canceller.hpp"
 #include "messaging/wait_graph.hpp"
 

@@ -1,3 +1,4 @@
+// ref.request: a request that is sent now and awaited later. On the strand that made it.
 #include "messaging/wait_graph.hpp"
 
 #include <troupe/actors/pending_reply.hpp>
@@ -6,7 +7,7 @@
 namespace troupe::detail {
 namespace {
 
-// Where the reply comes to. Looked for before anything is allocated.
+// The deadline of a request made here. Called before anything is allocated: throws outside of a strand.
 std::int64_t due_here(duration deadline) {
   if (current_strand() == nullptr) {
     throw troupe_error(
@@ -40,7 +41,7 @@ void pending_leaf::start(cell* receiver, ask_envelope_base& e) {
   cell& to = *receiver;
   strand& here = *current_strand();
   if (&here == static_cast<strand*>(&to)) {
-    code_ = errc::would_deadlock;  // as for an ask: the reply could only come after who waits for it
+    code_ = errc::would_deadlock;  // as for an ask: the reply could only come after this handler
     why_ = owned<error>(new error(refuse_self(to, wait_kind::reply)));
     return;
   }
@@ -77,10 +78,9 @@ bool pending_leaf::suspend(promise_base& p) {
   return true;
 }
 
-// The request was sent long ago, and its receiver may let go of it at any time.
-// It does so, and looks at the edge; here the edge is set, and then it is looked
-// whether the receiver still has it. What both miss, a reply under way, shows in
-// the mailbox (wait_kind::later).
+// The request was sent before, and its receiver may release it at any time. The receiver first releases it
+// and then reads the edge; this side first sets the edge and then reads whether the receiver still holds the
+// request. Both may miss a reply that is under way, which is found in the mailbox (wait_kind::later).
 bool pending_leaf::closes_cycle(cell& from) {
   const wait_id id = from.announce_wait(*to_, wait_kind::later);
   if (!id) return false;

@@ -1,3 +1,5 @@
+// ref.send: waits for room in a full mailbox. On the strand of the sender, except finish_with()
+// (send_wait.hpp).
 #include "cell/extras.hpp"
 #include "messaging/send_wait.hpp"
 #include "messaging/wait_graph.hpp"
@@ -18,8 +20,7 @@ send_wait& cell_extras::pop_waiter() noexcept {
 
 bool send_wait::enqueue() noexcept {
   const scoped_lock guard(receiver->lock());
-  // The receiver clears the flag under this lock, so a waiter that is in the
-  // list is always announced.
+  // The receiver clears the flag under this lock, so a waiter in the list is always announced.
   if (!receiver->box().announce_waiter(receiver->capacity())) return false;
   cell_extras& x = receiver->extras();
   earlier = x.last_waiter;
@@ -82,7 +83,7 @@ bool send_awaiter::attempt() {
     case push_result::full:
       break;
   }
-  if (current_strand() == to_) {  // nobody but the sender itself could make room
+  if (current_strand() == to_) {  // only the sender itself could make room
     code_ = errc::would_deadlock;
     why_ = owned<error>(new error(refuse_self(*to_, wait_kind::room)));
     return true;
@@ -138,7 +139,7 @@ bool send_awaiter::closes_cycle(cell& from, wait_id id) {
   return true;
 }
 
-// Leaves the line; false when it was served at the same moment.
+// Leaves the list of waiting senders; false when it was served at the same moment.
 bool send_awaiter::withdraw_for(error cycle) {
   if (!wait_->leave()) return false;
   code_ = errc::would_deadlock;

@@ -7,8 +7,8 @@
 
 namespace troupe::detail {
 
-/// In the receiver's list, under its lock, until it is served, fails or gives
-/// up; then a completion on its way to the sender.
+/// In the receiver's list, under the receiver's lock, until it is served, fails or gives up; then a
+/// completion on its way to the sender.
 struct send_wait final : completion {
   enum class verdict : std::uint8_t { waiting, sent, closed };
 
@@ -27,7 +27,7 @@ struct send_wait final : completion {
   }
   /// Joins the receiver's list; false when there is room or it is closed.
   bool enqueue() noexcept;
-  /// Leaves the list; false when it is not there any more. On the sender's strand.
+  /// Leaves the list; false when it has left already. On the sender's strand.
   bool leave() noexcept;
 
   static void act(mail& m, strand& s) noexcept;

@@ -1,10 +1,11 @@
+// Finds cycles of waits. Any thread; one at a time follows edges.
 #include "messaging/wait_graph.hpp"
 
 #include <troupe/actors/ref.hpp>
 #include <troupe/actors/system_core.hpp>
 #include <troupe/runtime/detail/inspection_gate.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
-#include <mutex>
 #include <sched.h>
 #include <string>
 #include <vector>
@@ -12,18 +13,17 @@
 namespace troupe::detail {
 namespace {
 
-// One walk at a time: of two cells that close a cycle at once, the second finds
-// it open again.
-constinit std::mutex walk_lock;
+// One walk at a time: of two cells that close a cycle at once, the second finds it open again.
+constinit mutex walk_lock;
 
 struct wait_hop {
   cell* from;
   wait_id id;
 };
 
-// Whether edges lead from `from` back to it. They may also lead into a cycle that
-// it is no part of: Brent's algorithm notices (R. P. Brent, BIT 20, 1980).
-bool leads_back(const cell& from) noexcept {
+// Whether edges lead from `from` back to it. They may also lead into a cycle that does not contain it, which
+// Brent's algorithm detects (R. P. Brent, BIT 20, 1980).
+bool leads_back(const cell& from) noexcept TROUPE_REQUIRES(walk_lock) {
   const cell* seen = &from;
   unsigned steps = 0;
   unsigned steps_max = 1;
@@ -41,7 +41,7 @@ bool leads_back(const cell& from) noexcept {
   }
 }
 
-std::vector<wait_hop> follow(cell& from) {
+std::vector<wait_hop> follow(cell& from) TROUPE_REQUIRES(walk_lock) {
   std::vector<wait_hop> path;
   cell* at = &from;
   do {
@@ -53,8 +53,7 @@ std::vector<wait_hop> follow(cell& from) {
   return path;
 }
 
-// Waits for what another thread is just about to do; false when it does something else first,
-// or does not come to it.
+// Waits for an event that another thread is just about to make happen; false when that takes too long.
 template <class F>
 bool soon(F&& happens) noexcept {
   for (unsigned spins = 0; !happens(); ++spins) {
@@ -64,10 +63,10 @@ bool soon(F&& happens) noexcept {
   return true;
 }
 
-// Whether the edge is still there, and what it waits for cannot come any more.
+// Whether the edge is still there, and its wait can no longer end by itself.
 bool holds(const wait_hop& h, const cell* walker) noexcept {
   const wait_edge& edge = h.from->waits();
-  // Announced: its thread is on the way to the push and to confirm(), and waits for nobody.
+  // Announced: its thread is between that and confirm(), and does not block there.
   for (unsigned spins = 0; edge.look() == h.id && !edge.confirmed(h.id); ++spins) {
     spins < 64 ? spin_pause() : static_cast<void>(sched_yield());
   }
@@ -77,7 +76,7 @@ bool holds(const wait_hop& h, const cell* walker) noexcept {
     case wait_kind::reply:
       return true;
     case wait_kind::room:
-      // The room it has, a cell gives away before it is suspended.
+      // A cell gives its room to waiting senders before it is suspended.
       return &to == walker ? !to.will_make_room() : soon([&] { return to.box().suspended(); });
     case wait_kind::later:
       // The reply may have been under way before the edge was announced.
@@ -96,13 +95,12 @@ error refusal(const cell& from, std::string_view text) {
           from.path()};
 }
 
-// Each edge of the path is looked at twice, and all for the first time before any
-// for the second time. A cell that was seen twice in the same wait was in it all the
-// while, and answered nobody; so the edge into it that was there at the second look
-// is there at the end, and with it the whole cycle.
-std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) {
-  // Keeps the cells that an edge leads to in memory. A cell that an edge is seen to lead to has not yet
-  // answered, and so is not dead; whoever frees it later than that waits at the gate.
+// Each edge of the path is read twice, and all for the first time before any for the second time. A cell that
+// was seen twice in the same wait was in it all the time and sent no answer; so the edge into it that was
+// there at the second read is there at the end, and with it the whole cycle.
+std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) TROUPE_REQUIRES(walk_lock) {
+  // Keeps the cells that an edge leads to in memory. A cell that a visible edge leads to has not yet
+  // answered, and so is not dead; a thread that frees it afterwards waits at the gate.
   const held_gate gate;
   seq_cst_fence();
   if (!leads_back(from)) return std::nullopt;
@@ -120,18 +118,18 @@ std::optional<error> find_cycle(cell& from, wait_id id, const cell* walker) {
 }  // namespace
 
 std::optional<error> refuse_cycle(cell& from, wait_id id) {
-  const std::scoped_lock one_at_a_time(walk_lock);
+  const scoped_lock one_at_a_time(walk_lock);
   std::optional<error> cycle = find_cycle(from, id, &from);
   if (cycle) from.waits().clear();
   return cycle;
 }
 
-// Under the lock the edge is not yet what others may refuse a wait for: the request may be refused itself.
-// Into a mailbox that loses mail, which runs what the user gave it, an edge is not led.
+// Under the lock, so that no other wait is refused because of this edge yet: the request may be refused
+// itself. No edge leads into a mailbox that loses mail, because its key function is user code.
 push_result deliver_forwarded(ask_envelope_base& e, cell& to, std::optional<error>& cycle) noexcept {
   const wait_id before(e.wait.load(std::memory_order_relaxed));
   if (!before || e.awaited_later || to.capacity() == 0) return deliver(to, e);
-  const std::scoped_lock one_at_a_time(walk_lock);
+  const scoped_lock one_at_a_time(walk_lock);
   wait_edge& edge = static_cast<cell*>(e.waiter)->waits();
   const wait_id id = edge.lead_to(before, to);
   if (!id) return deliver(to, e);
@@ -143,10 +141,10 @@ push_result deliver_forwarded(ask_envelope_base& e, cell& to, std::optional<erro
   return r;
 }
 
-// The cell is about to be suspended. Whether a wait closes a cycle is looked at when it begins; what could
-// not be told then, because some other cell of the cycle had something left to do, shows when that one
-// suspends again, here: the edge it came with is still there (wait_edge::to_be_looked_at). True when the wait
-// was refused, and its coroutine has gone on.
+// The cell is about to be suspended. A cycle is looked for when a wait begins. If another cell of the cycle
+// had work left then, which hid the cycle, it is found when that cell suspends again, here: the edge it came
+// with is still there (wait_edge::to_be_looked_at). True when the wait was refused, and its coroutine has
+// gone on.
 bool cell::refuse_wait() noexcept {
   const wait_id id = waits_.look();
   leaf* const l = only_wait();

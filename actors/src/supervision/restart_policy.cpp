@@ -1,3 +1,4 @@
+// The restart window and the pauses between restarts. Pure; not thread-safe.
 #include "supervision/restart_policy.hpp"
 
 #include <algorithm>

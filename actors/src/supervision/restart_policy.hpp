@@ -1,5 +1,5 @@
-// Which end is followed by a restart, how often, how soon, and of whom. Values and functions of values: no
-// cell, no clock, no timer. The owner of each knows the time, and keeps it under its own lock.
+// Which end is followed by a restart, how often, how soon, and of which siblings. Values and functions of
+// values: no cell, no clock, no timer. The owner passes the time, and guards each value with its own lock.
 #pragma once
 
 #include <troupe/actors/exit_reason.hpp>
@@ -11,7 +11,7 @@
 
 namespace troupe::detail {
 
-/// Whether an actor that has ended so by itself, or was killed, is started anew.
+/// Whether an actor that has ended by itself, or was killed, is restarted.
 [[nodiscard]] constexpr bool restarts_after(restart type, exit_kind end) noexcept {
   switch (type) {
     case restart::permanent:
@@ -24,7 +24,7 @@ namespace troupe::detail {
   return false;
 }
 
-/// Which siblings are restarted with it.
+/// Which siblings are restarted with an actor.
 enum class companions : std::uint8_t { none, all, younger };
 [[nodiscard]] constexpr companions companions_of(strategy s) noexcept {
   return s == strategy::one_for_all    ? companions::all
@@ -40,7 +40,7 @@ class restart_window {
   [[nodiscard]] std::size_t recent(const restart_budget& budget, std::int64_t now) const noexcept;
 
  private:
-  std::vector<std::int64_t> times_;  // in order; those before first_ are over
+  std::vector<std::int64_t> times_;  // in order; those before first_ have left the window
   std::size_t first_ = 0;
 };
 

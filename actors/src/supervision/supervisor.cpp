@@ -1,3 +1,5 @@
+// Supervision trees as values: building, checking and printing them; and the calls of supervisor_ref. Any
+// thread.
 #include "cell/extras.hpp"
 #include "supervision/supervisor_state.hpp"
 
@@ -104,12 +106,13 @@ std::optional<error> wrong_with(const child_spec& c, const supervisor_options& a
   if (c.budget && c.budget->within.count() <= 0) return bad("budget.within must be a positive duration");
   if (above.strategy == strategy::dynamic && (c.significant || c.budget)) {
     return bad(
-        "a dynamic supervisor keeps no account of single children: leave out significant and budget, or use "
+        "a dynamic supervisor has no settings for single children: leave out significant and budget, or use "
         "one_for_one");
   }
   if (c.factory->once() && c.options.restart != restart::temporary) {
     return bad(
-        "it cannot be restarted, for its arguments cannot be copied: make it temporary, or give it arguments "
+        "it cannot be restarted, because its arguments cannot be copied: make it temporary, or give it "
+        "arguments "
         "that can be copied");
   }
   if (const std::string wrong = wrong_options(c.options); !wrong.empty()) return bad(wrong);
@@ -206,7 +209,7 @@ std::string to_text(const supervisor& tree) {
   return out;
 }
 
-// -- what a running supervisor is asked --------------------------------------------
+// -- requests to a running supervisor ----------------------------------------------
 
 namespace detail {
 
@@ -222,7 +225,7 @@ namespace {
 task<result<any_ref>> ask_to_start(supervisor_ref whom, detail::child_spec child) {
   if (!whom) {
     co_return std::unexpected(
-        error(make_error_code(errc::not_running), "there is no such supervisor, or it does not run"));
+        error(make_error_code(errc::not_running), "the supervisor does not exist or does not run"));
   }
   co_return co_await detail::orders_of(whom).ask(detail::start_child{std::move(child)},
                                                  supervisor_ref::patience);
@@ -240,7 +243,7 @@ task<result<any_ref>> supervisor_ref::begin_child(std::string id, const child_op
 }
 
 task<result<supervisor_ref>> supervisor_ref::start_child(const supervisor& below) const {
-  // Checked here, for what is wrong further down is of no concern to the one that is asked.
+  // Checked here: the supervisor that is asked checks its own child only, not that child's tree.
   if (auto found = problem(below.spec(), *this ? path() : std::string())) {
     return [](error wrong) -> task<result<supervisor_ref>> {
       co_return std::unexpected(std::move(wrong));
@@ -268,7 +271,7 @@ detail::ask_awaiter<detail::list_children> supervisor_ref::children() const {
 
 supervisor_ref supervisor_ref::partition(std::uint64_t key) const {
   if (!*this) return {};
-  const std::uint64_t n = detail::partitions_of(*cell());  // those that do not run are counted, too
+  const std::uint64_t n = detail::partitions_of(*cell());  // partitions that do not run count too
   if (n == 0) return {};
   const std::string wanted = std::to_string(key % n);
   detail::cell* found = nullptr;

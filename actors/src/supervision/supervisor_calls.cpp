@@ -1,5 +1,4 @@
-// What a supervisor is asked by supervisor_ref: to start, stop, restart, remove and list children.
-
+// The requests of supervisor_ref: start, stop, restart, remove and list children. On the supervisor's strand.
 #include "supervision/supervisor_state.hpp"
 
 namespace troupe::detail {
@@ -36,7 +35,8 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
     if (same->child != nullptr) {
       refuse(errc::already_running, "a child with this id runs already");
     } else {
-      refuse(errc::not_running, "a child with this id is known: restart_child or remove_child it");
+      refuse(errc::not_running,
+             "a child with this id exists but does not run: use restart_child or remove_child");
     }
     return;
   }
@@ -92,13 +92,13 @@ void supervisor_state::handle(const stop_child& m, reply_to<void> reply) {
   me_.end_child(*child, cell::order_stop);
 }
 
-// A child that is known and does not run.
+// The entry of a child that does not run, or the error.
 result<supervisor_state::members::iterator> supervisor_state::at_rest(const std::string& id) {
   const auto at = by_id(id);
   if (at == members_.end()) return std::unexpected(unknown_child(id));
   if (at->child != nullptr) {
-    return std::unexpected(
-        error(make_error_code(errc::already_running), "it runs: stop_child it first", me_.path() + "/" + id));
+    return std::unexpected(error(make_error_code(errc::already_running),
+                                 "it is running: use stop_child first", me_.path() + "/" + id));
   }
   return at;
 }

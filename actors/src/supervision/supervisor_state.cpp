@@ -1,5 +1,5 @@
-// A supervisor that comes up, heeds its children and restarts them; its answers to calls are in
-// supervisor_calls.cpp.
+// How a supervisor comes up, and how it handles crashes and ends of its children. On its strand. Its answers
+// to requests are in supervisor_calls.cpp.
 #include "supervision/supervisor_state.hpp"
 
 #include <troupe/actors/system_core.hpp>
@@ -11,7 +11,7 @@ namespace troupe::detail {
 namespace {
 
 error ignored(const std::string& where) {
-  return {make_error_code(errc::ignored), "its constructor said it is not needed", where};
+  return {make_error_code(errc::ignored), "its constructor threw ignore_start", where};
 }
 
 }  // namespace
@@ -66,8 +66,8 @@ void supervisor_state::go_on() noexcept {
     const auto at = cursor_;
     member& m = *at;
     if (m.child == nullptr) {
-      if (me_.is_told_to_end()) return;                     // by the orders that come next
-      if (me_.epoch() != 0 && m.spec.factory->used_up()) {  // moved into an earlier incarnation's child
+      if (me_.is_told_to_end()) return;                     // the order comes next
+      if (me_.epoch() != 0 && m.spec.factory->used_up()) {  // moved into a child of an earlier incarnation
         ++cursor_;
         forget(at);
         continue;
@@ -99,7 +99,7 @@ void supervisor_state::become_steady() noexcept {
     me_.set_up(true);
     if (report_) {
       {
-        const std::scoped_lock guard(report_->lock);
+        const scoped_lock guard(report_->lock);
         report_->up = true;
         report_->changed.notify_all();
       }
@@ -108,7 +108,7 @@ void supervisor_state::become_steady() noexcept {
       me_.parent()->request(cell::order_child_up);
     }
   }
-  // Of a group: crashed while the others were still coming up.
+  // A member of a group that crashed while the others were still coming up.
   const auto crashed = std::ranges::find(members_, progress::waiting, &member::at);
   if (crashed != members_.end()) begin_group(crashed);
 }
@@ -118,8 +118,8 @@ void supervisor_state::fail_start(const std::string& id, error why) noexcept {
                                    "child '" + id + "' could not be started", me_.path(), std::move(why)));
 }
 
-// The child's constructor runs here. It takes its place among its siblings, which are
-// stopped in reverse.
+// The child's constructor runs here. The child takes its place among its siblings, which are stopped in
+// reverse.
 result<any_ref> supervisor_state::start(members::iterator m) {
   const std::string where = me_.path() + "/" + m->spec.id;
   try {
@@ -182,8 +182,8 @@ bool supervisor_state::admit(cell& child, member* m) noexcept {
 
 void supervisor_state::child_crashed(cell& child) noexcept {
   const auto known = cells_.find(&child);
-  if (known == cells_.end()) {  // its constructor threw, after it had become known to others
-    child.request(cell::order_bury);
+  if (known == cells_.end()) {  // its constructor threw, after other actors had got its ref
+    child.request(cell::order_give_up);
     return;
   }
   if (known->second == members_.end()) {  // of a dynamic supervisor
@@ -193,18 +193,18 @@ void supervisor_state::child_crashed(cell& child) noexcept {
   const auto it = known->second;
   member& m = *it;
   if (m.at == progress::stopping) {
-    child.request(cell::order_bury);
+    child.request(cell::order_give_up);
     return;
   }
   if (phase_ == phase::coming_up && it == cursor_) {
-    child.request(cell::order_bury);
+    child.request(cell::order_give_up);
     const exit_reason why = child.reason();
     fail_start(m.spec.id, why.cause() != nullptr ? *why.cause() : error(errc::actor_failed));
     return;
   }
   if (phase_ == phase::ending_group && !precedes(it, group_)) {
-    m.at = progress::waiting;  // told to end, or by itself: one group, one unit of the budget
-    child.request(cell::order_heard);
+    m.at = progress::waiting;  // told to end or crashed: one group, one unit of the budget
+    child.request(cell::order_acknowledge);
     end_group();
     return;
   }
@@ -215,7 +215,7 @@ void supervisor_state::child_crashed(cell& child) noexcept {
     return;
   }
   m.at = progress::waiting;
-  child.request(cell::order_heard);  // a stop need not wait for the group
+  child.request(cell::order_acknowledge);  // a stop need not wait for the group
   if (phase_ != phase::coming_up) begin_group(it);
 }
 
@@ -227,11 +227,11 @@ void supervisor_state::begin_group(members::iterator first) noexcept {
   group_ = companions_of(options().strategy) == companions::all ? members_.begin() : first;
   ending_ = members_.end();
   phase_ = phase::ending_group;
-  // By a message to itself: what was asked meanwhile is heard, also in a restart loop.
+  // By an order to itself, so that requests that have come meanwhile are handled, also in a restart loop.
   me_.request(cell::order_child_up);
 }
 
-// In reverse, one after the other.
+// Stops the members in reverse, one after the other.
 void supervisor_state::end_group() noexcept {
   for (; ending_ != group_; --ending_) {
     member& m = *std::prev(ending_);
@@ -247,7 +247,7 @@ void supervisor_state::end_group() noexcept {
   start_group();
 }
 
-// In order, each when the one before it is up.
+// Starts the members in order, each when the one before it is up.
 void supervisor_state::start_group() noexcept {
   for (; cursor_ != members_.end(); ++cursor_) {
     member& m = *cursor_;
@@ -260,7 +260,7 @@ void supervisor_state::start_group() noexcept {
         if (x.admit_restart(me_)) {
           begin_group(cursor_);
         } else {
-          give_up("child '" + m.spec.id + "' could not be started again, and the budget is used up",
+          give_up("child '" + m.spec.id + "' could not be restarted, and the restart budget is used up",
                   child.error());
         }
         return;
@@ -287,7 +287,7 @@ void supervisor_state::child_ended(cell& child) noexcept {
   if (known == cells_.end()) return;
   const auto it = known->second;
   cells_.erase(known);
-  const bool wedged = cell::was_quarantined(child);  // its strand still runs: what is on it must not be read
+  const bool wedged = cell::was_quarantined(child);  // its strand may still run: its fields are not read
   const auto waits = stops_.extract(&child);
   if (!waits.empty()) {
     for (reply_to<void>& r : waits.mapped()) r.send({});
@@ -320,7 +320,7 @@ void supervisor_state::child_ended(cell& child) noexcept {
   go_on();
 }
 
-// A wedged child does not come back; another takes its place, under an address of its own.
+// A wedged child does not come back; a new actor with a new address replaces it.
 void supervisor_state::replace(members::iterator m) noexcept {
   if (!may_replace(m->spec.id)) return;
   if (grouped()) {
@@ -338,10 +338,10 @@ void supervisor_state::replace_dynamic(child_spec c) noexcept {
   }
 }
 
-// Takes a restart from the budget; gives up when there is none left.
+// Takes one restart from the budget; gives up when none is left.
 bool supervisor_state::may_replace(const std::string& id) noexcept {
   if (me_.extras().admit_restart(me_)) return true;
-  give_up("child '" + id + "' is wedged, and the budget is used up", error(errc::stuck));
+  give_up("child '" + id + "' is wedged, and the restart budget is used up", error(errc::stuck));
   return false;
 }
 

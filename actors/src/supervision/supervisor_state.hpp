@@ -5,39 +5,39 @@
 //       |             +--------------------+<--------------+  of the budget, and again
 //       +-> fails: a child that cannot start takes the supervisor with it
 //
-// Everything happens on its strand, in answer to mail: a child has come up, crashed, or
-// ended. So it answers, and stops when told to, in every phase.
+// All of it happens on the supervisor's strand, as a reaction to mail: a child has come up, crashed, or
+// ended. So it answers requests, and stops when told to, in every phase.
 #pragma once
 
 #include "cell/extras.hpp"
 #include "cell/watch_link.hpp"
 
 #include <troupe/actors/supervisor_spec.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
 namespace troupe::detail {
 
-/// Tells the thread that started a tree how that went, and of its end.
+/// Tells the thread that started a tree whether it came up, and of its end.
 struct start_report : end_listener {
   void ended() noexcept override {
-    const std::scoped_lock guard(lock);
+    const scoped_lock guard(lock);
     over = true;
     changed.notify_all();
     if (on_end != nullptr) on_end();
   }
-  std::mutex lock;
-  std::condition_variable changed;
-  bool up = false;
-  bool over = false;             // its root has ended, or is cut off for good
-  std::function<void()> on_end;  // set before the tree is begun
+  mutex lock;
+  std::condition_variable changed;  // up or over was set
+  bool up TROUPE_GUARDED_BY(lock) = false;
+  bool over TROUPE_GUARDED_BY(lock) = false;  // its root has ended, or is cut off for good
+  std::function<void()> on_end;               // set before the tree is started
 };
 
 class supervisor_state {
@@ -54,22 +54,22 @@ class supervisor_state {
   void handle(const remove_child& m, reply_to<void> reply);
   std::vector<child_info> handle(list_children) const;
 
-  // What the cell reports.
+  // Called by the cell.
   void child_up() noexcept { go_on(); }
   void child_crashed(cell& child) noexcept;
   void child_ended(cell& child) noexcept;
 
  private:
   enum class phase : std::uint8_t { coming_up, steady, ending_group, starting_group };
-  /// running: alive as far as is known; ending: told to end for a group restart; waiting: its
-  /// incarnation is over, and it waits for order_restart; starting: it has that order.
+  /// running: alive as far as is known; ending: told to end for a group restart; waiting: its incarnation has
+  /// ended, and it waits for order_restart; starting: it has that order.
   enum class progress : std::uint8_t { none, running, ending, waiting, starting, stopping };
   struct member {
     child_spec spec;
     cell* child = nullptr;  // in the list of the supervisor's cell, or null
     progress at = progress::none;
-    bool revive = false;  // it does not run, and a group restart starts it afresh
-    bool spared = false;  // but not the one under way: it was stopped by hand meanwhile
+    bool revive = false;  // it does not run, and a group restart starts a new actor
+    bool spared = false;  // but not the group restart under way: it was stopped by hand meanwhile
     restart_window window = {};
     std::uint64_t place = 0;  // greater than that of those before it
   };
@@ -116,12 +116,12 @@ class supervisor_state {
   members::iterator ending_;  // of a group that ends: this one and all behind it have ended
   std::uint64_t next_place_ = 0;
   phase phase_ = phase::coming_up;
-  std::unordered_map<const cell*, std::vector<reply_to<void>>> stops_;  // who waits for whose end
+  std::unordered_map<const cell*, std::vector<reply_to<void>>> stops_;  // stop_child calls, by child
   std::uint32_t alive_ = 0;                                             // children of a dynamic supervisor
   std::uint64_t next_id_ = 0;
 };
 
-/// Why a child cannot be run under such a supervisor at `path`, or nothing.
+/// Why a child cannot be run under such a supervisor at `path`; std::nullopt when it can.
 [[nodiscard]] std::optional<error> wrong_with(const child_spec& c, const supervisor_options& above,
                                               const std::string& path);
 

@@ -1,3 +1,4 @@
+// system::inspect: a snapshot of the tree as a value, and its text. Any thread.
 #include "cell/extras.hpp"
 #include "mailbox/lossy_mailbox.hpp"
 #include "system/inspection.hpp"
@@ -69,7 +70,7 @@ actor_info::~actor_info() {
       for (actor_info& a : some) take(a);
     }
   } catch (const std::bad_alloc&) {
-    // What is left goes with its parents, by recursion.
+    // No memory for the list: the rest is destroyed with its parents, by recursion.
   }
 }
 
@@ -110,7 +111,7 @@ actor_state state_of(life l, cell& c) noexcept {
   return actor_state::ended;
 }
 
-// Each with a share, oldest first. They are looked at outside of the lock: it is for a few instructions.
+// The children, oldest first, with a share of each. They are read after the lock, which is held only briefly.
 std::vector<any_ref> children_of(cell& c) {
   std::vector<any_ref> all;
   std::size_t n = 0;
@@ -187,7 +188,7 @@ void write_line(std::string& out, const actor_info& a) {
   out += a.name + "  [" + a.type + "] " + std::string(to_string(a.state)) + "  mailbox " +
          std::to_string(a.depth) + "/" + std::to_string(a.capacity);
   if (a.restarts != 0) out += "  restarts " + std::to_string(a.restarts);
-  if (a.recent_restarts != 0) out += "  below, lately " + std::to_string(a.recent_restarts);
+  if (a.recent_restarts != 0) out += "  recent child restarts: " + std::to_string(a.recent_restarts);
   if (a.up.count() != 0) out += "  up " + std::to_string(a.up.count() / 1'000'000) + " ms";
   out += '\n';
 }

@@ -1,4 +1,4 @@
-// Reads what inspect() shows of a cell, and walks what it has read.
+// Reads the cells of a tree for inspect(), and walks the result.
 #pragma once
 
 #include <troupe/actors/detail/cell.hpp>
@@ -7,7 +7,7 @@
 namespace troupe::detail {
 
 struct inspection {
-  /// `c` and all below it. Any thread. O(actors), without recursion.
+  /// A snapshot of `c` and its descendants. Any thread. O(actors), without recursion.
   static actor_info look(cell& c);
 
  private:

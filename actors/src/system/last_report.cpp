@@ -1,3 +1,4 @@
+// The report on actors that did not stop. Any thread.
 #include "system/last_report.hpp"
 
 #include "system/inspection.hpp"

@@ -1,3 +1,4 @@
+// The named children of an actor by name. Under the lock of the parent.
 #include "system/name_index.hpp"
 
 #include "cell/extras.hpp"
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::size_t first_buckets = 8;
 
-// A child in the index has extras: its name is there.
+// A child in the index has extras, because its name is in them.
 cell*& next_of(cell& c) noexcept {
   return c.extras_if_any()->next_named;
 }

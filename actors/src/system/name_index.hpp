@@ -16,16 +16,16 @@ class name_index {
  public:
   /// The child of this name that has not ended, or null. O(1) on average.
   [[nodiscard]] cell* find(std::string_view name) const noexcept;
-  /// `child` has a name. One that has ended under the same name may still be there. Needs one bucket at
-  /// least.
+  /// Adds `child`, which has a name. An ended child of the same name may still be in the index. There must be
+  /// at least one bucket.
   void add(cell& child) noexcept;
-  /// Harmless when it is not there.
+  /// Removes `child`; harmless when it is not in the index.
   void remove(cell& child) noexcept;
 
-  /// How many buckets are wanted before the next add(); 0: there are enough.
+  /// How many buckets the next add() should have; 0: there are enough.
   [[nodiscard]] std::size_t wanted_buckets() const noexcept;
-  /// Spreads the children over `fresh`, whose elements are null, if it is larger than what there is; what was
-  /// there is left in `fresh` for the caller to free outside the lock.
+  /// Spreads the children over `fresh`, whose elements are null, if it is larger than the present table. The
+  /// old table is left in `fresh`, for the caller to free outside the lock.
   void rehash(std::vector<cell*>& fresh) noexcept;
 
  private:

@@ -1,3 +1,4 @@
+// Registering, finding and freeing names. Any thread.
 #include "system/name_registry.hpp"
 
 #include "cell/extras.hpp"
@@ -23,7 +24,7 @@ void name_registry::give(cell& c, names::iterator at) noexcept {
   first = &n;
 }
 
-// Out of its actor's list. The actor's share is the caller's.
+// Takes the entry out of its actor's list. The entry's share of the actor passes to the caller.
 void name_registry::take(registered_name& n) noexcept {
   *n.at = n.next;
   if (n.next != nullptr) n.next->at = n.at;
@@ -33,9 +34,9 @@ bool name_registry::add(const std::string& name, cell& c) {
   cell_extras& x = c.extras();
   cell* former = nullptr;
   {
-    const std::scoped_lock guard(lock_);
-    // Sequentially consistent, as is the death of the mailbox: either we see that it has ended, or it sees
-    // that it has a name.
+    const scoped_lock guard(lock_);
+    // Sequentially consistent, as is the death of the mailbox: either is_gone() sees that the actor has
+    // ended, or its end sees that it has a name.
     x.has_names.store(true, std::memory_order_seq_cst);
     if (is_gone(c)) return false;
     const auto [at, fresh] = names_.try_emplace(name);
@@ -61,7 +62,7 @@ void name_registry::remove_all(cell& c, cell_extras& x) noexcept {
   names removed;  // freed without the lock
   std::uint32_t n = 0;
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     while (registered_name* const first = x.names) {
       const std::string* const name = first->name;
       take(*first);
@@ -73,7 +74,7 @@ void name_registry::remove_all(cell& c, cell_extras& x) noexcept {
 }
 
 cell* name_registry::find(std::string_view name) {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   const auto at = names_.find(name);
   if (at == names_.end() || is_gone(*at->second.owner)) return nullptr;
   at->second.owner->share();

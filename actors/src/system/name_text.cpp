@@ -1,3 +1,4 @@
+// Names and paths of cells. Any thread.
 #include "system/name_text.hpp"
 
 #include "cell/extras.hpp"
@@ -20,7 +21,7 @@ std::string cell::name() const {
   return std::string(name_text(*this).view());
 }
 
-// Its length first, then from the end to the front: linear in the length, in one allocation.
+// Computes the length first, then writes from the end to the front: linear in the length, one allocation.
 std::string cell::path() const {
   std::size_t length = 0;
   for (const cell* c = this; c->parent_ != nullptr; c = c->parent_) length += 1 + name_text(*c).view().size();

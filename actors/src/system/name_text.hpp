@@ -7,7 +7,7 @@
 
 namespace troupe::detail {
 
-/// Valid as long as the cell. Any thread, also under a spinlock.
+/// Valid while the cell is in memory. Any thread, also under a spinlock.
 class name_text {
  public:
   explicit name_text(const cell& c) noexcept;

@@ -1,4 +1,5 @@
-// Starting a tree, and running it until a signal or its own end.
+// system::start and system::run: starting a tree, and running it until a signal or its own end. Called by
+// threads that are not workers.
 #include "supervision/supervisor_state.hpp"
 #include "system/last_report.hpp"
 
@@ -18,13 +19,13 @@ namespace troupe {
 
 namespace {
 
-// A tree that comes up. It is up, or its root has ended: then `reason` says why it never was.
+// A tree that is starting. It comes up, or its root ends; then `reason` says why it did not come up.
 struct starting_tree {
   supervisor_ref root;
   std::shared_ptr<detail::start_report> report;
 
   [[nodiscard]] bool is_up() const {
-    const std::scoped_lock guard(report->lock);
+    const detail::scoped_lock guard(report->lock);
     return report->up;
   }
   /// Its root has ended, or is cut off for good.
@@ -39,7 +40,7 @@ result<starting_tree> begin(const supervisor& tree, detail::cell& parent,
                             std::function<void()> on_end = nullptr) {
   if (detail::this_worker() != nullptr) {
     return std::unexpected(error(make_error_code(errc::on_worker),
-                                 "to wait for a tree would block a worker thread: start it as a child of a "
+                                 "waiting for a tree would block a worker thread: start it as a child of a "
                                  "supervisor, with start_child"));
   }
   if (auto checked = tree.check(); !checked) return std::unexpected(checked.error());
@@ -48,7 +49,7 @@ result<starting_tree> begin(const supervisor& tree, detail::cell& parent,
   report->on_end = std::move(on_end);
   spawn_options o;
   o.name = spec->name;
-  o.restart = restart::temporary;  // when the root of the tree gives up, that is the end of it
+  o.restart = restart::temporary;  // when the root of the tree gives up, the tree has ended
   o.shutdown = spec->options.shutdown;
   o.restarts = spec->options.restarts;
   if (spec->options.strategy == strategy::dynamic) o.stop_children = stop_order::parallel;
@@ -71,8 +72,8 @@ result<supervisor_ref> system::start(const supervisor& tree) {
     e.drive([&] { return begun->is_up() || begun->is_over(); });
   } else {
     detail::start_report& report = *begun->report;
-    std::unique_lock guard(report.lock);
-    report.changed.wait(guard, [&] { return report.up || report.over; });
+    detail::mutex_lock guard(report.lock);
+    while (!report.up && !report.over) guard.wait(report.changed);
   }
   if (begun->is_up()) return begun->root;
   return std::unexpected(begun->reason());
@@ -82,7 +83,7 @@ result<supervisor_ref> system::start(const supervisor& tree) {
 
 namespace {
 
-// Wakes the thread in run(): by a signal handler, or by the end of the tree.
+// Wakes the thread in run(): written by a signal handler, or at the end of the tree.
 class wake_pipe {
  public:
   /// `driver`: where run() waits when it is not in wait(); may be null.
@@ -110,7 +111,10 @@ class wake_pipe {
   int fd_;
 };
 
-// Written by the signal handler, read by run(); a lock-free atomic may be used there.
+// Written by the signal handler, read by run(). Lock-free, so a signal handler may use them. signal_target:
+// the release in signal_guard pairs with the acquire in the handler, which then sees a complete wake_pipe.
+// The numbers are relaxed: run() reads them after the wake-up that follows. Broken by:
+// tests/conformance/signal_test.
 detail::atomic<const wake_pipe*> signal_target{nullptr};
 detail::atomic<int> signals_seen{0};
 detail::atomic<int> last_signal{0};
@@ -121,7 +125,7 @@ extern "C" void troupe_on_signal(int number) {
   if (const wake_pipe* const p = signal_target.load(std::memory_order_acquire)) p->signal();
 }
 
-// SIGINT and SIGTERM belong to run() for as long as this lives.
+// Directs SIGINT and SIGTERM to run() for as long as it lives.
 class signal_guard {
  public:
   explicit signal_guard(const wake_pipe& p) {
@@ -146,16 +150,16 @@ class signal_guard {
   struct sigaction old_term_{};
 };
 
-// What run() does about signals, and until when it waits.
+// How run() handles signals, and until when it waits.
 struct stopping {
   system& sys;
   const any_ref& top;
-  int told = 0;                   // signals heeded
-  std::int64_t last = INT64_MAX;  // then run() returns, whatever has become of the tree
+  int told = 0;                   // signals handled
+  std::int64_t last = INT64_MAX;  // run() returns then, whatever the state of the tree
 
   [[nodiscard]] bool is_news() const noexcept { return signals_seen.load(std::memory_order_relaxed) > told; }
-  // The first stops the tree, by the shutdown time; the second kills it; none puts off the end.
-  void heed_signals() {
+  // The first stops the tree, by the shutdown time; the second kills it; none postpones the end.
+  void handle_signals() {
     detail::engine& e = sys.core().home();
     const std::string who =
         sys.options().name +
@@ -188,10 +192,10 @@ int system::run(const supervisor& tree) {
   const result<starting_tree> begun = begin(tree, root(), [pipe] { pipe->signal(); });
   if (!begun) return not_started(begun.error());
   if (e.simulated()) e.drive([&] { return begun->is_over(); });
-  // From here on signals are heeded, also while the tree still comes up.
+  // From here on signals are handled, also while the tree is starting.
   stopping on_signal{*this, begun->root};
   while (!begun->is_over() && !e.simulated()) {
-    if (on_signal.is_news()) on_signal.heed_signals();
+    if (on_signal.is_news()) on_signal.handle_signals();
     const std::int64_t left = on_signal.last == INT64_MAX ? INT64_MAX : on_signal.last - e.now();
     if (left <= 0) break;
     if (e.has_threads()) {

@@ -1,3 +1,4 @@
+// Shows dead letters to sinks, and waits for the calls of a sink that is removed. Any thread.
 #include "system/sink_list.hpp"
 
 #include <algorithm>
@@ -15,19 +16,19 @@ bool sink_list::is_showing() const noexcept {
 void sink_list::show(const dead_letter& letter) noexcept {
   std::shared_ptr<const entries> all;
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     all = all_;
   }
   const showing here{this, innermost};
   innermost = &here;
   for (const std::shared_ptr<entry>& e : *all) {
     {
-      const std::scoped_lock guard(lock_);
+      const scoped_lock guard(lock_);
       if (e->removed) continue;
       ++e->inside;
     }
     e->sink->write(letter);
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     --e->inside;
     if (e->removed) left_.notify_all();
   }
@@ -36,7 +37,7 @@ void sink_list::show(const dead_letter& letter) noexcept {
 
 void sink_list::add(dead_letter_sink& s) {
   const auto fresh = std::make_shared<entry>(&s);
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   auto more = std::make_shared<entries>(*all_);
   more->push_back(fresh);
   all_ = std::move(more);
@@ -44,7 +45,7 @@ void sink_list::add(dead_letter_sink& s) {
 }
 
 void sink_list::remove(dead_letter_sink& s) noexcept {
-  std::unique_lock guard(lock_);
+  mutex_lock guard(lock_);
   const auto at = std::ranges::find_if(*all_, [&s](const auto& e) { return e->sink == &s && !e->removed; });
   if (at == all_->end()) return;
   const std::shared_ptr<entry> gone = *at;
@@ -55,18 +56,21 @@ void sink_list::remove(dead_letter_sink& s) noexcept {
     any_.store(!fewer->empty(), std::memory_order_relaxed);
     all_ = std::move(fewer);
   } catch (const std::bad_alloc&) {
-    // It is marked, and goes with the next change.
+    // It is marked as removed, and leaves the list at the next change.
   }
-  if (innermost == nullptr) left_.wait(guard, [&gone] { return gone->inside == 0; });
+  while (innermost == nullptr && gone->inside != 0) guard.wait(left_);
 }
 
 void sink_list::end() noexcept {
-  std::unique_lock guard(lock_);
+  mutex_lock guard(lock_);
   any_.store(false, std::memory_order_relaxed);
   for (const std::shared_ptr<entry>& e : *all_) e->removed = true;
   if (innermost != nullptr) return;
-  left_.wait(guard,
-             [this] { return std::ranges::all_of(*all_, [](const auto& e) { return e->inside == 0; }); });
+  while (is_busy(*all_)) guard.wait(left_);
+}
+
+bool sink_list::is_busy(const entries& all) noexcept {
+  return std::ranges::any_of(all, [](const auto& e) { return e->inside != 0; });
 }
 
 }  // namespace troupe::detail

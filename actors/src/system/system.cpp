@@ -1,3 +1,4 @@
+// troupe::system: start, end, shutdown, lookups. Any thread, except where a function says otherwise.
 #include "cell/extras.hpp"
 #include "system/inspection.hpp"
 #include "system/last_report.hpp"
@@ -76,8 +77,8 @@ system::~system() {
   const bool ended = impl_->end().has_value();
   if (impl_->own != nullptr) impl_->own->end_by(last);
   if (!ended) {
-    // Something never came back from a handler. What it may still touch is left
-    // behind on purpose: freeing it would turn a hang into corruption.
+    // A handler has not returned. The memory that it may still use is leaked on purpose: freeing it would
+    // turn a hang into corruption.
     (void)impl_->core.release();
   }
 }
@@ -145,7 +146,7 @@ actor_info system::inspect() const {
 
 namespace {
 
-// From any thread: the parent, which is to see that it ends, is told as well.
+// From any thread. Tells the parent too, which supervises the end.
 void end_from_outside(const any_ref& who, std::uint32_t order) noexcept {
   if (!who || who.ended()) return;
   detail::cell& c = *who.cell();
@@ -160,7 +161,7 @@ void system::stop(const any_ref& who) noexcept {
 }
 
 void system::kill(const any_ref& who) noexcept {
-  end_from_outside(who, detail::cell::order_slay);
+  end_from_outside(who, detail::cell::order_kill_incarnation);
 }
 
 // -- names ------------------------------------------------------------------------
@@ -191,9 +192,9 @@ error system::lookup_error(const any_ref& found, std::string_view name) {
 result<supervisor_ref> system::supervisor_at(std::string_view path) {
   const any_ref found = find_path(path);
   if (!found || found.cell()->acts().supervises == nullptr) {
-    return std::unexpected(error(make_error_code(errc::not_found),
-                                 found ? "the actor at this path is no supervisor" : "no actor has this path",
-                                 std::string(path)));
+    return std::unexpected(error(
+        make_error_code(errc::not_found),
+        found ? "the actor at this path is not a supervisor" : "no actor has this path", std::string(path)));
   }
   found.cell()->share();
   return supervisor_ref(found.cell());

@@ -1,3 +1,4 @@
+// The root, dead letters, names and wedged actors of a system. Any thread.
 #include "cell/extras.hpp"
 #include "system/name_registry.hpp"
 #include "system/sink_list.hpp"
@@ -11,14 +12,14 @@ namespace troupe::detail {
 
 namespace {
 
-// What the root does about its children: each is on its own account.
+// The root as a supervisor: each of its children has its own budget.
 constexpr supervising each_alone{
     [](cell&) noexcept {},
     [](cell& root, cell& child) noexcept { root.judge_alone(child); },
     [](cell&, cell&) noexcept {},
 };
 
-// The root of the tree: it handles nothing, and owns everything.
+// The root of the tree: it handles no messages, and owns all actors.
 constexpr behaviour root_behaviour{
     "root",
     0,
@@ -69,7 +70,7 @@ void system_core::end() noexcept {
 
 void system_core::lose(const cell& to, mail& m, dead_letter_cause why) noexcept {
   const message_kind& k = kind_of(m);
-  // An asker is told itself; only what nobody hears of is a dead letter.
+  // An asker is told by an error; only a message whose loss is not reported to its sender is a dead letter.
   const bool asked = k.is_request && static_cast<ask_envelope_base&>(m).waiter != nullptr;
   if (asked && why != dead_letter_cause::crashed) return;
   lose(to, k, k.payload(m), why);
@@ -82,7 +83,7 @@ void system_core::lose(const cell& to, const message_kind& k, const void* messag
   try {
     sinks_->show(dead_letter(to.path(), why, k, message));
   } catch (const std::bad_alloc&) {
-    // No memory for its path: it is counted, and shown to nobody.
+    // No memory for its path: it is counted, but not shown.
   }
 }
 
@@ -102,7 +103,7 @@ void register_child(cell& child, const std::string& name) {
                            "register_as: another actor is registered as '" + name + "'", child.path()));
 }
 
-// An actor of another system ends without this one's knowing.
+// Not for an actor of another system: this system is not told of its end.
 bool system_core::register_name(const std::string& name, cell& c) {
   return &c.core() == this && names_->add(name, c);
 }
@@ -136,34 +137,34 @@ cell* system_core::find_path(std::string_view path) {
     at = found;
   }
   if (at != root_) return at;
-  at->release();  // nobody's to stop, kill or watch
+  at->release();  // users may not stop, kill or watch the root
   return nullptr;
 }
 
 // -- wedged actors ------------------------------------------------------------------
 
 void system_core::add_wedged(const std::string& path) {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   wedged_.push_back(path);
 }
 
 void system_core::remove_wedged(const std::string& path) noexcept {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   const auto at = std::ranges::find(wedged_, path);
   if (at != wedged_.end()) wedged_.erase(at);
 }
 
 std::vector<std::string> system_core::wedged() {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   return wedged_;
 }
 
 // -- the end ------------------------------------------------------------------------
 
 void system_core::root_ended() noexcept {
-  engine& e = *engine_;  // outlives this worker's slice; this does not, once the lock is free
+  engine& e = *engine_;  // outlives this worker's slice; *this may be freed once the lock is free
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     ended_ = true;
     changed_.notify_all();
   }
@@ -171,15 +172,17 @@ void system_core::root_ended() noexcept {
 }
 
 bool system_core::root_has_ended() {
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   return ended_;
 }
 
 bool system_core::wait_for_root(std::int64_t deadline) {
   if (!engine_->has_threads()) return engine_->drive([this] { return root_has_ended(); }, deadline);
-  std::unique_lock guard(lock_);
   const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
-  return changed_.wait_until(guard, until, [this] { return ended_; });
+  mutex_lock guard(lock_);
+  while (!ended_ && guard.wait_until(changed_, until)) {
+  }
+  return ended_;
 }
 
 }  // namespace troupe::detail

@@ -1,7 +1,9 @@
+// Wraps the behaviours of actors under test, so that a message can be made to crash its receiver.
 #include "testkit/test_hooks.hpp"
 
+#include <troupe/runtime/detail/mutex.hpp>
+
 #include <memory>
-#include <mutex>
 
 namespace troupe::testkit::detail {
 
@@ -14,13 +16,17 @@ struct hooked_behaviour : behaviour {
   const behaviour* original;
 };
 
+struct hooked_behaviours {
+  troupe::detail::mutex lock;
+  std::map<const behaviour*, std::unique_ptr<hooked_behaviour>> by_original TROUPE_GUARDED_BY(lock);
+};
+
 // Never freed: a ref may keep an actor's memory, and so its behaviour, for longer than any test_system lives.
 const hooked_behaviour& hooked(const behaviour& b,
                                void (*receive)(troupe::detail::cell&, troupe::detail::mail&)) {
-  static std::mutex lock;
-  static auto& all = *new std::map<const behaviour*, std::unique_ptr<hooked_behaviour>>;
-  const std::scoped_lock guard(lock);
-  auto& mine = all[&b];
+  static hooked_behaviours& all = *new hooked_behaviours;
+  const troupe::detail::scoped_lock guard(all.lock);
+  auto& mine = all.by_original[&b];
   if (!mine) {
     mine = std::make_unique<hooked_behaviour>(b);
     mine->receive = receive;

@@ -1,4 +1,4 @@
-// The faults of a test test_system, put into the actors of its system as they are made.
+// The faults of a test_system, put into the actors of its system as they are made.
 #pragma once
 
 #include <troupe/actors/system_core.hpp>
@@ -7,8 +7,8 @@
 
 namespace troupe::testkit::detail {
 
-/// Owned by the test_system. An actor made under it gets a behaviour that asks here
-/// before each message; an ordinary actor pays nothing for that.
+/// Owned by the test_system; on its thread. An actor made under it gets a behaviour that calls before() for
+/// each message; actors of other systems pay nothing for that.
 class faults final : public troupe::detail::spawn_hooks {
  public:
   explicit faults(bool capacity_one) noexcept : capacity_one_(capacity_one) {}

@@ -1,3 +1,4 @@
+// The test kit: seeds, leak checks, captured log lines and dead letters, and the simulated system.
 #include "testkit/test_hooks.hpp"
 
 #include <troupe/actors/system_core.hpp>
@@ -64,12 +65,12 @@ void leak_guard::verify() const {
 // -- the log ------------------------------------------------------------------
 
 void log_capture::write(log_level level, std::string_view line) noexcept {
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   entries_.push_back({level, std::string(line)});
 }
 
 std::size_t log_capture::count(std::string_view text, log_level least) const {
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   std::size_t n = 0;
   for (const entry& e : entries_) {
     if (e.level >= least && e.line.find(text) != std::string::npos) ++n;
@@ -78,14 +79,14 @@ std::size_t log_capture::count(std::string_view text, log_level least) const {
 }
 
 std::vector<std::string> log_capture::lines() const {
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   std::vector<std::string> all;
   for (const entry& e : entries_) all.push_back(e.line);
   return all;
 }
 
 void log_capture::clear() {
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   entries_.clear();
 }
 
@@ -99,13 +100,13 @@ dead_letter_probe::~dead_letter_probe() {
 }
 
 void dead_letter_probe::write(const dead_letter& letter) noexcept {
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   letters_.push_back({letter.path(), letter.cause(), letter.type()});
 }
 
 std::optional<lost_message> dead_letter_probe::take() {
   detail::run_ready(system_);
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   if (letters_.empty()) return std::nullopt;
   lost_message first = std::move(letters_.front());
   letters_.pop_front();
@@ -114,11 +115,11 @@ std::optional<lost_message> dead_letter_probe::take() {
 
 std::size_t dead_letter_probe::count() {
   detail::run_ready(system_);
-  const std::scoped_lock guard(lock_);
+  const troupe::detail::scoped_lock guard(lock_);
   return letters_.size();
 }
 
-// -- the test_system ----------------------------------------------------------------
+// -- the test system ----------------------------------------------------------------
 
 namespace detail {
 

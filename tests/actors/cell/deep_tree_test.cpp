@@ -1,4 +1,4 @@
-// Trees of many levels: nothing that is done with them recurses, or costs more than what there is to look at.
+// Trees of many levels: no operation on them recurses, or costs more than linear time.
 #include "actors/common.hpp"
 #include "support/sanitized.hpp"
 

@@ -1,4 +1,4 @@
-// The lives of one actor: what is left of one incarnation in the next, and what fails with it.
+// The lives of one actor: the state that one incarnation leaves to the next, and failures between them.
 #include "actors/common.hpp"
 
 using namespace actors_test;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr unsigned some = troupe_test::sanitized ? 200 : 400;
 
-/// Does in its handler what a test wants.
+/// Runs a function of the test in its handler.
 struct act {
   std::function<void(troupe::context&)> what;
 };

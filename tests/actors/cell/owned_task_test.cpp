@@ -56,7 +56,7 @@ struct owner {
 
 }  // namespace
 
-TEST_CASE("an owned task runs beside its actor, owns its arguments, and ends by itself") {
+TEST_CASE("an owned task runs concurrently with its actor, owns its arguments, and ends by itself") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     test_system b({.seed = seed});

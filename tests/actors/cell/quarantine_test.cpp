@@ -24,7 +24,7 @@ struct hanging {
     gate->fetch_sub(100);
   }
   int handle(get) const { return 1; }
-  std::atomic<int>* gate;  // instances, + 100 for each that hangs; from 1000 on nobody hangs
+  std::atomic<int>* gate;  // instances, + 100 for each that hangs; from 1000 on no instance hangs
 };
 
 template <class F>

@@ -1,4 +1,4 @@
-// Spawning: what is refused, and that nothing is left of what failed.
+// Spawning: options that are refused, and spawns that fail and leave nothing behind.
 #include "actors/common.hpp"
 
 using namespace actors_test;

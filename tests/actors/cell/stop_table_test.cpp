@@ -12,8 +12,9 @@ using troupe::detail::step_for;
 
 namespace {
 
-constexpr std::array all_orders{order::heard,   order::kill,   order::stop, order::slay,
-                                order::recycle, order::unborn, order::bury, order::restart};
+constexpr std::array all_orders{order::acknowledge,      order::kill,    order::stop,
+                                order::kill_incarnation, order::recycle, order::start_failed,
+                                order::give_up,          order::restart};
 constexpr std::array all_stages{stage::running,  stage::draining, stage::ending,  stage::stopping,
                                 stage::reported, stage::doomed,   stage::waiting, stage::dead};
 static_assert(all_orders.size() == orders_to_end && all_stages.size() == stages);
@@ -23,22 +24,22 @@ constexpr stage after(step what, stage at) {
   switch (what) {
     case step::leave:
       return stage::draining;
-    case step::stay_out:
-    case step::cut:
-    case step::bury:
+    case step::no_restart:
+    case step::kill:
+    case step::end:
       return stage::stopping;
-    case step::cut_one:
+    case step::kill_one:
       return at == stage::running || at == stage::ending ? stage::ending : stage::stopping;
-    case step::renew:
+    case step::recycle:
     case step::fail:
       return at == stage::running || at == stage::ending ? stage::ending : stage::stopping;
-    case step::note:
+    case step::remember:
       return stage::doomed;
     case step::answered:
       return stage::waiting;
     case step::report:
       return stage::reported;
-    case step::begin:
+    case step::restart:
       return stage::running;
     case step::hurry:
     case step::none:
@@ -53,7 +54,7 @@ constexpr bool is_for_good(stage s) {
 
 }  // namespace
 
-TEST_CASE("stop table: the dead obey nobody") {
+TEST_CASE("stop table: a dead cell takes no step") {
   for (const order o : all_orders) CHECK(step_for(o, stage::dead) == step::none);
 }
 
@@ -66,31 +67,31 @@ TEST_CASE("stop table: stop and kill are for good from everywhere, and no order 
   }
 }
 
-TEST_CASE("stop table: slay and recycle end an incarnation, and leave open what comes then") {
+TEST_CASE("stop table: kill_incarnation and recycle end an incarnation, and leave a restart possible") {
   for (const stage s : {stage::running, stage::ending}) {
-    CHECK(after(step_for(order::slay, s), s) == stage::ending);
+    CHECK(after(step_for(order::kill_incarnation, s), s) == stage::ending);
     CHECK(after(step_for(order::recycle, s), s) == stage::ending);
   }
   for (const stage s : {stage::reported, stage::waiting}) {
-    CHECK(after(step_for(order::slay, s), s) == s);  // there is no incarnation
+    CHECK(after(step_for(order::kill_incarnation, s), s) == s);  // between two incarnations
   }
 }
 
-TEST_CASE("stop table: only what waits for its parent's word begins anew") {
+TEST_CASE("stop table: only a cell that waits after its parent's answer is restarted") {
   for (const stage s : all_stages) {
-    CHECK((step_for(order::restart, s) == step::begin) == (s == stage::waiting));
+    CHECK((step_for(order::restart, s) == step::restart) == (s == stage::waiting));
   }
 }
 
-TEST_CASE("stop table: an end that was reported is answered before anything else happens to it") {
+TEST_CASE("stop table: a cell that has reported its end takes no further step before the answer") {
   for (const order o : all_orders) {
     const step what = step_for(o, stage::reported);
-    CHECK((what == step::none || what == step::note || what == step::answered));
-    CHECK((step_for(o, stage::doomed) == step::bury) == (o == order::heard));
+    CHECK((what == step::none || what == step::remember || what == step::answered));
+    CHECK((step_for(o, stage::doomed) == step::end) == (o == order::acknowledge));
   }
 }
 
-TEST_CASE("stop table: who is told to stop is told again without harm") {
+TEST_CASE("stop table: a second stop is harmless") {
   for (const stage s : all_stages) {
     const stage then = after(step_for(order::stop, s), s);
     const step again = step_for(order::stop, then);

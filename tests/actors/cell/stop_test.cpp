@@ -127,7 +127,7 @@ TEST_CASE("stop: draining ends at the deadline, with a kill that waits for no ho
   });
 }
 
-TEST_CASE("stop: deadlines nest: nobody takes longer than what is above allows") {
+TEST_CASE("stop: deadlines nest: no actor takes longer than those above allow") {
   struct level {
     using accepts = troupe::protocol<work>;
     level(troupe::context& ctx, int depth, history* h) {

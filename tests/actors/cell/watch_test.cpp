@@ -73,7 +73,7 @@ TEST_CASE("watch: on threads, of an actor that was cut off as wedged notifies at
   late.expect_nothing_for(1ms);
 }
 
-TEST_CASE("watch: a restart is no end") {
+TEST_CASE("watch: a restart is not an end") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     probe<> p(b.sys);
@@ -186,7 +186,7 @@ TEST_CASE("watch: two that watch each other may end in any order") {
   });
 }
 
-TEST_CASE("dead letters: what is queued when an actor is stopped, and what it crashed on") {
+TEST_CASE("dead letters: the messages queued when an actor is stopped, and the one it crashed on") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
@@ -202,14 +202,14 @@ TEST_CASE("dead letters: what is queued when an actor is stopped, and what it cr
     REQUIRE(c.tell(add{1}) == send_result::ok);
     b.sys.stop(c);
     b.run();
-    CHECK(lost.count() <= 2);  // what the stop overtook; a stop that came later finds nothing
+    CHECK(lost.count() <= 2);  // the messages that the stop overtook; a later stop finds none
     while (const auto l = lost.take()) CHECK(l->cause == troupe::dead_letter_cause::closed);
     CHECK(c.tell(add{1}) == send_result::closed);
     CHECK(lost.count() == 0);  // the sender knows
   });
 }
 
-TEST_CASE("dead letters: a request whose asker waits is none, for the asker is told") {
+TEST_CASE("dead letters: a request whose asker waits is not one, because the asker gets an error") {
   test_system b;
   troupe::testkit::dead_letter_probe lost(b.sys);
   struct stuck {
@@ -244,7 +244,7 @@ TEST_CASE("names: an actor is found by name and by path, with the right protocol
   CHECK_FALSE(b.sys.register_name("the counter", b.sys.spawn<counter>()));
   CHECK((b.sys.find<add, get>("the counter").value() == c));
   CHECK((b.sys.at<add>("/c").value() == c));
-  CHECK(b.sys.find<add>("nobody").error() == errc::not_found);
+  CHECK(b.sys.find<add>("unknown").error() == errc::not_found);
   CHECK(b.sys.at<add>("/c/d").error() == errc::not_found);
   const auto wrong = b.sys.find<note>("the counter");
   CHECK(wrong.error() == errc::invalid_argument);

@@ -86,7 +86,7 @@ TEST_CASE("wedged: a child of an ordinary actor that is stopped or killed is cut
   }
 }
 
-TEST_CASE("wedged: a sibling that may take for ever does not put off the verdict") {
+TEST_CASE("wedged: a sibling without a shutdown limit does not postpone the verdict") {
   scene s;
   const auto top = s.sys.start(troupe::supervisor("app", {.strategy = troupe::dynamic}));
   REQUIRE(top);
@@ -129,7 +129,7 @@ TEST_CASE("wedged: a child of a dynamic supervisor is replaced, unless it is tem
       REQUIRE(becomes_true([&] { return s.sys.at<hang, get>("/app/stuck").value_or(who) != who; }));
       CHECK(s.sys.block_on(s.sys.at<hang, get>("/app/stuck").value().ask(get{})) == 1);
     }
-    // Room for one: the replacement is counted, and what is cut off is not.
+    // Room for one: the replacement is counted, and the wedged child is not.
     CHECK(s.sys.block_on(top->start_child<hanging>("other", {}, &s.g)).has_value() == !replaced);
     s.leave();
   }
@@ -182,7 +182,7 @@ TEST_CASE("wedged: a member of a group is replaced, and the group with it") {
   s.leave();
 }
 
-TEST_CASE("wedged: what is queued behind it is answered, and who waits for room is told that it is closed") {
+TEST_CASE("wedged: requests queued behind it are answered, and senders that wait for room get closed") {
   const troupe::testkit::leak_guard memory;
   {
     scene s;

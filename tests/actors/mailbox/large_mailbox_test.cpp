@@ -17,7 +17,7 @@ struct nap {
   troupe::duration for_;
 };
 
-/// Notes the order of what it is told, and may be asleep in a handler meanwhile.
+/// Records the order of its messages, and may be asleep in a handler meanwhile.
 struct recorder {
   using accepts = troupe::protocol<note, nap, get, fail_now>;
   explicit recorder(std::vector<int>* seen) : into(seen) {}

@@ -1,4 +1,4 @@
-// What a full mailbox loses: drop_newest, drop_oldest, coalesce.
+// The messages that a full mailbox loses: drop_newest, drop_oldest, coalesce.
 #include "actors/common.hpp"
 
 #include <thread>
@@ -18,7 +18,7 @@ struct total {
   using reply = int;
 };
 
-/// Writes down what it gets.
+/// Records its messages.
 struct slow {
   using accepts = troupe::protocol<price, hold, total>;
   explicit slow(history* h) : log(h) {}
@@ -41,7 +41,8 @@ send_result quote(const troupe::ref<price, hold, total>& r, int symbol, int valu
 
 }  // namespace
 
-TEST_CASE("drop_newest: tell says ok, and what finds no room is a dead letter; ask hears of it, send waits") {
+TEST_CASE(
+    "drop_newest: tell returns ok and a message without room is a dead letter; ask gets full, send waits") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     history log;
     test_system b({.seed = seed});
@@ -82,7 +83,7 @@ TEST_CASE("drop_oldest: the newest are kept, in order, and no sender waits") {
   });
 }
 
-TEST_CASE("drop_oldest: a request that is lost is answered with full, and is no dead letter") {
+TEST_CASE("drop_oldest: a request that is lost is answered with full, and is not a dead letter") {
   history log;
   test_system b;
   dead_letter_probe lost(b.sys);

@@ -1,4 +1,4 @@
-// What an actor that is told to stop asks one above it that waits for its end.
+// Requests of an actor that is told to stop to one above it that waits for its end.
 #include "actors/cell/hanging.hpp"
 
 #include <atomic>
@@ -68,7 +68,7 @@ TEST_CASE("ask above: a descendant that drains gets closed at once from an actor
     record r;
     test_system b({.seed = seed});
     const auto a = b.sys.spawn<above>({.name = "a"}, &r);
-    const auto other = b.sys.spawn<below>({}, a, &r);  // what others ask waits for the next incarnation
+    const auto other = b.sys.spawn<below>({}, a, &r);  // requests of others wait for the next incarnation
     REQUIRE(b.sys.at<begin>("/a/m/b")->tell(begin{.nap = 1s}) == send_result::ok);
     b.advance(500ms);
     b.crash(a);
@@ -82,7 +82,7 @@ TEST_CASE("ask above: a descendant that drains gets closed at once from an actor
   });
 }
 
-TEST_CASE("ask above: also what it asked before it was told to stop") {
+TEST_CASE("ask above: also for a request sent before it was told to stop") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     record r;
     test_system b({.seed = seed});

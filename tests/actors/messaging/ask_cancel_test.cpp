@@ -21,7 +21,7 @@ errc code_of(const troupe::result<int>& r) {
   return r ? errc{} : static_cast<errc>(r.error().code().value());
 }
 
-/// What happened to the work: all the tests look at.
+/// The counters of the work that the tests check.
 struct ledger {
   std::atomic<int> begun{0};
   std::atomic<int> done{0};
@@ -268,7 +268,7 @@ TEST_CASE("cancel_on_timeout: travels down a chain of asks") {
   });
 }
 
-TEST_CASE("cancel_on_timeout: a handler that goes on after it was cancelled answers nobody") {
+TEST_CASE("cancel_on_timeout: the answer of a handler that goes on after it was cancelled is dropped") {
   struct stubborn {
     using accepts = troupe::protocol<work, get>;
     troupe::task<int> handle(work m) {
@@ -289,7 +289,7 @@ TEST_CASE("cancel_on_timeout: a handler that goes on after it was cancelled answ
   });
 }
 
-TEST_CASE("cancel_on_timeout: has no effect on who took the obligation") {
+TEST_CASE("cancel_on_timeout: has no effect on an actor that took the obligation") {
   struct later {
     using accepts = troupe::protocol<work, get>;
     explicit later(ledger* l) : book(l) {}

@@ -223,7 +223,7 @@ TEST_CASE("ask: the asker may be stopped while it waits") {
     b.sys.stop(a);
     b.run();
     CHECK(a.ended());
-    b.advance(5s);  // the reply finds nobody
+    b.advance(5s);  // the reply arrives after the end of the asker
     p.expect_nothing();
     CHECK(b.await(t.ask(twice{1})).value() == 2);
   });

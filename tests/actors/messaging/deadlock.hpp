@@ -16,7 +16,7 @@ struct outcome {
 struct question;
 using asked = troupe::ref<question>;
 
-/// Goes along the list of actors, each asking the next one; the last one asks nobody.
+/// Goes along the list of actors, each asking the next one; the last one does not ask.
 struct question {
   using reply = int;
   std::shared_ptr<std::vector<asked>> route;

@@ -136,7 +136,7 @@ TEST_CASE("deadlock: a request that was sent before counts from when it is await
             outcome{ctx.path(), r ? errc{} : code_of(r.error()), r ? "" : std::string(r.error().text())});
       }};
     };
-    // Nobody waits in between: each is done before the other one's wait begins.
+    // No actor waits in between: each is done before the other one's wait begins.
     REQUIRE(one.tell(requests(two, 1ms, 10ms)) == send_result::ok);
     REQUIRE(two.tell(asks(one, 2ms, p.ref())) == send_result::ok);
     const auto refused = p.expect<outcome>(12ms);
@@ -179,7 +179,7 @@ TEST_CASE("deadlock: a coroutine actor blocks its mailbox too, but not in receiv
   });
 }
 
-TEST_CASE("deadlock: shapes that are no cycles are not refused") {
+TEST_CASE("deadlock: shapes that are not cycles are not refused") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     probe<outcome> p(b.sys);
@@ -200,7 +200,7 @@ TEST_CASE("deadlock: shapes that are no cycles are not refused") {
   });
 }
 
-TEST_CASE("deadlock: who sleeps waits for nobody, and is asked again") {
+TEST_CASE("deadlock: an actor that sleeps has no edge, and may be asked") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     probe<outcome> p(b.sys);
@@ -217,7 +217,7 @@ TEST_CASE("deadlock: who sleeps waits for nobody, and is asked again") {
   });
 }
 
-TEST_CASE("deadlock: a request that was handed on waits for somebody else") {
+TEST_CASE("deadlock: a request whose reply_to was handed on has another target") {
   /// Hands the obligation to the next actor, and then asks for something itself.
   struct parcel {
     troupe::reply_to<int> owed;
@@ -328,7 +328,7 @@ TEST_CASE("deadlock: random waits end, by an answer or by a refusal") {
       REQUIRE(all[any(all.size())].tell(question{route_of(way), 0, troupe::forever}) == send_result::ok);
     }
     b.advance(10s);
-    // Whoever is refused asks on behalf of nobody, so there are at most as many outcomes as waits.
+    // A refused actor does not ask further, so there are at most as many outcomes as waits.
     for (const auto& a : all) CHECK(b.await(a.ask(question{route_of({})})).value() == 0);
     CHECK(waits > 0);
   });

@@ -8,7 +8,7 @@ using namespace actors_test;
 
 namespace {
 
-/// A rally of two players: each answers, and at once asks back whoever it has answered.
+/// A rally of two players: each answers, and at once asks the player that it has answered.
 struct strike;
 struct serve;
 using opponent = troupe::ref<strike, serve>;

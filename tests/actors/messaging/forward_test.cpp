@@ -24,7 +24,7 @@ struct other_job {
 };
 using jobs = troupe::ref<job>;
 
-/// Hands on what it is asked.
+/// Forwards its requests.
 struct front {
   using accepts = troupe::protocol<job>;
   explicit front(jobs t) : to(std::move(t)) {}
@@ -42,7 +42,7 @@ task<void> slow_front(context&, inbox<job> in, jobs to) {
   }
 }
 
-/// Works for as long as its asker waits at most, and says what it saw.
+/// Works for as long as its asker waits at most, and reports its result.
 struct back {
   using accepts = troupe::protocol<job, play>;
   explicit back(std::vector<troupe::time_point>* d, std::atomic<int>* c) : deadlines(d), cancelled(c) {}
@@ -183,7 +183,7 @@ TEST_CASE("forward: back to the asker, to the full and to the dead") {
   });
 }
 
-TEST_CASE("forward: what is no request of that type, or answered, is refused with a sentence") {
+TEST_CASE("forward: a request of another type, or an answered one, is refused with a sentence") {
   struct mixes_up {
     using accepts = troupe::protocol<other_job, job>;
     explicit mixes_up(jobs t) : to(std::move(t)) {}

@@ -291,7 +291,7 @@ TEST_CASE("inbox: a crash restarts the coroutine from its beginning, with what i
 
 namespace {
 
-/// Works for a second on each message; says farewell after the last.
+/// Works for a second on each message; reports after the last.
 troupe::task<void> polite(troupe::context&, troupe::inbox<work> in, troupe::ref<done> to) {
   while (const auto m = co_await in.next()) {
     co_await troupe::sleep_for(1s);

@@ -1,4 +1,4 @@
-// What a coroutine actor receives, what it does not, and what is left of what it fails on.
+// The messages that a coroutine actor receives, those it does not, and those it fails on.
 #include "actors/common.hpp"
 #include "support/becomes_true.hpp"
 
@@ -92,7 +92,7 @@ TEST_CASE("inbox: a timer for a message that a coroutine actor does not name is 
     probe<> p(b.sys);
     const auto one = b.sys.spawn(
         [](troupe::context& ctx, troupe::inbox<add> in) -> troupe::task<void> {
-          ctx.after(1ms, word{"nobody takes it, and it is longer than a short string"});
+          ctx.after(1ms, word{"no handler takes it, and it is longer than a short string"});
           (void)co_await in.receive();
         },
         {.restart = troupe::restart::temporary});
@@ -104,7 +104,7 @@ TEST_CASE("inbox: a timer for a message that a coroutine actor does not name is 
   });
 }
 
-TEST_CASE("inbox: what a coroutine actor crashed on is a dead letter, told or asked") {
+TEST_CASE("inbox: the message that a coroutine actor crashed on is a dead letter, told or asked") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
@@ -204,7 +204,7 @@ TEST_CASE("inbox: on threads, notices and failing moves leave the actor at work"
   CHECK(sys.counters().crashes > 0);
 }
 
-TEST_CASE("inbox: the second to receive from an inbox at the same time is told so") {
+TEST_CASE("inbox: a second task that receives at the same time gets an error") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     std::string said;
@@ -225,7 +225,7 @@ TEST_CASE("inbox: the second to receive from an inbox at the same time is told s
         },
         {}, &said, &received);
     b.run();
-    CHECK(said.find("received from already") != std::string::npos);
+    CHECK(said.find("another task receives from this inbox") != std::string::npos);
     for (const int i : {1, 2}) REQUIRE(one.tell(add{i}) == send_result::ok);
     b.run();
     CHECK(received == 3);

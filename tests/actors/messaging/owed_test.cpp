@@ -143,7 +143,7 @@ void check_failed(const troupe::result<int>& r, const char* cause) {
   CHECK(std::string(r.error().path()).find("/debtor") == 0);
 }
 
-/// Asks, lets it fail, and yields what the asker heard.
+/// Asks, lets it fail, and yields the outcome for the asker.
 template <class To>
 troupe::result<int> ask_and_fail(test_system& b, const To& to, way how) {
   return b.await([](To d, way w) -> task<troupe::result<int>> {
@@ -171,7 +171,7 @@ struct pay {
 struct pay_later : pay {
   using reply = coin;
 };
-/// What the reply is made of, but never can be: implicitly, as the library converts what a task yields.
+/// Converts to the reply, but always throws: implicitly, as the library converts the result of a task.
 struct forged {
   operator std::string() const { throw std::runtime_error("forged"); }
 };
@@ -200,7 +200,8 @@ TEST_CASE("owed: a message that a handler takes by reference lives until the han
   message_lives_as_long_as_its_handler<awaited>();
 }
 
-TEST_CASE("owed: a crash answers what the incarnation had taken with actor_failed and the cause") {
+TEST_CASE(
+    "owed: a crash answers the requests that the incarnation had taken with actor_failed and the cause") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     for (const auto how : {way::coroutine, way::local, way::first_frame, way::state, way::owned_task}) {
       test_system b({.seed = seed});
@@ -218,7 +219,7 @@ TEST_CASE("owed: a crash answers what the incarnation had taken with actor_faile
   });
 }
 
-TEST_CASE("owed: of an actor that is not restarted the askers hear the cause, too") {
+TEST_CASE("owed: the askers of an actor that is not restarted are told the cause, too") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     for (const auto how : {way::coroutine, way::local, way::state}) {
@@ -230,7 +231,7 @@ TEST_CASE("owed: of an actor that is not restarted the askers hear the cause, to
   });
 }
 
-TEST_CASE("owed: what a handler crashed on after it took the request is a dead letter, once") {
+TEST_CASE("owed: a request that a handler took and then crashed on is a dead letter, once") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     troupe::testkit::dead_letter_probe lost(b.sys);
@@ -316,7 +317,7 @@ TEST_CASE("owed: a reply that cannot be moved or converted is a crash of the act
   });
 }
 
-TEST_CASE("owed: on threads, every asker of an actor that keeps crashing hears of the crash or is answered") {
+TEST_CASE("owed: on threads, every asker of an actor that keeps crashing is answered or told of the crash") {
   struct banker {
     using accepts = troupe::protocol<owe>;
     task<void> handle(const owe& m, reply_to<int> r) {
@@ -350,7 +351,7 @@ TEST_CASE("owed: on threads, every asker of an actor that keeps crashing hears o
     });
   }
   int crashes = 0;
-  for (; at_work > 0; ++crashes) ask(way::coroutine);  // what they wait for ends by a crash
+  for (; at_work > 0; ++crashes) ask(way::coroutine);  // their requests end by a crash
   for (auto& t : askers) t.join();
   CHECK(heard == 300 + crashes);
   CHECK(other == 0);

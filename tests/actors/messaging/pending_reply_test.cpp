@@ -145,7 +145,7 @@ TEST_CASE("request: full, closed, a crash, and oneself, are answers too") {
   });
 }
 
-TEST_CASE("request: one whose reply nobody awaits is handled all the same") {
+TEST_CASE("request: one whose reply is never awaited is handled all the same") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     int handled = 0;
@@ -186,7 +186,7 @@ TEST_CASE("request: an asker that is stopped gives up what it waits for and what
   });
 }
 
-TEST_CASE("request: outside of an actor or a task there is nobody to answer") {
+TEST_CASE("request: outside of an actor or a task it throws") {
   test_system b;
   const auto to = b.sys.spawn<slow>();
   CHECK_THROWS_AS((void)to.request(twice{1}), troupe::troupe_error);

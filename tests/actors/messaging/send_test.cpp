@@ -22,7 +22,7 @@ struct slow {
   troupe::ref<note> to;
 };
 
-/// Sends so many notes, one after the other, and tells what became of each.
+/// Sends a number of notes, one after the other, and reports the outcome of each.
 struct sender {
   using accepts = troupe::protocol<go>;
   sender(int n, int c, troupe::duration d, troupe::ref<note> t, troupe::ref<outcome> r)

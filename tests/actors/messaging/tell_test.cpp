@@ -1,4 +1,4 @@
-// tell: what becomes of a message, in which order, and within which bound.
+// tell: the outcome for a message, the order, and the bound.
 #include "actors/common.hpp"
 
 using namespace actors_test;

@@ -1,4 +1,5 @@
-// Which end is followed by a restart, how often, how soon and of whom: without actors.
+// The restart policy without actors: which end is followed by a restart, how often, how soon, of which
+// siblings.
 #include "supervision/restart_policy.hpp"
 
 #include "actors/common.hpp"
@@ -62,25 +63,25 @@ TEST_CASE("restart policy: spaced crashes never add up, and take no memory") {
   CHECK_FALSE(restart_window().admit({0, 5s}, 0));
 }
 
-TEST_CASE("restart policy: pauses double up to the most, then stay there") {
+TEST_CASE("restart policy: pauses double up to the max, then stay there") {
   CHECK(pauses({100ns, 500ns, 0}, 5, 0) == std::vector<std::int64_t>{100, 200, 400, 500, 500});
   CHECK(pauses({0ns, 500ns, 0}, 3, 0) == std::vector<std::int64_t>{0, 0, 0});
   CHECK(pauses({100ns, 100ns, 0}, 2, 0) == std::vector<std::int64_t>{100, 100});
 }
 
-TEST_CASE("restart policy: pauses start over once it has been up for half of first and most together") {
+TEST_CASE("restart policy: pauses start over once it has been up for half of initial and max together") {
   CHECK(pauses({100ns, 500ns, 0}, 3, 300) == std::vector<std::int64_t>{100, 100, 100});
   CHECK(pauses({100ns, 500ns, 0}, 3, 299) == std::vector<std::int64_t>{100, 200, 400});
 }
 
-TEST_CASE("restart policy: a most of forever is no sentinel to reckon with") {
+TEST_CASE("restart policy: a max of forever does not overflow") {
   const auto all = pauses({troupe::duration(second), troupe::forever, 0}, 80, 1000 * second);
   for (std::size_t i = 0; i < 33; ++i) REQUIRE(all[i] == second << i);
   CHECK(all.back() == INT64_MAX);
   CHECK(pauses({troupe::forever, troupe::forever, 0}, 2, 0).back() == INT64_MAX);
 }
 
-TEST_CASE("restart policy: jitter takes off at most its share, and never goes below nothing") {
+TEST_CASE("restart policy: jitter subtracts at most its share, and the pause is never negative") {
   for (const double jitter : {0.0, 0.2, 1.0}) {
     for (const std::uint64_t random : {std::uint64_t{0}, std::uint64_t{1} << 63, UINT64_MAX}) {
       const auto p = pauses({1000ns, 1000ns, jitter}, 1, 0, random).front();

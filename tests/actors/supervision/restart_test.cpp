@@ -1,4 +1,4 @@
-// Crashes and restarts: what is kept, what is lost, and when the owner gives up.
+// Crashes and restarts: the state that is kept, the messages that are lost, and when the owner gives up.
 #include "actors/common.hpp"
 
 using namespace actors_test;

@@ -1,4 +1,4 @@
-// Names of actors: who may have one, and when it is free again.
+// Names of actors: which actors may have one, and when it is free again.
 #include "actors/common.hpp"
 #include "support/becomes_true.hpp"
 
@@ -28,7 +28,7 @@ struct heir {
 
 }  // namespace
 
-TEST_CASE("names: free by the time a watcher hears of the end") {
+TEST_CASE("names: free by the time a watcher is told of the end") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     const auto c = b.sys.spawn<counter>();
@@ -43,7 +43,7 @@ TEST_CASE("names: free by the time a watcher hears of the end") {
   });
 }
 
-TEST_CASE("names: on threads, free once ended() says so and by the time a watcher hears of it") {
+TEST_CASE("names: on threads, free once ended() is true and by the time a watcher is told") {
   troupe::system sys({.workers = 2});
   const auto crowd = sys.spawn<counter>();  // many names, which are in the way of a search
   for (int i = 0; i < 20'000; ++i) REQUIRE(sys.register_name("other " + std::to_string(i), crowd));

@@ -1,4 +1,4 @@
-// What waits for other actors is for threads outside, and refuses at once on a worker.
+// Functions that block until actors end are for other threads, and are refused at once on a worker.
 #include "actors/cell/hanging.hpp"
 
 #include <array>
@@ -20,7 +20,7 @@ struct try_it {
   call what;
 };
 
-/// Answers with the code of what it was refused with; 0: it was not.
+/// Answers with the code of the refusal; 0: not refused.
 struct caller {
   using accepts = troupe::protocol<try_it>;
   int handle(try_it m, troupe::context& ctx) {

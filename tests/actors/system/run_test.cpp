@@ -121,7 +121,7 @@ TEST_CASE("run: returns when another thread shuts the system down") {
 TEST_CASE("run: further signals do not put off its end") {
   gate g;
   log_capture log;
-  troupe::system sys({.workers = 1, .shutdown = 100ms, .log = &log});  // nothing can run beside the blocker
+  troupe::system sys({.workers = 1, .shutdown = 100ms, .log = &log});  // nothing else can run while it blocks
   std::atomic<int> status = -1;
   std::jthread runs([&] { status = sys.run(troupe::supervisor("app").child<blocker>("stuck", {}, &g)); });
   REQUIRE(becomes_true([&] { return g.hanging == 1; }));

@@ -1,4 +1,4 @@
-// Sinks of dead letters: what they may do while they are shown one.
+// Sinks of dead letters: calls that they may make while they are shown one.
 #include "actors/common.hpp"
 #include "support/becomes_true.hpp"
 
@@ -9,13 +9,13 @@ using namespace actors_test;
 
 namespace {
 
-/// Naps through what it is told, so that its mailbox fills.
+/// Sleeps on each message, so that its mailbox fills.
 struct logger {
   using accepts = troupe::protocol<note>;
   troupe::task<void> handle(note) { co_await troupe::sleep_for(1s); }
 };
 
-/// Keeps what it is told waiting until it is stopped, which makes it a dead letter.
+/// Keeps its messages waiting until it is stopped, which makes them dead letters.
 struct sleeper {
   using accepts = troupe::protocol<add>;
   troupe::task<void> handle(add) { co_await troupe::sleep_for(1h); }
@@ -68,7 +68,7 @@ TEST_CASE("dead-letter sinks: one that tells an actor whose mailbox loses messag
   });
 }
 
-TEST_CASE("dead-letter sinks: one may take itself back while it is shown a letter") {
+TEST_CASE("dead-letter sinks: one may unsubscribe itself while it is shown a letter") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     once o(b.sys);
@@ -80,7 +80,7 @@ TEST_CASE("dead-letter sinks: one may take itself back while it is shown a lette
   });
 }
 
-TEST_CASE("dead-letter sinks: what one loses to another system is shown there") {
+TEST_CASE("dead-letter sinks: a message that one loses in another system is shown there") {
   test_system a;
   test_system b;
   troupe::testkit::dead_letter_probe there(b.sys);

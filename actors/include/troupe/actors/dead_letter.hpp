@@ -1,4 +1,4 @@
-// Dead letters: messages that nobody handled, and why.
+// Dead letters: messages that no actor handled, and why; and the sinks that are shown them.
 #pragma once
 
 #include <troupe/actors/message.hpp>
@@ -9,28 +9,28 @@ namespace troupe {
 
 /// Why a message became a dead letter.
 enum class dead_letter_cause : std::uint8_t {
-  closed,     ///< its receiver ended or was stopped before it came to it
+  closed,     ///< its receiver ended or was stopped before it handled the message
   crashed,    ///< its receiver crashed while handling it
   unhandled,  ///< its receiver has no handler for it
-  dropped,    ///< the mailbox's policy let it go
+  dropped,    ///< the mailbox's policy dropped it
 };
 
 [[nodiscard]] std::string_view to_string(dead_letter_cause c) noexcept;
 
-/// A lost message, while it is shown to a sink.
+/// A lost message, as a sink is shown it. Valid during that call only.
 class dead_letter {
  public:
   dead_letter(std::string path, dead_letter_cause why, const detail::message_kind& k,
               const void* message) noexcept
       : path_(std::move(path)), why_(why), kind_(&k), message_(message) {}
 
-  /// The receiver's path.
+  /// Returns the receiver's path.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
   [[nodiscard]] dead_letter_cause cause() const noexcept { return why_; }
-  /// The type of the message, as the compiler writes it.
+  /// Returns the type of the message, as the compiler spells it.
   [[nodiscard]] const char* type() const noexcept { return kind_->name; }
-  /// The message, when it is an M, or null. After a crash its contents may have
-  /// been moved from; of a coroutine actor that had received it, only the type is left.
+  /// Returns the message when it is an M, else null. After a crash its contents may have been moved from;
+  /// when a coroutine actor had received it, only the type is known, and this is null.
   template <class M>
   [[nodiscard]] const M* get() const noexcept {
     return kind_ == detail::message_id<M>() ? static_cast<const M*>(message_) : nullptr;
@@ -40,12 +40,14 @@ class dead_letter {
   std::string path_;
   dead_letter_cause why_;
   const detail::message_kind* kind_;
-  const void* message_;  // null: it is not there any more
+  const void* message_;  // null: the message is gone
 };
 
-/// Is shown every dead letter, on the thread that lost it, also on several threads at a time. Must not throw
-/// and should be quick. No lock is held: it may send messages, and take itself back. What write() itself
-/// loses in the same system is counted, but shown to no sink.
+/// Receives every dead letter of the systems it is subscribed to.
+/// Threads: write() runs on the thread that lost the message, on several threads at a time.
+/// Blocks: no lock is held, so write() may send messages and unsubscribe itself; it should be quick.
+/// Errors: write() must not throw. Messages that it loses in the same system are counted, but shown to no
+/// sink.
 class dead_letter_sink {
  public:
   dead_letter_sink() = default;

@@ -20,7 +20,7 @@ enum class exit_kind : std::uint8_t {
 
 [[nodiscard]] std::string_view to_string(exit_kind k) noexcept;
 
-/// Why an actor ended: the kind, and for abnormal ends the error behind it.
+/// Why an actor ended: the kind, and for abnormal ends the error that caused it.
 class exit_reason {
  public:
   exit_reason() noexcept = default;
@@ -28,9 +28,9 @@ class exit_reason {
   exit_reason(exit_kind k, error why) noexcept : kind_(k), why_(std::move(why)) {}
 
   [[nodiscard]] exit_kind kind() const noexcept { return kind_; }
-  /// The error, or null.
+  /// Returns the error, or null. Valid as long as this reason.
   [[nodiscard]] const error* cause() const noexcept { return why_ ? &*why_ : nullptr; }
-  /// Whether a transient child is restarted after it.
+  /// Returns whether a transient child is restarted after such an end.
   [[nodiscard]] bool abnormal() const noexcept {
     return kind_ != exit_kind::normal && kind_ != exit_kind::shutdown;
   }

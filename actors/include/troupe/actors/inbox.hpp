@@ -5,12 +5,12 @@
 //     ...
 //   }                                                // returning ends the actor
 //
-// One that drains (on_stop::drain) and has something to do after its last message, a farewell, asks for it:
+// An actor that drains (on_stop::drain) and has work to do after its last message uses next():
 //
 //   while (auto m = co_await in.next()) ...
 //   ...
 //
-// A request arrives as request<M>: the message, and the reply that is owed.
+// A request arrives as request<M>: the message, and the reply_to that it has to be answered with.
 #pragma once
 
 #include <troupe/actors/actor.hpp>
@@ -20,7 +20,7 @@
 
 namespace troupe {
 
-/// A request as an inbox hands it over.
+/// A request as an inbox yields it.
 template <class M>
 struct request {
   M message;
@@ -41,7 +41,7 @@ struct received_as<M> {
   using type = request<M>;
 };
 
-/// An inbox is received from by one coroutine at a time.
+/// For a second coroutine that receives from an inbox while another waits.
 [[noreturn]] void throw_two_receives();
 
 template <class... Ms>
@@ -49,7 +49,7 @@ class [[nodiscard]] receive_awaiter final : public leaf {
  public:
   using message = std::variant<typename received_as<Ms>::type...>;
 
-  /// `until_drained`: that there will be no further message is an answer, too.
+  /// `until_drained`: the wait also ends, without a message, when there will be no further one.
   receive_awaiter(cell::receiver& r, duration limit, bool until_drained = false) noexcept
       : leaf(&abandon), receiver_(&r), limit_(limit), until_drained_(until_drained) {}
   ~receive_awaiter() { withdraw(); }
@@ -77,7 +77,7 @@ class [[nodiscard]] receive_awaiter final : public leaf {
   }
 
  private:
-  // The mail is given up last: what moving the message throws leaves it as it was.
+  // The mail is freed last: when moving the message throws, the mail still owns it.
   template <class M>
   void take(mail& m) {
     auto& e = static_cast<envelope<M>&>(m);
@@ -110,7 +110,7 @@ class [[nodiscard]] receive_awaiter final : public leaf {
   std::optional<message> message_;
 };
 
-/// receive() without a limit always has a message.
+/// The awaiter of receive(), which always yields a message.
 template <class... Ms>
 class [[nodiscard]] receive_always final {
  public:
@@ -128,29 +128,32 @@ class [[nodiscard]] receive_always final {
 
 }  // namespace detail
 
-/// The mailbox of a coroutine actor, as its coroutine sees it. Copyable; of use
-/// in that coroutine only, which receives at one place at a time: of two tasks side by side
-/// (both, either) the second to receive gets troupe_error, errc::invalid_argument. A notice (`down`) that it
-/// does not name is dropped; another message that it does not name, of a timer, is a crash of the actor.
+/// Receives the messages of a coroutine actor. Copyable. A notice (`down`) that Ms does not contain is
+/// dropped; another message that it does not contain, from a timer, crashes the actor.
+/// Errors: when two tasks of the actor (both, either) receive at the same time, the second gets troupe_error
+/// with errc::invalid_argument.
+/// Threads: the actor's coroutine only.
 template <class... Ms>
 class inbox {
  public:
   using accepts = protocol<Ms...>;
   using message = typename detail::receive_awaiter<Ms...>::message;
 
-  /// `co_await in.receive()`: the next message.
+  /// `co_await in.receive()`: waits for the next message.
+  /// Cancellation: stopping the actor ends the wait.
   [[nodiscard]] detail::receive_always<Ms...> receive() const noexcept {
     return detail::receive_always<Ms...>(*receiver_);
   }
-  /// `co_await in.receive_for(d)`: the next message, or nothing when none comes within `d`.
+  /// `co_await in.receive_for(d)`: waits for the next message; yields nothing when none comes within `d`.
+  /// Cancellation: stopping the actor ends the wait.
   [[nodiscard]] detail::receive_awaiter<Ms...> receive_for(duration d) const noexcept {
     return {*receiver_, d};
   }
-  /// `co_await in.next()`: the next message, or nothing once the actor has been told to stop and has
-  /// drained its mailbox: then the coroutine goes on, within the shutdown time. In an actor that does not
-  /// drain a stop ends this wait as any other.
+  /// `co_await in.next()`: waits for the next message; yields nothing once the actor has been told to stop
+  /// and has drained its mailbox. The coroutine then goes on, within the shutdown time.
+  /// Cancellation: in an actor that does not drain, stopping it ends the wait.
   [[nodiscard]] detail::receive_awaiter<Ms...> next() const noexcept { return {*receiver_, forever, true}; }
-  /// The address others send to.
+  /// Returns the ref that other actors send to.
   [[nodiscard]] ref<Ms...> self() const noexcept {
     cell_->share();
     return ref<Ms...>(cell_);

@@ -1,4 +1,7 @@
-// What a full mailbox may lose: reject (nothing), drop_newest, drop_oldest, coalesce.
+// Which messages a full mailbox loses: reject (none), drop_newest, drop_oldest, coalesce.
+//
+// A policy is a value of mailbox_policy; src/mailbox/lossy_mailbox.hpp is the queue of those that lose the
+// oldest.
 #pragma once
 
 #include <troupe/actors/message.hpp>
@@ -13,7 +16,7 @@ namespace troupe {
 
 namespace detail {
 
-/// What tells messages apart that replace one another.
+/// The key of a message: a later message with the same key replaces it.
 struct coalescing_key {
   std::uint64_t number = 0;
   std::string text = {};
@@ -22,25 +25,25 @@ struct coalescing_key {
 
 }  // namespace detail
 
-/// Given as spawn_options{.mailbox = {.policy = troupe::drop_oldest}}. Each message that is
-/// lost is a dead letter with the cause `dropped`; a lost request is answered with errc::full.
-/// A mailbox that drops the oldest or coalesces takes a lock for each message, and bounds what
-/// is queued; the message in work does not count.
+/// The policy of a mailbox; set by spawn_options{.mailbox = {.policy = troupe::drop_oldest}}. Each message
+/// that is lost is a dead letter with the cause `dropped`; a lost request is answered with errc::full.
+/// Cost: a mailbox that drops the oldest or coalesces takes a lock for each message. Its capacity bounds the
+/// queued messages; the message being handled does not count.
 struct mailbox_policy {
   enum class loss : std::uint8_t { nothing, newest, oldest };
   loss loses = loss::nothing;
-  /// Coalescing: the key of a message, false when it is not of the type that coalesces.
+  /// For coalesce: yields the key of a message; false when the message is not of the type that coalesces.
   bool (*key_of)(detail::mail&, detail::coalescing_key&) = nullptr;
 
   friend constexpr bool operator==(const mailbox_policy&, const mailbox_policy&) noexcept = default;
 };
 
-/// Nothing is lost: tell() says `full`, send() waits, ask() gets errc::full. The default.
+/// Loses nothing: tell() returns `full`, send() waits, ask() gets errc::full. The default.
 inline constexpr mailbox_policy reject{};
-/// tell() to a full mailbox says `ok`, and its message is lost. send() waits, and ask() gets
-/// errc::full, as ever.
+/// Loses the message of a tell() to a full mailbox, and tell() returns `ok`. send() waits and ask() gets
+/// errc::full, as with reject.
 inline constexpr mailbox_policy drop_newest{mailbox_policy::loss::newest};
-/// A full mailbox loses the message that has waited longest. No sender ever waits.
+/// Loses the message that has waited longest when the mailbox is full. No sender waits.
 inline constexpr mailbox_policy drop_oldest{mailbox_policy::loss::oldest};
 
 namespace detail {
@@ -85,12 +88,12 @@ bool coalescing_key_of(mail& m, coalescing_key& out) {
 
 }  // namespace detail
 
-/// Of messages with the same key only the last is kept, in the place of the first: a slow
-/// receiver sees the latest value of each. When there are more keys than room, and for
-/// messages of other types, as drop_oldest. `Key` is a member of the message, or a function:
-///
-/// It is called on the sender's thread. A message whose key throws crashes the actor when it comes to it, as
-/// if its handler had thrown; a key function may send, but should be quick.
+/// Keeps only the last of the queued messages with the same key, in the place of the first: a slow receiver
+/// sees the latest value of each. When there are more keys than room, and for messages of other types, it is
+/// drop_oldest. `Key` is a member of the message, or a function of it, and yields a number, an enumerator or
+/// a text.
+/// Errors: a message whose key throws crashes the actor when its turn comes, as if the handler had thrown.
+/// Threads: a key function runs on the sender's thread; it may send, and should be quick.
 ///
 ///   .policy = troupe::coalesce<&price::symbol>
 ///   .policy = troupe::coalesce<[](const price& p) { return p.market * 1000 + p.symbol; }>

@@ -6,7 +6,7 @@
 namespace troupe {
 namespace detail {
 
-/// The state of an owned task: the callable, and its arguments until it begins.
+/// The state of an owned task: the callable, and its arguments until the task starts.
 template <class F, class... Args>
 struct owned_task_state {
   explicit owned_task_state(F&& g, Args&&... a) : f(std::move(g)), arguments(std::move(a)...) {}

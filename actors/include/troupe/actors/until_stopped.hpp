@@ -1,9 +1,8 @@
 // co_await until_stopped(ctx, t): a wait that ends early when its actor is told to stop.
 //
-// An actor that drains (on_stop::drain) is not cancelled when it is stopped: its
-// handler runs on to its end, within the shutdown time. What it waits for without
-// having promised anything to anybody, the next bytes of a client say, would use
-// up that time. Such a wait goes through until_stopped.
+// An actor that drains (on_stop::drain) is not cancelled when it is stopped: its handler runs to its end,
+// within the shutdown time. A wait for an event that may never come, such as the next bytes of an idle
+// client, would use up that time. Such a wait goes through until_stopped.
 #pragma once
 
 #include <troupe/actors/detail/cell.hpp>
@@ -11,7 +10,7 @@
 
 namespace troupe {
 
-/// What until_stopped() returns: await it, in the same expression, for a result<T>.
+/// The awaiter that until_stopped() returns: await it in the same expression, for a result<T>.
 template <class T>
 class [[nodiscard]] until_stopped_awaiter {
  public:
@@ -22,7 +21,7 @@ class [[nodiscard]] until_stopped_awaiter {
   [[nodiscard]] bool await_ready() const noexcept { return cell_->stop_asked() && detail::consume_budget(); }
   template <detail::troupe_promise P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
-    if (cell_->stop_asked()) {  // over without having begun, but its turn is too
+    if (cell_->stop_asked()) {  // not started; but the coroutine yields its turn
       detail::defer(parent.promise());
       return std::noop_coroutine();
     }
@@ -36,10 +35,12 @@ class [[nodiscard]] until_stopped_awaiter {
   detail::cell* cell_;
 };
 
-/// Awaits `t` until it is done or the actor of `ctx` is told to stop. Then what `t` is
-/// suspended on is cancelled, `t` unwinds, and the result is errc::cancelled; on an
-/// actor that has been told to stop before, `t` is not begun. An actor that does
-/// not drain is cancelled as a whole, as ever.
+/// Awaits `t` until it is done or the actor of `ctx` is told to stop.
+/// Errors: errc::cancelled when the actor is told to stop: the wait of `t` is cancelled and `t` unwinds. When
+/// the actor was told before, `t` is not started.
+/// Threads: the strand of the actor.
+/// Cancellation: an actor that does not drain is cancelled as a whole when it is stopped, as in any other
+/// wait.
 template <class T>
 until_stopped_awaiter<T> until_stopped(context& ctx, task<T> t) noexcept {
   return {detail::self_cell(ctx), std::move(t)};

@@ -1,5 +1,5 @@
-// What a supervision tree is made of, and what a running supervisor is asked. Internal: users
-// declare a troupe::supervisor and hold a supervisor_ref.
+// The parts of a supervision tree, and the requests to a running supervisor. Internal: users declare a
+// troupe::supervisor and hold a supervisor_ref.
 #pragma once
 
 #include <troupe/actors/inspect.hpp>
@@ -37,7 +37,7 @@ struct start_child {
 };
 using supervisor_orders = ref<start_child, stop_child, restart_child, remove_child, list_children>;
 
-/// The same supervisor, as what takes these.
+/// The ref to which these requests are sent.
 [[nodiscard]] supervisor_orders orders_of(const supervisor_ref& s);
 
 }  // namespace troupe::detail

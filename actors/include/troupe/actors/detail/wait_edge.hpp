@@ -1,13 +1,14 @@
-// What the handler of a cell waits for, for other threads to see: an edge of the
-// wait-for graph (src/wait_graph.hpp).
+// The wait of a cell's handler, readable by other threads: an edge of the wait-for graph
+// (src/messaging/wait_graph.hpp).
 //
 //   the cell:      announce, sends the request, confirm ... clear, when it gives up
-//   the receiver:  end, before it answers the request; hand_on, when it is to be answered later, by
-//                  anybody; lead_to, when it is forwarded to another cell
+//   the receiver:  end, before it answers the request; hand_on, when it keeps the request, which some other
+//                  actor may answer later;
+//                  lead_to, when the request is forwarded to another cell
 //
-// An edge that can be seen is true but for the moment between announce and
-// confirm, in which the request may yet be refused. A cell has one edge: a handler
-// that waits at two places at once has none, for one of them may be enough for it.
+// A visible edge is true, except between announce and confirm, when the request may still be refused. A cell
+// has one edge: a handler that waits at two places at once has none, because one of them may be enough for
+// it.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -18,11 +19,11 @@ namespace troupe::detail {
 
 class cell;
 
-/// What for. `later`: for the reply to a request that was sent before.
+/// The event that is waited for. `later`: the reply to a request that was sent before.
 enum class wait_kind : std::uint8_t { reply, room, later };
 
-/// A wait, and whom for, in one word: [ number:16 | cell:44 (16-aligned) | kind:4 ]. 0: none.
-/// The number tells a wait from those for the same cell before it.
+/// A wait and its target, in one word: [ number:16 | cell:44 (16-aligned) | kind:4 ]. 0: none.
+/// The number distinguishes a wait from earlier ones for the same cell.
 class wait_id {
  public:
   constexpr wait_id() noexcept = default;
@@ -32,8 +33,8 @@ class wait_id {
               (std::uint64_t{number} << 48)) {}
 
   explicit constexpr operator bool() const noexcept { return bits_ != 0; }
-  /// The same wait, and nobody known to wait for.
-  [[nodiscard]] constexpr wait_id for_nobody() const noexcept { return wait_id(bits_ & ~cell_bits); }
+  /// The same wait, with the target unknown.
+  [[nodiscard]] constexpr wait_id without_target() const noexcept { return wait_id(bits_ & ~cell_bits); }
   [[nodiscard]] constexpr bool leads_somewhere() const noexcept { return (bits_ & cell_bits) != 0; }
   [[nodiscard]] constexpr std::uint64_t bits() const noexcept { return bits_; }
   [[nodiscard]] constexpr std::uint16_t number() const noexcept {
@@ -59,26 +60,27 @@ class wait_edge {
     const wait_id id(word_.load(std::memory_order_acquire));
     return id.leads_somewhere() ? id : wait_id();
   }
-  /// Whether what `id` waits for has been sent; of use while look() yields `id`.
+  /// Whether the request that `id` waits for has been sent; meaningful while look() yields `id`.
   [[nodiscard]] bool confirmed(wait_id id) const noexcept {
     return confirmed_.load(std::memory_order_acquire) == id.number();
   }
-  /// The wait `id` is about to be over. The caller holds what keeps the cell's memory.
+  /// The wait `id` is about to be over. The caller keeps the cell's memory alive.
   void end(wait_id id) noexcept {
     // May hit the next edge, when the cell gave up and waits again: one missed.
     if (look() == id) clear();
   }
 
-  /// The wait `id` goes on, for whoever is given the request.
+  /// The wait `id` goes on; it is unknown which actor will answer.
   void hand_on(wait_id id) noexcept {
     std::uint64_t expected = id.bits();
-    word_.compare_exchange_strong(expected, id.for_nobody().bits(), std::memory_order_release,
+    word_.compare_exchange_strong(expected, id.without_target().bits(), std::memory_order_release,
                                   std::memory_order_relaxed);
   }
-  /// It is given to `to`: the edge there, or none when the wait is over or was known to be for somebody else.
+  /// The request is given to `to`: yields the edge there, or none when the wait is over or has another
+  /// target.
   wait_id lead_to(wait_id id, const cell& to) noexcept {
     const wait_id now(to, id.kind(), id.number());
-    std::uint64_t expected = id.for_nobody().bits();
+    std::uint64_t expected = id.without_target().bits();
     if (expected == 0) return {};
     return word_.compare_exchange_strong(expected, now.bits(), std::memory_order_seq_cst,
                                          std::memory_order_relaxed)
@@ -88,15 +90,15 @@ class wait_edge {
 
   // -- on the strand of the cell --------------------------------------------
 
-  /// The present wait, whomever it is for.
+  /// The present wait, whatever its target.
   [[nodiscard]] wait_id own() const noexcept { return wait_id(word_.load(std::memory_order_relaxed)); }
-  /// Whether the cell, which came into its slice with the wait `before` and is about to be suspended, may
-  /// have to look for a cycle once more: for a new wait for a reply it did when that began.
+  /// Whether the cell, which began its slice with the wait `before` and is about to be suspended, may have to
+  /// look for a cycle again. Not for a new wait for a reply: it looked when that wait began.
   [[nodiscard]] bool to_be_looked_at(wait_id before) const noexcept {
     const wait_id id = own();
     return id && (id == before || id.kind() != wait_kind::reply);
   }
-  /// The wait `id` is over, whomever it is for by now.
+  /// The wait `id` is over, whatever its target by now.
   void over(wait_id id) noexcept {
     if (wait_id(word_.load(std::memory_order_relaxed)).number() == id.number()) clear();
   }
@@ -104,7 +106,7 @@ class wait_edge {
   /// Before the request is sent. Empty when the cell waits for something already.
   wait_id announce(const cell& to, wait_kind k) noexcept {
 #ifdef TROUPE_TWO_WORD_MAILBOX
-    // A number has no place beside an address that may be as long as the word: such builds find no cycle.
+    // The word has no room for a number next to an address of full length: such builds find no cycles.
     return {};
 #endif
     if (look()) {
@@ -119,16 +121,16 @@ class wait_edge {
   void clear() noexcept { word_.store(0, std::memory_order_release); }
 
  private:
-  // word_: not 0 while the cell waits and the receiver, which is alive for that, has
-  // the request. Set by the cell; the push of the request, a read-modify-write,
-  // comes between that and the cell's look at the receiver's edge: of the cells
-  // that close a cycle at once, the last to push sees all edges. Cleared by
-  // whoever ends the wait, before it does anything else: a release, so that who sees
-  // (acquire) an edge that the receiver got afterwards sees this one gone.
-  // hand_on() and lead_to(): by the receiver, while the asker may give up: they change what they expect only.
-  // confirmed_: the number of the last wait whose request was sent; the release
-  // orders that after the push. Broken by: tests/actors/deadlock_test.
+  // word_: not 0 while the cell waits and the receiver, which is alive then, has the request. Set by the
+  // cell; the push of the request, a read-modify-write, comes between that and the cell's load of the
+  // receiver's edge: of the cells that close a cycle at once, the last to push sees all edges. The thread
+  // that ends the wait clears it before it does anything else, with a release, so that a thread that loads
+  // (acquire) an edge that the receiver made afterwards sees this one gone. hand_on() and lead_to() are
+  // called by the receiver while the asker may give up: they are compare-exchanges. Broken by:
+  // tests/actors/messaging/deadlock_threads_test.
   atomic<std::uint64_t> word_{0};
+  // confirmed_: the number of the last wait whose request was sent. The release orders that after the push,
+  // and pairs with the acquire in confirmed(). Broken by: tests/actors/messaging/deadlock_threads_test.
   atomic<std::uint16_t> confirmed_{0};
   std::uint16_t last_ = 0;
 };

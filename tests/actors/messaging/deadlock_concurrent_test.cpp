@@ -1,4 +1,5 @@
-// Waits for one thing of several are no edges; and a cycle that could not be told at once is told later.
+// A wait that another concurrent wait may end is not an edge; and a cycle that was hidden at first is found
+// later.
 #include "deadlock.hpp"
 #include "support/becomes_true.hpp"
 
@@ -60,8 +61,8 @@ play requests(stage to, troupe::duration before, troupe::duration timer, troupe:
   }};
 }
 
-play sends_beside_a_timer(stage to, troupe::duration before, troupe::duration timer,
-                          troupe::ref<outcome> report) {
+play sends_next_to_a_timer(stage to, troupe::duration before, troupe::duration timer,
+                           troupe::ref<outcome> report) {
   return {[=](context& ctx) -> task<void> {
     ctx.after(timer, play{[](context&) -> task<void> { co_return; }});
     co_await troupe::sleep_for(before);
@@ -96,7 +97,7 @@ TEST_CASE("deadlock: an actor that receives while it waits for an answer is aske
   });
 }
 
-TEST_CASE("deadlock: a wait that another one beside it may end is no edge") {
+TEST_CASE("deadlock: a wait that another concurrent wait may end is not an edge") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     probe<outcome> p(b.sys);
@@ -119,7 +120,7 @@ TEST_CASE("deadlock: a wait that another one beside it may end is no edge") {
   });
 }
 
-TEST_CASE("deadlock: a cycle is found although one of it had something else to do when it was closed") {
+TEST_CASE("deadlock: a cycle is found although one of its actors had other work when it was closed") {
   for_each_seed(2 * seeds, [](std::uint64_t seed) {
     // The mail of the second kind waits outside of the mailbox's word.
     for (const auto& policy : {troupe::reject, troupe::drop_oldest}) {
@@ -135,14 +136,14 @@ TEST_CASE("deadlock: a cycle is found although one of it had something else to d
   });
 }
 
-TEST_CASE("deadlock: two that wait for room in each other are told so, whatever timers are due") {
+TEST_CASE("deadlock: two actors that wait for room in each other are refused, whatever timers are due") {
   for_each_seed(2 * seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});
     probe<outcome> p(b.sys);
     const stage one = b.sys.spawn<player>(named("one", 1));
     const stage two = b.sys.spawn<player>(named("two", 1));
-    REQUIRE(one.tell(sends_beside_a_timer(two, 1ms, 2ms, p.ref())) == send_result::ok);
-    REQUIRE(two.tell(sends_beside_a_timer(one, 2ms, 2ms, p.ref())) == send_result::ok);
+    REQUIRE(one.tell(sends_next_to_a_timer(two, 1ms, 2ms, p.ref())) == send_result::ok);
+    REQUIRE(two.tell(sends_next_to_a_timer(one, 2ms, 2ms, p.ref())) == send_result::ok);
     one_is_refused(b, p);
   });
 }
