@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts beside it: source it, do not run it. Finds the compiler, installs what is missing, builds.
+# Shared by the other scripts: source it, do not run it. Finds the compiler, installs what is missing, builds.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -1,4 +1,4 @@
-// expect: the started\(\) hook is no coroutine
+// expect: the started\(\) hook must not be a coroutine
 #include <troupe/actors.hpp>
 
 struct deposit {};

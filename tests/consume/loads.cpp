@@ -1,4 +1,4 @@
-// A program without Troupe that loads a library which has it inside: loads <library>
+// A program without Troupe that loads a library which has it inside. Usage: loads <library>.
 #include <cstdio>
 #include <dlfcn.h>
 

@@ -71,7 +71,7 @@ TEST_CASE("named_ref: a sibling that holds one is not stranded when a supervisor
   });
 }
 
-TEST_CASE("named_ref: nobody has the name, or an actor that accepts something else") {
+TEST_CASE("named_ref: without an actor of that name, or with one that accepts something else, it is closed") {
   test_system b;
   named_ref<add> none(b.sys, "nobody");
   CHECK(none.get().error() == errc::not_found);

@@ -1,3 +1,4 @@
+// The plugin: a shared library with an actor inside, which exchanges messages with the program that loads it.
 #include "shop.hpp"
 
 namespace shop {

@@ -51,7 +51,7 @@ class ask_leaf : public leaf {
     wake_timer::disarm(timer_);
     complete();
   }
-  /// Gives up the reply: the envelope belongs to whoever answers.
+  /// Gives up the reply: the envelope belongs to the receiver.
   void give_up() noexcept;
   /// It is not needed any more: the envelope came back, or was never sent.
   static void forget_canceller(ask_envelope_base& e) noexcept;
@@ -134,7 +134,7 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
 /// thread, once. Dropped unanswered, the asker gets errc::closed; dropped by the end of an
 /// actor that has failed, wherever in it, errc::actor_failed with the cause.
 template <class R>
-class [[nodiscard("whoever drops this leaves the asker without an answer")]] reply_to {
+class [[nodiscard("dropped, it leaves the asker without an answer")]] reply_to {
  public:
   reply_to() noexcept = default;
   reply_to(reply_to&& o) noexcept : envelope_(std::exchange(o.envelope_, nullptr)), answer_(o.answer_) {}

@@ -75,7 +75,7 @@ class context {
     requires(!std::is_class_v<F> || requires { &F::operator(); })
   auto spawn(F f, spawn_options options = {}, Args&&... args);
 
-  /// Starts `task<void> f(args...)` as a child, beside this actor: it runs while the actor
+  /// Starts `task<void> f(args...)` as a child of this actor: it runs while the actor
   /// handles messages, also on another worker, so it must not touch the actor's state. It owns
   /// `f` and `args`. It is cancelled with this incarnation, which ends when the task has; when
   /// it fails, this actor fails with it as the cause. The ref is to stop() it, or to watch it.

@@ -2,7 +2,7 @@
 //
 // A message is any movable type. One that names a `reply` type is a request.
 // An envelope is a mail with the message behind it, allocated from the slab by
-// the sender and freed by whoever handles or loses it. A request's envelope also
+// the sender, and freed where it is handled or lost. A request's envelope also
 // holds the place of its reply and travels back with it: a reply is never
 // refused, and costs no memory of its own.
 #pragma once
@@ -117,13 +117,13 @@ enum class request_state : std::uint8_t { wanted, moving, abandoned };
 struct ask_envelope_base : completion {
   using completion::completion;
 
-  /// The receiver is about to answer, or to give the request away: whoever waits
-  /// for the reply does not wait for the receiver any more.
+  /// The receiver is about to answer, or to give the request away: the asker
+  /// does not wait for the receiver any more.
   void let_go() noexcept {
     held.store(false, std::memory_order_release);
     if (wait.load(std::memory_order_relaxed) != 0) end_wait(*this);
   }
-  /// The same for a request that somebody else may answer, at any time.
+  /// The same for a request that another actor or thread may answer, at any time.
   void hand_on() noexcept {
     held.store(false, std::memory_order_release);
     if (awaited_later) seq_cst_fence();
@@ -138,11 +138,10 @@ struct ask_envelope_base : completion {
   bool answered = false;            // an answer is stored, and waits to be sent
   // state: abandoned is set by an asker that takes the request back; the receiver drops it unhandled when it
   // comes to it. Read relaxed, a request; acquire and release against a receiver that changes whom the
-  // canceller goes to, while it is moving. Broken by: tests/actors/forward_test. held: until let_go().
-  // wait: the asker's edge in the wait-for graph (wait_edge.hpp). Written before
-  // the request is sent, and read by let_go(); or, of one that is awaited later, when it
-  // is: then both sides have a fence between what they write and what they read. Broken by:
-  // tests/actors/deadlock_test.
+  // canceller goes to, while it is moving. Broken by: tests/actors/messaging/forward_test. held: until
+  // let_go(). wait: the asker's edge in the wait-for graph (wait_edge.hpp). Written before the request is
+  // sent, and read by let_go(); or, of one that is awaited later, when it is: then both sides have a fence
+  // between what they write and what they read. Broken by: tests/actors/messaging/deadlock_test.
   atomic<request_state> state{request_state::wanted};
   atomic<bool> held{true};
   atomic<std::uint64_t> wait{0};
@@ -160,7 +159,7 @@ struct ask_envelope final : ask_envelope_base {
     reply.emplace(std::move(r));
     answered = true;
   }
-  /// Sends the stored answer back, or frees the envelope when nobody asked.
+  /// Sends the stored answer back, or frees the envelope when there is no asker.
   void send() noexcept {
     if (waiter == nullptr) {
       slab_delete(this);

@@ -30,7 +30,7 @@ struct mailbox_options {
   mailbox_policy policy = reject;
 };
 
-/// When an actor that ended is started anew.
+/// When an actor that ended is started again.
 enum class restart : std::uint8_t {
   permanent,  ///< always
   transient,  ///< after an abnormal end only
@@ -88,7 +88,7 @@ struct spawn_options {
   bool keep_children = false;
 };
 
-/// Thrown by an actor's constructor: it is not needed, and that is no failure. A supervisor
+/// Thrown by an actor's constructor: it is not needed, and that is not a failure. A supervisor
 /// keeps such a child as not running; a temporary or a dynamic one is forgotten.
 struct ignore_start {};
 

@@ -29,7 +29,7 @@ class pending_leaf : public leaf {
 
  protected:
   pending_leaf(void (*abandon)(leaf&) noexcept, duration deadline);
-  /// Takes over what `o` waits for; nobody awaits `o`.
+  /// Takes over what `o` waits for; no coroutine awaits `o`.
   pending_leaf(void (*abandon)(leaf&) noexcept, pending_leaf& o) noexcept;
   ~pending_leaf() {
     if (to_ != nullptr) to_->release();
@@ -39,7 +39,7 @@ class pending_leaf : public leaf {
   void start(cell* to, ask_envelope_base& e);
   /// False when it was refused.
   bool suspend(promise_base& p);
-  /// Gives up the reply: the envelope belongs to whoever answers.
+  /// Gives up the reply: the envelope belongs to the receiver.
   void give_up() noexcept;
   static void on_reply(leaf& l) noexcept;
   [[nodiscard]] error why() noexcept { return why_ ? std::move(*why_) : error(code_); }
@@ -55,7 +55,7 @@ class pending_leaf : public leaf {
   static bool refuse(leaf& l, error cycle);
 
   void (*forget_)(leaf&) noexcept;
-  cell* to_ = nullptr;  // shared: whoever made this may have dropped the ref
+  cell* to_ = nullptr;  // shared: the ref that this was made from may be gone
   wake_timer* timer_ = nullptr;
   std::int64_t due_;
   owned<error> why_;  // what code_ does not say
@@ -64,12 +64,12 @@ class pending_leaf : public leaf {
 }  // namespace detail
 
 /// A reply that is awaited at most once, by the actor or task that asked, and only
-/// there; it moves as long as nobody awaits it. Yields what ask() yields, by the
+/// there; it moves as long as it is not awaited. Yields what ask() yields, by the
 /// same deadline, counted from the request. Dropped, the reply is dropped too; the
 /// request is handled all the same. Made outside of an actor or task it throws
 /// troupe_error with errc::invalid_argument.
 template <class M>
-class [[nodiscard("a request whose reply nobody awaits is a tell")]] pending_reply final
+class [[nodiscard("a request whose reply is not awaited is a tell")]] pending_reply final
     : public detail::pending_leaf {
  public:
   using result_type = result<typename M::reply>;

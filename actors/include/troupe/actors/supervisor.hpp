@@ -7,7 +7,7 @@
 //   return sys.run(tree);
 //
 // A supervisor that runs is addressed by a supervisor_ref: children are started, stopped,
-// started anew and removed by id.
+// started again and removed by id.
 #pragma once
 
 #include <troupe/actors/actor.hpp>
@@ -70,7 +70,7 @@ struct child_options {
   bool significant = false;
   mailbox_options mailbox = {};
   troupe::backoff backoff = {};
-  /// A budget for this child alone, beside the supervisor's.
+  /// A budget for this child alone, in addition to the supervisor's.
   std::optional<restart_budget> budget = {};
   /// For the children that the child itself starts.
   restart_budget restarts = {};
@@ -178,7 +178,7 @@ class supervisor {
   /// A ref among them to an actor of the same tree would keep both alive without end: let the actor hold a
   /// named_ref, which also finds the next one when that was replaced.
   template <class T, class... Args>
-    requires requires { typename ref_of<T>; }  // a T that is no actor is refused here, with a sentence
+    requires requires { typename ref_of<T>; }  // a T that is not an actor is refused here, with a sentence
   supervisor& child(std::string id, child_options options = {}, Args... args) & {
     add(std::move(id), options, detail::actor_factory<T>(std::move(args)...));
     return *this;
@@ -207,10 +207,10 @@ class supervisor {
   supervisor& child(supervisor below) &;
   supervisor&& child(supervisor below) && { return std::move(child(std::move(below))); }
 
-  /// What is wrong with the tree, or nothing: duplicate ids, significant children that are
-  /// permanent or that nobody heeds, durations that are not positive, a group without
-  /// members, restarts of what can be made once only. Names the child's path, and what to do. start() and
-  /// run() ask it first.
+  /// Checks the tree; start() and run() do so first.
+  /// Errors: invalid_argument, with the child's path and what to do: duplicate ids, significant children that
+  /// are permanent or whose supervisor has no auto_shutdown, durations that are not positive, a group without
+  /// members, restarts of a child whose arguments cannot be copied.
   [[nodiscard]] result<void> check() const;
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const detail::supervisor_spec& spec() const noexcept { return *spec_; }
