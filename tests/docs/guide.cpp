@@ -310,6 +310,20 @@ struct auditor {
 };
 // [/watch]
 
+// [named_ref]
+struct cashier {
+  using accepts = troupe::protocol<entry>;
+  explicit cashier(troupe::context& ctx) : ledger(ctx.system(), "/bank/ledger") {}
+
+  void handle(entry e, troupe::context& ctx) {
+    if (ledger.tell(e) != troupe::send_result::ok)
+      ctx.log(troupe::log_level::warning, "an entry was refused");
+  }
+
+  troupe::named_ref<entry> ledger;  // finds the next ledger when this one has ended
+};
+// [/named_ref]
+
 TEST_CASE("guide: children of a dynamic supervisor come and go, and a watcher is notified of the end") {
   test_system b;
   REQUIRE(b.sys.start(bank()));
@@ -323,6 +337,23 @@ TEST_CASE("guide: children of a dynamic supervisor come and go, and a watcher is
   b.run();
   REQUIRE(lines.size() == 1);
   CHECK_THAT(lines[0], Catch::StartsWith("/bank/accounts/7: "));
+}
+
+TEST_CASE("guide: an actor that is addressed by its path is found again when it was replaced") {
+  test_system b;
+  const auto t = b.sys.spawn<cashier>();
+  REQUIRE(t.tell(entry{}) == troupe::send_result::ok);
+  b.run();
+  CHECK(b.log.count("an entry was refused") == 1);
+  const auto bank_ref = b.sys.start(bank());
+  REQUIRE(bank_ref);
+  REQUIRE(t.tell(entry{}) == troupe::send_result::ok);
+  b.run();
+  REQUIRE(b.await(bank_ref->stop_child("ledger")));
+  REQUIRE(b.await(bank_ref->restart_child("ledger")));
+  REQUIRE(t.tell(entry{}) == troupe::send_result::ok);
+  b.run();
+  CHECK(b.log.count("an entry was refused") == 1);
 }
 
 }  // namespace
