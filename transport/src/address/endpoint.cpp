@@ -1,3 +1,4 @@
+// IP endpoints as text, and back.
 #include "address/sockaddr.hpp"
 
 #include <troupe/transport/endpoint.hpp>
@@ -12,7 +13,7 @@ namespace {
 
 std::unexpected<error> refuse(std::string_view text, const char* why) {
   return std::unexpected(error(make_error_code(errc::invalid_argument),
-                               "'" + std::string(text) + "' is no endpoint: " + why +
+                               "'" + std::string(text) + "' is not an endpoint: " + why +
                                    "; expected 127.0.0.1:port or [::1]:port (names are not resolved here)"));
 }
 

@@ -1,3 +1,4 @@
+// Names to addresses: literals at once, everything else by getaddrinfo in the blocking pool, or by a table.
 #include "address/name_lookup.hpp"
 #include "address/sockaddr.hpp"
 #include "socket/readiness.hpp"
@@ -36,7 +37,7 @@ error refuse(std::error_code code, const std::string& host, const std::string& w
   return {code, "resolve '" + host + "': " + why};
 }
 
-// -- what needs nobody ----------------------------------------------------------
+// -- what needs no resolver ----------------------------------------------------------
 
 std::optional<ip_endpoint> numeric(std::string_view host, std::uint16_t port) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -150,7 +151,7 @@ class system_names final : public resolver {
   task<result<endpoints>> resolve(name_query query) override {
     if (detail::simnet::is_here()) co_return simulated_answer(query);
     answer a = co_await blocking([q = query](std::stop_token gone) {
-      return gone.stop_requested() ? answer() : ask_system(q);  // nobody waits for it any more
+      return gone.stop_requested() ? answer() : ask_system(q);  // the caller does not wait for it any more
     });
     if (a.status != 0 || a.all.empty())
       co_return std::unexpected(detail::lookup_error(query, a.status, a.failed));
@@ -169,7 +170,7 @@ std::optional<std::uint16_t> port_number(std::string_view service) noexcept {
 
 // Reads /etc/services.
 std::optional<std::uint16_t> port_of(const std::string& service) {
-  // getaddrinfo takes what is no name for a number, whether it is a port or not.
+  // getaddrinfo takes anything without letters for a number, whether it is a port or not.
   if (service.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos) {
     return std::nullopt;
   }

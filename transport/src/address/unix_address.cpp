@@ -1,3 +1,5 @@
+// Addresses of Unix sockets, and the socket files of listeners: bound, replaced when stale, removed at the
+// end.
 #include "address/unix_address.hpp"
 
 #include "socket/open_socket.hpp"
@@ -48,7 +50,7 @@ const char* advice(std::errc why) noexcept {
   }
 }
 
-// Whether somebody has the socket file open: asks by connecting to it.
+// Whether a process has the socket file open: tried by connecting to it.
 bool is_served(const socket_address& a, int type) noexcept {
   std::error_code failed;
   const int fd = open_socket(AF_UNIX, type, failed);
@@ -68,7 +70,7 @@ std::error_code remove_stale(const socket_address& a, int type, const std::strin
   if (::lstat(path.c_str(), &before) != 0) return errno == ENOENT ? std::error_code() : last_error();
   if (!S_ISSOCK(before.st_mode)) return std::make_error_code(std::errc::file_exists);
   if (is_served(a, type)) return std::make_error_code(std::errc::address_in_use);
-  // Somebody else may have done the same meanwhile, and listen by now.
+  // Another process may have done the same meanwhile, and listen by now.
   struct stat now{};
   if (::lstat(path.c_str(), &now) != 0) return errno == ENOENT ? std::error_code() : last_error();
   if (!same_file(before, now)) return std::make_error_code(std::errc::address_in_use);
@@ -97,7 +99,7 @@ error unix_error(std::error_code code, std::string_view what, std::string_view p
   std::string text(what);
   text.append(" ").append(path).append(": ");
   if (why == std::errc::file_exists) {
-    text += "there is a file that is no socket; remove it or choose another name";
+    text += "there is a file that is not a socket; remove it or choose another name";
   } else {
     text.append(code.message()).append(advice(why));
   }
@@ -188,7 +190,7 @@ result<bound_file> bind_unix(int fd, int type, const std::string& path, unsigned
   struct stat now{};
   if (::lstat(path.c_str(), &now) != 0) return std::unexpected(unix_error(last_error(), what, path));
   const bound_file ours{now.st_dev, now.st_ino};
-  // Nobody can connect yet, so nobody gets in before the permissions are right.
+  // It does not listen yet, so no client gets in before the permissions are right.
   if (permissions != 0 && ::chmod(path.c_str(), permissions) != 0) {
     failed = last_error();
     remove_file(path, ours);

@@ -1,3 +1,4 @@
+// Batches of datagrams: the memory they share, and what the caller sees of it.
 #include "address/sockaddr.hpp"
 #include "datagram/batch_memory.hpp"
 #include "socket/sys.hpp"

@@ -1,3 +1,4 @@
+// What UDP and Unix datagram sockets have in common.
 #include "datagram/datagram_io.hpp"
 #include "socket/sys.hpp"
 

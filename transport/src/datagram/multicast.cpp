@@ -1,3 +1,4 @@
+// Joining, leaving and configuring multicast groups of a UDP socket.
 #include "address/sockaddr.hpp"
 #include "socket/open_socket.hpp"
 #include "socket/socket_error.hpp"

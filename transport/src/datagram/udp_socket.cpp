@@ -1,3 +1,4 @@
+// UDP: binding, connecting, and sending and receiving by one datagram or by batches.
 #include "datagram/batch_memory.hpp"
 #include "datagram/datagram_io.hpp"
 #include "socket/open_socket.hpp"

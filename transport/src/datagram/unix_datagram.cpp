@@ -1,3 +1,5 @@
+// Unix datagram sockets. A full receiver has no readiness of its own, so a send to one is repeated by a
+// timer.
 #include "address/unix_address.hpp"
 #include "datagram/datagram_io.hpp"
 #include "socket/retry_pause.hpp"
@@ -55,7 +57,7 @@ task<result<void>> send_on(socket_ref s, std::span<const std::byte> bytes) {
   co_return send_outcome(s, {}, why);
 }
 
-// A socket without a peer is always writable for the kernel, whoever is meant,
+// For the kernel, a socket without a peer is always writable, to any receiver,
 // so a receiver without room has to be asked again.
 task<result<void>> send_to_on(socket_ref s, std::span<const std::byte> bytes, std::string to) {
   const operation mine(s.get(), direction::write);

@@ -1,3 +1,4 @@
+// A stream with a read buffer in front.
 #include <troupe/transport/buffered.hpp>
 
 namespace troupe::detail {

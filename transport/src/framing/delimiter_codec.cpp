@@ -1,3 +1,4 @@
+// Frames that end with a delimiter.
 #include <troupe/transport/delimiter_codec.hpp>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The result of a read into a read buffer, and the error of one that is full.
 #include <troupe/transport/detail/fill.hpp>
 
 #include <string>

@@ -1,3 +1,4 @@
+// Frames of one size.
 #include <troupe/transport/fixed_codec.hpp>
 
 #include <string>

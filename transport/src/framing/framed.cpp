@@ -1,3 +1,4 @@
+// Frames of a stream in batches, with deadlines, and the queue of output.
 #include <troupe/transport/framed.hpp>
 
 #include <string>

@@ -1,3 +1,4 @@
+// Frames behind a length prefix.
 #include <troupe/transport/length_codec.hpp>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Lines that end with LF or CRLF.
 #include <troupe/transport/line_codec.hpp>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A cache of read buffer blocks for each thread, so that idle connections hold none.
 #include "socket/block_pool.hpp"
 
 namespace troupe::detail {

@@ -1,3 +1,4 @@
+// Opening sockets with the options that all of ours have.
 #include "socket/open_socket.hpp"
 
 #include "address/sockaddr.hpp"

@@ -1,3 +1,4 @@
+// Why an operation on a socket was refused or failed, as an error with a sentence.
 #include "socket/operation.hpp"
 
 #include "socket/socket_error.hpp"

@@ -1,3 +1,4 @@
+// Bytes read and not yet consumed: grows up to a limit, and gives its block back when it is empty.
 #include "socket/block_pool.hpp"
 
 #include <troupe/transport/read_buffer.hpp>

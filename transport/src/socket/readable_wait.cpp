@@ -1,3 +1,4 @@
+// Waits until a socket is readable, without reading.
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"
 #include "socket/socket_state.hpp"

@@ -1,3 +1,4 @@
+// The await of a socket's readiness, with a deadline.
 #include "socket/readiness.hpp"
 
 #include <troupe/runtime/detail/slab.hpp>
@@ -37,7 +38,7 @@ void readiness::forget_wake() noexcept {
     socket_.keep_wake(w);
   } else {
     w->abandon();
-    socket_.mark_ready(direction_);  // what its mail will say to nobody
+    socket_.mark_ready(direction_);  // its mail would say so, and is not delivered
   }
 }
 

@@ -1,3 +1,4 @@
+// Socket errors as text: what was tried, with whom, and what the code means.
 #include "socket/socket_error.hpp"
 
 #include <cerrno>

@@ -1,3 +1,4 @@
+// The shared state of a socket: its readiness words, its registration with a reactor, and its end.
 #include "socket/socket_state.hpp"
 
 #include <troupe/runtime/engine.hpp>

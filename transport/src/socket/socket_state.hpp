@@ -81,7 +81,7 @@ class socket_state final : private io_source {
   [[nodiscard]] std::string name() const { return path_ ? *path_ : where_.to_string(); }
   [[nodiscard]] bool is_unix() const noexcept { return path_ != nullptr; }
   void name_by_path(std::string path) { path_ = std::make_unique<const std::string>(std::move(path)); }
-  /// Closes the descriptor; whoever waits is told.
+  /// Closes the descriptor; operations that wait end with errc::closed.
   void close() noexcept;
   /// close() drops what is not delivered, and the peer sees a reset.
   void reset_at_close() noexcept;
@@ -184,18 +184,18 @@ class socket_state final : private io_source {
   // ended_: the peer has closed its half. There is no further edge for it, so
   // a short read must not be taken for an emptied buffer. Set before the word
   // becomes ready, with release; the reader's acquire of the word sees it.
-  // Broken by: "data and the end of the stream arrive together".
+  // Broken by: "tcp_stream: data and the end of the stream that arrive together are both seen".
   atomic<bool> ended_{false};
   // shares_: the stream and operations under way, all on the owner's strand or
   // on whatever it was moved to. acq_rel, as for any count.
-  // Broken by: "a stream may be destroyed while a read waits".
+  // Broken by: "tcp_stream: a stream may be destroyed while a read waits".
   atomic<std::uint32_t> shares_{1};
   ip_endpoint where_;
   int fd_;
   // words_: see the picture. The waiter's strand writes a wake, `empty` and `closed`; the reactor
   // writes `ready`, and `empty` in the place of a wake. Release in announce publishes the wake,
-  // acquire in become_ready sees it; whoever takes the wake out of the word disposes of it.
-  // Broken by: tests/transport/stress_test.
+  // acquire in become_ready sees it; the thread that takes the wake out of the word disposes of it.
+  // Broken by: tests/transport/server/stress_test.
   atomic<word> words_[2] = {empty, empty};
   std::unique_ptr<const std::string> path_;  // a unix socket's, instead of where_
   reactor* reactor_ = nullptr;

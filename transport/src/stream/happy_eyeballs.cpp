@@ -60,7 +60,7 @@ task<void> try_one(attempt& a, std::int64_t deadline, tcp_options options) {
   a.outcome = co_await detail::connect_to(a.to, deadline, options);
 }
 
-// Whether the next address is to be tried now: nobody else is on the way, or
+// Whether the next address is to be tried now: no other attempt is under way, or
 // those that are have had their time.
 bool may_begin(const race& r, std::size_t running, std::int64_t due) noexcept {
   return r.next < r.attempts.size() && (running == 0 || now() >= due);

@@ -1,3 +1,4 @@
+// Operations on streams of any kind: reading until an amount, a delimiter or the end, and closing in order.
 #include <troupe/transport/stream_ops.hpp>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What TCP and Unix streams have in common: reads, writes, half-close, and their deadlines.
 #include "socket/operation.hpp"
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"

@@ -1,3 +1,4 @@
+// Child tasks of a coroutine that run at the same time and end with it.
 #include "stream/task_group.hpp"
 
 namespace troupe::detail {

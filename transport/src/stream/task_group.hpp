@@ -1,4 +1,4 @@
-// Tasks beside each other on one strand, for as long as a coroutine wants them.
+// Several tasks at a time on one strand, owned by a coroutine.
 //
 // A coroutine that has several things under way at once keeps one of these in
 // its frame. The tasks are roots on its strand, so they need no locks between

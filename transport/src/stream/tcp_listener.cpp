@@ -1,3 +1,4 @@
+// TCP listeners.
 #include "address/sockaddr.hpp"
 #include "socket/accept.hpp"
 #include "socket/open_socket.hpp"

@@ -1,3 +1,4 @@
+// TCP streams: connecting, and the options of a connection.
 #include "address/sockaddr.hpp"
 #include "socket/open_socket.hpp"
 #include "socket/readiness.hpp"
@@ -33,7 +34,7 @@ std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
     status = detail::sys::connect(fd, address.get(), *address.size());
   } while (status != 0 && errno == EINTR);
   if (status == 0 || errno == EISCONN) {
-    // A port of this machine's own range that nobody listens on can be given to
+    // A port of this machine's own range without a listener can be given to
     // the very socket that asks for it: then it would talk to itself.
     return detail::bound_to(fd) == to.unmapped() ? std::error_code(ECONNREFUSED, std::generic_category())
                                                  : std::error_code();

@@ -172,7 +172,7 @@ class buffered {
   }
 
   /// A flush in two steps, for coroutines that save the one of flush(): what is to be
-  /// written, not empty, and what came of it. In between, and for ever if the write is
+  /// written, not empty, and what came of it. In between, and for good if the write is
   /// stopped half-way, collected() is null.
   [[nodiscard]] std::span<const std::byte> begin_write() noexcept {
     writing_ = detail::writing::under_way;

@@ -76,7 +76,7 @@ namespace detail {
 /// A frame beyond the limit: names the codec, the limit and its option, the size.
 [[nodiscard]] error frame_too_long(std::string_view codec, std::string_view what, std::uint64_t claimed,
                                    std::size_t limit, std::string_view option);
-/// The same for one of our own, which was not sent.
+/// The same for an outgoing frame, which was not sent.
 [[nodiscard]] error frame_not_sent(std::string_view codec, std::size_t size, std::size_t limit,
                                    std::string_view option);
 /// The stream ended `missing` bytes, or more, before the frame did.

@@ -7,7 +7,7 @@
 
 namespace troupe {
 
-/// Options of tcp_stream::connect() with a name. Use designated initialisers.
+/// Options of tcp_stream::connect() with a name. Use designated initializers.
 struct connect_options {
   /// What the connection starts with.
   tcp_options stream = {};
@@ -15,7 +15,7 @@ struct connect_options {
   ip_family family = ip_family::any;
   /// Who is asked for them; null: system_resolver().
   troupe::resolver* resolver = nullptr;
-  /// How long one address has to answer before the next is tried beside it.
+  /// How long one address has to answer before the next is tried at the same time.
   duration attempt_delay = std::chrono::milliseconds(250);
 };
 

@@ -6,7 +6,7 @@
 
 namespace troupe {
 
-/// Bytes that somebody else owns.
+/// Bytes that another object owns.
 using const_buffer = std::span<const std::byte>;
 
 }  // namespace troupe

@@ -19,7 +19,7 @@ struct delimiter_options {
 
 /// A frame is what comes before the delimiter, which is dropped; it points into the
 /// input. A frame that holds the delimiter, or would form one with it, is refused.
-/// Bytes are not looked at anew when more come, but for the delimiter's length.
+/// When more bytes come, only the last ones, the delimiter's length, are looked at again.
 class delimiter_codec {
  public:
   using frame_type = std::span<const std::byte>;

@@ -73,7 +73,7 @@ class table_resolver final : public resolver {
   std::uint64_t asked_ = 0;
 };
 
-/// Options of resolve(). Use designated initialisers.
+/// Options of resolve(). Use designated initializers.
 struct resolve_options {
   ip_family family = ip_family::any;
   /// Null: system_resolver().
@@ -83,7 +83,7 @@ struct resolve_options {
 /// The endpoints of `host` (a name, or an address, in brackets or not) at `port`:
 /// at least one, no two alike, the best first by the system's rules (RFC 6724).
 /// errc::timeout after `deadline`, errc::not_found for a name that does not
-/// exist, other codes where nobody could be asked; the text says what to do.
+/// exist, other codes where no server could be asked; the text says what to do.
 [[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::uint16_t port,
                                                              duration deadline = std::chrono::seconds(5),
                                                              resolve_options options = {});

@@ -34,7 +34,7 @@ class tcp_listener {
   [[nodiscard]] task<result<tcp_stream>> accept();
 
   /// Stops listening: an accept under way yields errc::closed, connections that
-  /// nobody accepted are reset.
+  /// were not accepted are reset.
   void close() noexcept;
   [[nodiscard]] bool is_open() const noexcept;
 

@@ -5,7 +5,7 @@
 
 namespace troupe {
 
-/// Options of one connection. Use designated initialisers.
+/// Options of one connection. Use designated initializers.
 struct tcp_options {
   /// Send small writes at once instead of collecting them (TCP_NODELAY).
   bool no_delay = true;
@@ -25,13 +25,13 @@ struct tcp_options {
   /// How long one read may wait for the first byte: the idle timeout.
   duration read_deadline = forever;
   /// How long one write_all may take as a whole. A peer that has not taken the
-  /// bytes by then is cut, so what waits for a stranger is bounded in time too.
+  /// bytes by then is cut, so that a wait for an untrusted peer is bounded in time too.
   duration write_deadline = std::chrono::seconds(10);
 };
 
 /// Options of a listener.
 struct listen_options {
-  /// Connections the kernel queues while nobody accepts; it caps this at net.core.somaxconn.
+  /// Connections the kernel queues until they are accepted; it caps this at net.core.somaxconn.
   int backlog = 1024;
   /// Listen on a port whose last connections are still in TIME_WAIT (SO_REUSEADDR).
   bool reuse_address = true;

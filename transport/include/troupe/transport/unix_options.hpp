@@ -9,7 +9,7 @@
 
 namespace troupe {
 
-/// Options of one socket. Use designated initialisers.
+/// Options of one socket. Use designated initializers.
 struct unix_options {
   /// Size of the kernel's buffers in bytes; 0: the system's default.
   int receive_buffer = 0;
@@ -22,7 +22,7 @@ struct unix_options {
 
 /// Options of a listener.
 struct unix_listen_options {
-  /// Connections the kernel queues while nobody accepts; clients beyond wait.
+  /// Connections the kernel queues until they are accepted; further clients wait.
   int backlog = 1024;
   /// Who may connect, as of chmod, e.g. 0660; 0: what the umask leaves.
   unsigned permissions = 0;

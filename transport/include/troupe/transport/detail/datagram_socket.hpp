@@ -23,7 +23,7 @@ class datagram_socket {
   datagram_socket& operator=(datagram_socket&& other) noexcept;
   ~datagram_socket() { close(); }
 
-  /// Operations under way yield errc::closed; what nobody received is lost.
+  /// Operations under way yield errc::closed; datagrams that were not received are lost.
   void close() noexcept;
   [[nodiscard]] bool is_open() const noexcept;
   /// The descriptor, for options that have no function here; -1 when closed. It
