@@ -33,8 +33,8 @@ task<std::string> text_from(udp_socket& s) {
   co_return (co_await next_of(s)).first;
 }
 
-// A port that nobody has, or had a moment ago.
-ip_endpoint nobody() {
+// A port that no socket has, or had a moment ago.
+ip_endpoint unused() {
   return at(bound());
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("udp_socket: a connected socket hears only its peer") {
 TEST_CASE("udp_socket: a connected socket can choose where it sends from") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket peer = bound();
-  const ip_endpoint from = nobody();
+  const ip_endpoint from = unused();
   udp_socket s = must(udp_socket::connect(at(peer), {.from = from}));
   must(rt.block_on(s.send(bytes_of("x"))));
   CHECK(must(rt.block_on(next_of(peer))).second == from);
@@ -151,7 +151,7 @@ TEST_CASE("udp_socket: a connected socket can choose where it sends from") {
 
 TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the end of the socket") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
-  const ip_endpoint to = nobody();
+  const ip_endpoint to = unused();
   udp_socket s = must(udp_socket::connect(to, {.read_deadline = 5s}));
   for (int i = 0; i < 3; ++i) {
     must(rt.block_on(s.send(bytes_of("anybody?"))));
@@ -161,7 +161,7 @@ TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the en
     CHECK(got.error() == std::make_error_code(std::errc::connection_refused));
     CHECK_THAT(std::string(got.error().text()), Catch::Contains(to.to_string()));
   }
-  // Somebody comes, and the same socket reaches them.
+  // A peer comes, and the same socket reaches it.
   udp_socket late = must(udp_socket::bind(to, {.read_deadline = 5s}));
   must(rt.block_on(s.send(bytes_of("now?"))));
   const auto [text, from] = must(rt.block_on(next_of(late)));
@@ -170,11 +170,11 @@ TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the en
   CHECK(must(rt.block_on(text_from(s))) == "yes");
 }
 
-TEST_CASE("udp_socket: sending to a port nobody has does not disturb a socket without a peer") {
+TEST_CASE("udp_socket: sending to an unused port does not disturb a socket without a peer") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket s = bound();
   udp_socket other = bound();
-  must(rt.block_on(s.send_to(bytes_of("lost"), nobody())));
+  must(rt.block_on(s.send_to(bytes_of("lost"), unused())));
   must(rt.block_on(other.send_to(bytes_of("found"), at(s))));
   CHECK(must(rt.block_on(text_from(s))) == "found");
 }
@@ -240,7 +240,7 @@ TEST_CASE("udp_socket: what exceeds a batch waits for the next, and none is lost
   CHECK(must(to.kernel_drops()) == 0);
 }
 
-TEST_CASE("udp_socket: an echo of batches answers everybody, in other words if it likes") {
+TEST_CASE("udp_socket: an echo of batches answers every sender, also with other bytes") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket server = bound();
   std::vector<udp_socket> clients;
@@ -411,7 +411,8 @@ TEST_CASE("udp_socket: a group receives what is sent to it, until it is left") {
   CHECK(twice.error() == std::make_error_code(std::errc::address_not_available));
 }
 
-TEST_CASE("udp_socket: what is no group, and an interface that is not there, are refused with the reason") {
+TEST_CASE(
+    "udp_socket: an address that is not a group, and a missing interface, are refused with the reason") {
   udp_socket s = bound();
   const auto not_a_group = s.join(ip_endpoint::loopback());
   REQUIRE(!not_a_group);

@@ -111,7 +111,7 @@ class program {
   explicit program(const std::vector<std::string>& words) {
     int in[2];
     int out[2];
-    // A socket, for writing to one that nobody reads need not be a signal.
+    // A socket: a write to one without a reader need not be a signal.
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
       throw std::runtime_error("no pipe");
     }
