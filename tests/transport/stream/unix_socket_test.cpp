@@ -238,7 +238,7 @@ TEST_CASE("unix_listener: a file that is not a socket is left alone") {
   const auto l = unix_listener::bind(path);
   REQUIRE(!l);
   CHECK(l.error() == std::make_error_code(std::errc::file_exists));
-  CHECK_THAT(std::string(l.error().text()), Contains("no socket"));
+  CHECK_THAT(std::string(l.error().text()), Contains("not a socket"));
   CHECK(fs::file_size(path) == 4);
 }
 
