@@ -6,7 +6,7 @@
 
 #include "address/sockaddr.hpp"
 #include "socket/operation.hpp"
-#include "socket/readiness.hpp"
+#include "socket/run_operation.hpp"
 #include "socket/socket_error.hpp"
 #include "socket/socket_state.hpp"
 
@@ -50,12 +50,6 @@ TROUPE_NOINLINE bool try_receive(socket_state& s, std::span<std::byte> into, Dat
 }
 
 template <class Datagram>
-TROUPE_NOINLINE result<Datagram> receive_outcome(const socket_ref& s, Datagram& d, std::error_code why) {
-  if (why) return std::unexpected(operation_failure(s, receiving, why));
-  return std::move(d);
-}
-
-template <class Datagram>
 result<std::optional<Datagram>> try_receive_datagram_on(const socket_ref& s, std::span<std::byte> into) {
   const operation mine(s.get(), direction::read);
   std::error_code why = refusal(s, mine);
@@ -65,17 +59,18 @@ result<std::optional<Datagram>> try_receive_datagram_on(const socket_ref& s, std
   return d;
 }
 
+/// Receives one datagram.
 template <class Datagram>
-task<result<Datagram>> receive_datagram_on(socket_ref s, std::span<std::byte> into) {
-  const operation mine(s.get(), direction::read);
-  Datagram d;
-  std::error_code why = refusal(s, mine);
-  std::int64_t deadline = 0;
-  while (!why && !try_receive(*s, into, d, why)) {
-    if (deadline == 0) deadline = deadline_in(s->options.read_deadline);
-    why = co_await readiness(*s, direction::read, deadline);
+struct receive_attempt {
+  static constexpr direction side = direction::read;
+  std::span<std::byte> into;
+  Datagram d = {};
+
+  bool try_once(socket_state& s, std::error_code& why) { return try_receive(s, into, d, why); }
+  TROUPE_NOINLINE result<Datagram> outcome(const socket_ref& s, std::error_code why) {
+    if (why) return std::unexpected(operation_failure(s, receiving, why));
+    return std::move(d);
   }
-  co_return receive_outcome(s, d, why);
-}
+};
 
 }  // namespace troupe::detail

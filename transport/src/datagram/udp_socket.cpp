@@ -13,7 +13,6 @@ namespace troupe {
 
 using detail::direction;
 using detail::operation;
-using detail::readiness;
 using detail::socket_address;
 using detail::socket_ref;
 using detail::socket_state;
@@ -49,17 +48,20 @@ TROUPE_NOINLINE result<void> send_outcome(const socket_ref& s, const ip_endpoint
   return std::unexpected(detail::socket_error(why, "send to", *to));
 }
 
-task<result<void>> send_on(socket_ref s, std::span<const std::byte> bytes, ip_endpoint to, bool connected) {
-  const ip_endpoint* const peer = connected ? nullptr : &to;
-  const operation mine(s.get(), direction::write);
-  std::error_code why = detail::refusal(s, mine);
-  std::int64_t deadline = 0;
-  while (!why && !try_send(*s, bytes, peer, why)) {
-    if (deadline == 0) deadline = detail::deadline_in(s->options.write_deadline);
-    why = co_await readiness(*s, direction::write, deadline);
+struct send_attempt {
+  static constexpr direction side = direction::write;
+  std::span<const std::byte> bytes;
+  ip_endpoint to;
+  bool connected;  // then the socket's peer is the receiver, not `to`
+
+  [[nodiscard]] const ip_endpoint* peer() const noexcept { return connected ? nullptr : &to; }
+  bool try_once(socket_state& s, std::error_code& why) const noexcept {
+    return try_send(s, bytes, peer(), why);
   }
-  co_return send_outcome(s, peer, why);
-}
+  [[nodiscard]] result<void> outcome(const socket_ref& s, std::error_code why) const {
+    return send_outcome(s, peer(), why);
+  }
+};
 
 TROUPE_NOINLINE result<std::size_t> batch_outcome(const socket_ref& s, const char* what, std::size_t n,
                                                   std::error_code why) {
@@ -67,32 +69,34 @@ TROUPE_NOINLINE result<std::size_t> batch_outcome(const socket_ref& s, const cha
   return n;
 }
 
-task<result<std::size_t>> receive_batch_on(socket_ref s, detail::batch_memory& b) {
-  const operation mine(s.get(), direction::read);
-  std::error_code why = detail::refusal(s, mine);
-  std::int64_t deadline = 0;
-  if (!why) b.reset_for_receive();
-  while (!why && !detail::try_receive_batch(*s, b, why)) {
-    if (deadline == 0) deadline = detail::deadline_in(s->options.read_deadline);
-    why = co_await readiness(*s, direction::read, deadline);
-  }
-  co_return batch_outcome(s, detail::receiving, b.size, why);
-}
+struct receive_batch_attempt {
+  static constexpr direction side = direction::read;
+  detail::batch_memory& batch;
 
-task<result<std::size_t>> send_batch_on(socket_ref s, detail::batch_memory& b) {
-  const operation mine(s.get(), direction::write);
-  std::error_code why = detail::refusal(s, mine);
-  std::int64_t deadline = 0;
-  std::size_t next = 0;
-  b.refused = 0;
-  b.why_refused.clear();
-  if (!why && s->where().is_v6()) b.map_peers();
-  while (!why && !detail::try_send_batch(*s, b, next)) {
-    if (deadline == 0) deadline = detail::deadline_in(s->options.write_deadline);
-    why = co_await readiness(*s, direction::write, deadline);
+  void prepare(socket_state&) const noexcept { batch.reset_for_receive(); }
+  bool try_once(socket_state& s, std::error_code& why) const noexcept {
+    return detail::try_receive_batch(s, batch, why);
   }
-  co_return batch_outcome(s, detail::sending, next - b.refused, why);
-}
+  [[nodiscard]] result<std::size_t> outcome(const socket_ref& s, std::error_code why) const {
+    return batch_outcome(s, detail::receiving, batch.size, why);
+  }
+};
+
+struct send_batch_attempt {
+  static constexpr direction side = direction::write;
+  detail::batch_memory& batch;
+  std::size_t next = 0;
+
+  void prepare(socket_state& s) const noexcept {
+    batch.refused = 0;
+    batch.why_refused.clear();
+    if (s.where().is_v6()) batch.map_peers();
+  }
+  bool try_once(socket_state& s, std::error_code&) noexcept { return detail::try_send_batch(s, batch, next); }
+  [[nodiscard]] result<std::size_t> outcome(const socket_ref& s, std::error_code why) const {
+    return batch_outcome(s, detail::sending, next - batch.refused, why);
+  }
+};
 
 std::error_code apply(int fd, const ip_endpoint& e, const udp_options& o) noexcept {
   std::error_code failed;
@@ -164,7 +168,7 @@ result<udp_socket> udp_socket::connect(ip_endpoint to, udp_options options) {
 }
 
 task<result<udp_socket::datagram>> udp_socket::receive_from(std::span<std::byte> into) {
-  return detail::receive_datagram_on<datagram>(socket(), into);
+  return detail::run_operation(socket(), detail::receive_attempt<datagram>{into});
 }
 
 result<std::optional<udp_socket::datagram>> udp_socket::try_receive_from(std::span<std::byte> into) {
@@ -172,10 +176,10 @@ result<std::optional<udp_socket::datagram>> udp_socket::try_receive_from(std::sp
 }
 
 task<result<void>> udp_socket::send_to(std::span<const std::byte> bytes, ip_endpoint to) {
-  return send_on(socket(), bytes, to, false);
+  return detail::run_operation(socket(), send_attempt{bytes, to, false});
 }
 task<result<void>> udp_socket::send(std::span<const std::byte> bytes) {
-  return send_on(socket(), bytes, {}, true);
+  return detail::run_operation(socket(), send_attempt{bytes, {}, true});
 }
 
 result<bool> udp_socket::try_send_to(std::span<const std::byte> bytes, ip_endpoint to) {
@@ -187,10 +191,10 @@ result<bool> udp_socket::try_send_to(std::span<const std::byte> bytes, ip_endpoi
 }
 
 task<result<std::size_t>> udp_socket::receive_batch(datagram_batch& batch) {
-  return receive_batch_on(socket(), *batch.memory_);
+  return detail::run_operation(socket(), receive_batch_attempt{*batch.memory_});
 }
 task<result<std::size_t>> udp_socket::send_batch(datagram_batch& batch) {
-  return send_batch_on(socket(), *batch.memory_);
+  return detail::run_operation(socket(), send_batch_attempt{*batch.memory_});
 }
 
 result<ip_endpoint> udp_socket::local_endpoint() const {

@@ -15,7 +15,6 @@ namespace troupe {
 
 using detail::direction;
 using detail::operation;
-using detail::readiness;
 using detail::socket_address;
 using detail::socket_ref;
 using detail::socket_state;
@@ -33,7 +32,6 @@ namespace {
 TROUPE_NOINLINE bool try_send(socket_state& s, std::span<const std::byte> bytes, const std::string& to,
                               std::error_code& why) noexcept {
   socket_address a;
-  if (to.empty()) return detail::send_datagram(s, bytes, nullptr, why);
   (void)detail::to_address(to, "", a);  // has been looked at before
   return detail::send_datagram(s, bytes, &a, why);
 }
@@ -46,16 +44,16 @@ TROUPE_NOINLINE result<void> send_outcome(const socket_ref& s, const std::string
   return std::unexpected(detail::unix_error(why, "send to", to.empty() ? s->name() : to));
 }
 
-task<result<void>> send_on(socket_ref s, std::span<const std::byte> bytes) {
-  const operation mine(s.get(), direction::write);
-  std::error_code why = detail::refusal(s, mine);
-  std::int64_t deadline = 0;
-  while (!why && !try_send(*s, bytes, {}, why)) {
-    if (deadline == 0) deadline = detail::deadline_in(s->options.write_deadline);
-    why = co_await readiness(*s, direction::write, deadline);
+// Sends to the peer of a connected socket.
+struct send_attempt {
+  static constexpr direction side = direction::write;
+  std::span<const std::byte> bytes;
+
+  bool try_once(socket_state& s, std::error_code& why) const noexcept {
+    return detail::send_datagram(s, bytes, nullptr, why);
   }
-  co_return send_outcome(s, {}, why);
-}
+  static result<void> outcome(const socket_ref& s, std::error_code why) { return send_outcome(s, {}, why); }
+};
 
 // For the kernel, a socket without a peer is always writable, to any receiver,
 // so a receiver without room has to be asked again.
@@ -129,7 +127,7 @@ result<std::pair<unix_datagram, unix_datagram>> unix_datagram::pair(unix_options
 }
 
 task<result<unix_datagram::datagram>> unix_datagram::receive_from(std::span<std::byte> into) {
-  return detail::receive_datagram_on<datagram>(socket(), into);
+  return detail::run_operation(socket(), detail::receive_attempt<datagram>{into});
 }
 
 result<std::optional<unix_datagram::datagram>> unix_datagram::try_receive_from(std::span<std::byte> into) {
@@ -143,7 +141,7 @@ task<result<void>> unix_datagram::send_to(std::span<const std::byte> bytes, std:
 }
 
 task<result<void>> unix_datagram::send(std::span<const std::byte> bytes) {
-  return send_on(socket(), bytes);
+  return detail::run_operation(socket(), send_attempt{bytes});
 }
 
 void unix_datagram::close() noexcept {

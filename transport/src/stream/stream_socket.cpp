@@ -1,6 +1,6 @@
 // What TCP and Unix streams have in common: reads, writes, half-close, and their deadlines.
 #include "socket/operation.hpp"
-#include "socket/readiness.hpp"
+#include "socket/run_operation.hpp"
 #include "socket/socket_error.hpp"
 #include "socket/socket_state.hpp"
 #include "socket/sys.hpp"
@@ -19,38 +19,34 @@ namespace {
 constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
 
-// A frame is made for every operation, and has to fit the slab. So the coroutines
-// below end in one place, and what needs temporaries is kept out of line: what is
-// inlined into a coroutine may find a place in its frame.
-
-TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
-                                                 std::error_code why) {
-  if (why) return std::unexpected(operation_failure(s, reading, why));
-  return *got;
-}
-
-TROUPE_NOINLINE result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
-  if (why) return std::unexpected(operation_failure(s, what, why));
-  return {};
-}
-
 TROUPE_NOINLINE result<void> write_outcome(const socket_ref& s, std::size_t left, std::size_t total,
                                            std::error_code why) {
-  if (why != errc::timeout) return outcome(s, writing, why);
-  return std::unexpected(error(why, "write to " + s->name() + ": the peer does not read; " +
-                                        std::to_string(left) + " of " + std::to_string(total) +
-                                        " bytes were left when write_deadline passed, and it was cut"));
+  if (!why) return {};
+  if (why != errc::timeout) return std::unexpected(operation_failure(s, writing, why));
+  return std::unexpected(
+      error(why, "write to " + s->name() + ": the peer does not read; " + std::to_string(left) + " of " +
+                     std::to_string(total) +
+                     " bytes were left when write_deadline passed; the connection was cut"));
 }
 
-// One attempt, if it can find anything; true when the read is over.
-TROUPE_NOINLINE bool try_read_once(socket_state& s, std::span<std::byte> into,
-                                   std::optional<std::size_t>& got, std::error_code& why) noexcept {
-  if (!s.worth_trying(direction::read)) return false;
-  why = s.receive(into, got);
-  return why || got;
-}
+// Reads whatever the kernel has.
+struct read_attempt {
+  static constexpr direction side = direction::read;
+  std::span<std::byte> into;
+  std::optional<std::size_t> got = std::nullopt;
 
-// What is left to write: bytes in one place, or in several.
+  TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
+    if (!s.worth_trying(direction::read)) return false;
+    why = s.receive(into, got);
+    return why || got;
+  }
+  TROUPE_NOINLINE result<std::size_t> outcome(const socket_ref& s, std::error_code why) const {
+    if (why) return std::unexpected(operation_failure(s, reading, why));
+    return *got;
+  }
+};
+
+// The bytes left to write: in one place, or in several.
 struct one_piece {
   const_buffer rest;
   [[nodiscard]] bool done() const noexcept { return rest.empty(); }
@@ -65,7 +61,7 @@ struct one_piece {
 
 struct many_pieces {
   std::span<const const_buffer> rest;
-  std::size_t skip = 0;  // bytes of the first piece that are gone
+  std::size_t skip = 0;  // bytes of the first piece that are sent
   [[nodiscard]] bool done() const noexcept { return rest.empty(); }
   [[nodiscard]] std::size_t size() const noexcept {
     std::size_t n = 0;
@@ -79,46 +75,31 @@ struct many_pieces {
     drop_sent();
     return why;
   }
-  /// Leaves a piece with something to send in front, or none.
+  /// Drops the pieces in front that have nothing left to send.
   void drop_sent() noexcept {
     for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1)) skip -= rest.front().size();
   }
 };
 
-// One attempt; true when the write is over.
+// Writes all bytes, over as many attempts as that takes.
 template <class Bytes>
-TROUPE_NOINLINE bool try_write_once(socket_state& s, Bytes& bytes, std::error_code& why) noexcept {
-  why = bytes.send_on(s);
-  return why || bytes.done();
-}
+struct write_attempt {
+  static constexpr direction side = direction::write;
+  static constexpr bool takes_turns = true;
+  Bytes bytes;
+  std::size_t total = bytes.size();
 
-task<result<std::size_t>> read_on(socket_ref s, std::span<std::byte> into) {
-  const operation mine(s.get(), direction::read);
-  std::optional<std::size_t> got;
-  std::error_code why = refusal(s, mine);
-  std::int64_t deadline = 0;
-  while (!why && !try_read_once(*s, into, got, why)) {
-    if (deadline == 0) deadline = deadline_in(s->options.read_deadline);
-    why = co_await readiness(*s, direction::read, deadline);
+  TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
+    if (bytes.done()) return true;
+    why = bytes.send_on(s);
+    return why || bytes.done();
   }
-  co_return read_outcome(s, got, why);
-}
-
-template <class Bytes>
-task<result<void>> write_on(socket_ref s, Bytes bytes) {
-  const operation mine(s.get(), direction::write);
-  const std::size_t total = bytes.size();
-  std::error_code why = refusal(s, mine);
-  std::int64_t deadline = 0;
-  while (!why && !bytes.done() && !try_write_once(*s, bytes, why)) {
-    if (deadline == 0) deadline = deadline_in(s->options.write_deadline);
-    // A peer that reads as fast as we write must not keep the worker.
-    if (!consume_budget()) co_await yield();
-    why = co_await readiness(*s, direction::write, deadline);
-    if (why == errc::timeout) s->cut();
+  // The peer has got an unknown part of the bytes, so nothing sensible can follow.
+  static void timed_out(socket_state& s) noexcept { s.cut(); }
+  TROUPE_NOINLINE result<void> outcome(const socket_ref& s, std::error_code why) const {
+    return write_outcome(s, bytes.size(), total, why);
   }
-  co_return write_outcome(s, bytes.size(), total, why);
-}
+};
 
 task<result<std::size_t>> refuse_empty() {
   co_return std::unexpected(error(make_error_code(errc::invalid_argument),
@@ -138,15 +119,15 @@ stream_socket& stream_socket::operator=(stream_socket&& other) noexcept {
 }
 
 task<result<std::size_t>> stream_socket::read_some(std::span<std::byte> into) {
-  return into.empty() && is_open() ? refuse_empty() : read_on(socket_, into);
+  return into.empty() && is_open() ? refuse_empty() : run_operation(socket_, read_attempt{into});
 }
 task<result<void>> stream_socket::write_all(std::span<const std::byte> bytes) {
-  return write_on(socket_, one_piece{bytes});
+  return run_operation(socket_, write_attempt<one_piece>{{bytes}});
 }
 task<result<void>> stream_socket::write_pieces(std::span<const const_buffer> pieces) {
   many_pieces bytes{pieces};
   bytes.drop_sent();
-  return write_on(socket_, bytes);
+  return run_operation(socket_, write_attempt<many_pieces>{bytes});
 }
 
 // Neither suspends, so the direction need not be marked as in use, only be free.
