@@ -1,3 +1,4 @@
+// ip_endpoint: parsing, printing and the conversion from and to sockaddr.
 #include "address/sockaddr.hpp"
 
 #include <troupe/transport/endpoint.hpp>
@@ -12,7 +13,7 @@ namespace {
 
 std::unexpected<error> refuse(std::string_view text, const char* why) {
   return std::unexpected(error(make_error_code(errc::invalid_argument),
-                               "'" + std::string(text) + "' is no endpoint: " + why +
+                               "'" + std::string(text) + "' is not an endpoint: " + why +
                                    "; expected 127.0.0.1:port or [::1]:port (names are not resolved here)"));
 }
 
@@ -99,7 +100,7 @@ ip_endpoint endpoint_of(const sockaddr_in6& a) noexcept {
   if (a.sin6_family == AF_INET6) {
     ip_endpoint::v6_bytes bytes;
     std::memcpy(bytes.data(), &a.sin6_addr, bytes.size());
-    // What comes over IPv4 to a socket for both is shown as what it is.
+    // An IPv4 peer of a dual-stack socket is shown with its IPv4 address.
     return ip_endpoint(bytes, ntohs(a.sin6_port)).unmapped();
   }
   sockaddr_in v4;
