@@ -1,3 +1,4 @@
+// udp_socket: binding, connecting, and single and batched operations.
 #include "datagram/batch_memory.hpp"
 #include "datagram/datagram_io.hpp"
 #include "socket/open_socket.hpp"

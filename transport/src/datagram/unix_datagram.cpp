@@ -1,3 +1,4 @@
+// unix_datagram: binding, connecting, and sending with retries while the receiver has no room.
 #include "address/unix_address.hpp"
 #include "datagram/datagram_io.hpp"
 #include "socket/retry_pause.hpp"
@@ -32,7 +33,7 @@ TROUPE_NOINLINE bool try_send(socket_state& s, std::span<const std::byte> bytes,
                               std::error_code& why) noexcept {
   socket_address a;
   if (to.empty()) return detail::send_datagram(s, bytes, nullptr, why);
-  (void)detail::to_address(to, "", a);  // has been looked at before
+  (void)detail::to_address(to, "", a);  // checked by the caller
   return detail::send_datagram(s, bytes, &a, why);
 }
 
@@ -55,8 +56,8 @@ task<result<void>> send_on(socket_ref s, std::span<const std::byte> bytes) {
   co_return send_outcome(s, {}, why);
 }
 
-// A socket without a peer is always writable for the kernel, whoever is meant,
-// so a receiver without room has to be asked again.
+// The kernel reports a socket without a peer as writable at all times, whichever
+// receiver is addressed, so a full receiver has to be tried again.
 task<result<void>> send_to_on(socket_ref s, std::span<const std::byte> bytes, std::string to) {
   const operation mine(s.get(), direction::write);
   std::error_code why = detail::refusal(s, mine);

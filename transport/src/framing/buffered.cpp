@@ -1,3 +1,4 @@
+// The errors of a buffered stream that can no longer be written.
 #include <troupe/transport/buffered.hpp>
 
 namespace troupe::detail {

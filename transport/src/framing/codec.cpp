@@ -1,3 +1,4 @@
+// The error texts that all codecs share.
 #include <troupe/transport/codec.hpp>
 
 #include <string>

@@ -1,3 +1,4 @@
+// The errors and results of reading into a read_buffer.
 #include <troupe/transport/detail/fill.hpp>
 
 #include <string>

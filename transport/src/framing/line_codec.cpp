@@ -1,3 +1,4 @@
+// line_codec: finding the end of a line, LF or CRLF.
 #include <troupe/transport/line_codec.hpp>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Accepts one connection from a listening socket, TCP or unix, and waits where none is queued.
 #include "socket/accept.hpp"
 
 #include "address/sockaddr.hpp"
@@ -47,7 +48,7 @@ result<socket_ref> accepted(const socket_state& listener, int fd, const socket_a
   return s;
 }
 
-// One connection, an error, or an empty ref when nobody is queued.
+// One connection, an error, or an empty ref when no connection is queued.
 result<socket_ref> accept_one(socket_state& s) {
   s.clear_ready(direction::read);
   for (;;) {

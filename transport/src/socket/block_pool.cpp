@@ -1,3 +1,5 @@
+// The calls of the block pool that are off the fast path: a thread's first block, a full pool, the thread's
+// end.
 #include "socket/block_pool.hpp"
 
 namespace troupe::detail {

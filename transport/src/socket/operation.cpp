@@ -1,3 +1,4 @@
+// The error of an operation that may not start, or that failed.
 #include "socket/operation.hpp"
 
 #include "socket/socket_error.hpp"

@@ -1,3 +1,4 @@
+// read_buffer: growing within its limit, and the blocks it borrows from the pool of the thread.
 #include "socket/block_pool.hpp"
 
 #include <troupe/transport/read_buffer.hpp>

@@ -1,3 +1,4 @@
+// wait_readable() of a socket's stream: an awaiter with a readiness in its own memory.
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"
 #include "socket/socket_state.hpp"

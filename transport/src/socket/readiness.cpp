@@ -1,3 +1,4 @@
+// Starting and ending the wait of a coroutine for its socket. On the strand that waits.
 #include "socket/readiness.hpp"
 
 #include <troupe/runtime/detail/slab.hpp>
@@ -37,7 +38,7 @@ void readiness::forget_wake() noexcept {
     socket_.keep_wake(w);
   } else {
     w->abandon();
-    socket_.mark_ready(direction_);  // what its mail will say to nobody
+    socket_.mark_ready(direction_);  // its mail would have said it, but has no receiver now
   }
 }
 

@@ -1,3 +1,4 @@
+// The texts of socket errors, with advice for the codes that have a known remedy.
 #include "socket/socket_error.hpp"
 
 #include <cerrno>

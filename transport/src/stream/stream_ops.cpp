@@ -1,3 +1,4 @@
+// Errors of the stream operations, the search for a delimiter, and joining small pieces of a vectored write.
 #include <troupe/transport/stream_ops.hpp>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The coroutines that read and write a connected socket, TCP or unix; options, shutdown and closing.
 #include "socket/operation.hpp"
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"
@@ -19,8 +20,8 @@ constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
 
 // A frame is made for every operation, and has to fit the slab. So the coroutines
-// below end in one place, and what needs temporaries is kept out of line: what is
-// inlined into a coroutine may find a place in its frame.
+// below end in one place, and code with temporaries is kept out of line: inlined
+// into a coroutine, they may take space in its frame.
 
 TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
                                                  std::error_code why) {
@@ -49,7 +50,7 @@ TROUPE_NOINLINE bool try_read_once(socket_state& s, std::span<std::byte> into,
   return why || got;
 }
 
-// What is left to write: bytes in one place, or in several.
+// The bytes left to write, in one place or in several.
 struct one_piece {
   const_buffer rest;
   [[nodiscard]] bool done() const noexcept { return rest.empty(); }
@@ -177,7 +178,7 @@ result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
 
 bool stream_socket::is_quiet() const noexcept {
   if (!is_open()) return false;
-  // Takes nothing, and so says nothing about readiness.
+  // Consumes nothing, so it leaves readiness as it is.
   std::byte next{};
   const ssize_t n = sys::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

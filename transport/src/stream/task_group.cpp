@@ -1,3 +1,4 @@
+// Starting and stopping the tasks of a task_group.
 #include "stream/task_group.hpp"
 
 namespace troupe::detail {

@@ -1,4 +1,4 @@
-// Frames that end with a string of bytes of one's choice.
+// Frames that end with a delimiter: any string of bytes.
 #pragma once
 
 #include <troupe/transport/codec.hpp>
@@ -19,7 +19,7 @@ struct delimiter_options {
 
 /// A frame is what comes before the delimiter, which is dropped; it points into the
 /// input. A frame that holds the delimiter, or would form one with it, is refused.
-/// Bytes are not looked at anew when more come, but for the delimiter's length.
+/// When more bytes come, the search resumes where it stopped, less the delimiter's length.
 class delimiter_codec {
  public:
   using frame_type = std::span<const std::byte>;

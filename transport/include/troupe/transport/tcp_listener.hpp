@@ -14,7 +14,7 @@ namespace troupe {
 /// tcp_stream; binding and moving it to its strand may happen anywhere.
 class tcp_listener {
  public:
-  /// Listens nowhere: every operation yields errc::closed.
+  /// Not listening: every operation yields errc::closed.
   tcp_listener() noexcept = default;
   tcp_listener(tcp_listener&&) noexcept = default;
   tcp_listener& operator=(tcp_listener&& other) noexcept;
@@ -34,7 +34,7 @@ class tcp_listener {
   [[nodiscard]] task<result<tcp_stream>> accept();
 
   /// Stops listening: an accept under way yields errc::closed, connections that
-  /// nobody accepted are reset.
+  /// were not accepted are reset.
   void close() noexcept;
   [[nodiscard]] bool is_open() const noexcept;
 

@@ -1,4 +1,4 @@
-// What a UDP socket can be told.
+// Options for UDP sockets.
 #pragma once
 
 #include <troupe/runtime/time.hpp>
@@ -6,7 +6,7 @@
 
 namespace troupe {
 
-/// Options of one socket. Use designated initialisers.
+/// Options of one socket. Use designated initializers.
 struct udp_options {
   /// Bind to a multicast port that others of this machine have bound, too (SO_REUSEADDR).
   bool reuse_address = false;

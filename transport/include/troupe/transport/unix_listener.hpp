@@ -12,9 +12,9 @@
 
 namespace troupe {
 
-/// Move-only; closes in its destructor, and removes its file, unless somebody
-/// else has put another one there. Owned by one strand at a time, as a tcp_listener. Not available on the
-/// simulated runtime.
+/// Move-only; closes in its destructor, and removes its file, unless that has
+/// been replaced by another one. Owned by one strand at a time, as a
+/// tcp_listener. Not available on the simulated runtime.
 class unix_listener {
  public:
   /// Listens nowhere: every operation yields errc::closed.
@@ -23,7 +23,7 @@ class unix_listener {
   unix_listener& operator=(unix_listener&& other) noexcept;
   ~unix_listener() { close(); }
 
-  /// Listens at `path` (unix_options.hpp). A socket file that nobody listens at,
+  /// Listens at `path` (unix_options.hpp). A socket file without a listener,
   /// as a crash leaves it behind, is replaced; one in use, or a file of another
   /// kind, is an error that says so. Any thread; does not block.
   [[nodiscard]] static result<unix_listener> bind(std::string path, unix_listen_options options = {});

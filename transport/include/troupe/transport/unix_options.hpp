@@ -1,4 +1,4 @@
-// What unix sockets can be told, and how they are named.
+// Options for unix sockets, and how they are named.
 //
 // A name is a path in the file system, or, after an '@', a name in the kernel's
 // own space ("@bus"), which leaves no file behind. A file whose name begins with
@@ -9,7 +9,7 @@
 
 namespace troupe {
 
-/// Options of one socket. Use designated initialisers.
+/// Options of one socket. Use designated initializers.
 struct unix_options {
   /// Size of the kernel's buffers in bytes; 0: the system's default.
   int receive_buffer = 0;
@@ -22,11 +22,11 @@ struct unix_options {
 
 /// Options of a listener.
 struct unix_listen_options {
-  /// Connections the kernel queues while nobody accepts; clients beyond wait.
+  /// Connections the kernel queues until they are accepted; further clients wait.
   int backlog = 1024;
   /// Who may connect, as of chmod, e.g. 0660; 0: what the umask leaves.
   unsigned permissions = 0;
-  /// What accepted connections start with.
+  /// Options of accepted connections.
   unix_options accepted = {};
 };
 
