@@ -174,11 +174,11 @@ TEST_CASE("resolve: what the system's resolver has against a name is a clear err
   for (const int status : {EAI_NONAME, EAI_NODATA, EAI_ADDRFAMILY, 0}) {
     CHECK(why(status) == errc::not_found);
     CHECK(why(status).text() ==
-          "resolve 'db.test': there is no such name, or it has not an address; check its spelling, and "
+          "resolve 'db.test': there is no such name, or it has no address; check its spelling, and "
           "/etc/hosts or the name server in /etc/resolv.conf");
   }
-  CHECK_THAT(std::string(why(EAI_NONAME, ip_family::v4).text()), Contains("it has not an IPv4 address;"));
-  CHECK_THAT(std::string(why(EAI_NONAME, ip_family::v6).text()), Contains("it has not an IPv6 address;"));
+  CHECK_THAT(std::string(why(EAI_NONAME, ip_family::v4).text()), Contains("it has no IPv4 address;"));
+  CHECK_THAT(std::string(why(EAI_NONAME, ip_family::v6).text()), Contains("it has no IPv6 address;"));
 
   CHECK(why(EAI_AGAIN) == std::make_error_code(std::errc::resource_unavailable_try_again));
   CHECK(why(EAI_AGAIN).text() ==

@@ -1,4 +1,4 @@
-// IP endpoints as text, and back.
+// ip_endpoint: parsing, printing and the conversion from and to sockaddr.
 #include "address/sockaddr.hpp"
 
 #include <troupe/transport/endpoint.hpp>
@@ -100,7 +100,7 @@ ip_endpoint endpoint_of(const sockaddr_in6& a) noexcept {
   if (a.sin6_family == AF_INET6) {
     ip_endpoint::v6_bytes bytes;
     std::memcpy(bytes.data(), &a.sin6_addr, bytes.size());
-    // What comes over IPv4 to a socket for both is shown as what it is.
+    // An IPv4 peer of a dual-stack socket is shown with its IPv4 address.
     return ip_endpoint(bytes, ntohs(a.sin6_port)).unmapped();
   }
   sockaddr_in v4;

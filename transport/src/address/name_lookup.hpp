@@ -1,4 +1,4 @@
-// What a user is told when getaddrinfo has no address. Pure: any thread.
+// The error of a failed getaddrinfo, as the user sees it. Pure: any thread.
 #pragma once
 
 #include <troupe/runtime/error.hpp>

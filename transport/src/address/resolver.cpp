@@ -1,4 +1,4 @@
-// Names to addresses: literals at once, everything else by getaddrinfo in the blocking pool, or by a table.
+// resolve(): literals, localhost, getaddrinfo on a blocking thread, service names, and the table resolver.
 #include "address/name_lookup.hpp"
 #include "address/sockaddr.hpp"
 #include "socket/readiness.hpp"
@@ -26,7 +26,7 @@ namespace {
 using endpoints = std::vector<ip_endpoint>;
 
 const char* in_words(ip_family f) noexcept {
-  return f == ip_family::v4 ? "an IPv4" : f == ip_family::v6 ? "an IPv6" : "an";
+  return f == ip_family::v4 ? "IPv4 " : f == ip_family::v6 ? "IPv6 " : "";
 }
 
 bool fits(ip_family wanted, const ip_endpoint& e) noexcept {
@@ -37,7 +37,7 @@ error refuse(std::error_code code, const std::string& host, const std::string& w
   return {code, "resolve '" + host + "': " + why};
 }
 
-// -- what needs no resolver ----------------------------------------------------------
+// -- without a resolver ---------------------------------------------------------
 
 std::optional<ip_endpoint> numeric(std::string_view host, std::uint16_t port) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
@@ -65,7 +65,7 @@ bool has_v6_loopback() noexcept {
   return bound;
 }
 
-// The answer, where no resolver is needed for it.
+// The answer, if no resolver is needed for it.
 std::optional<result<endpoints>> known(const name_query& q) {
   if (q.host.empty())
     return std::unexpected(refuse(make_error_code(errc::invalid_argument), q.host, "the name is empty"));
@@ -85,7 +85,7 @@ std::optional<result<endpoints>> known(const name_query& q) {
   std::erase_if(all, [&](const ip_endpoint& e) { return !fits(q.family, e); });
   if (!all.empty()) return all;
   return std::unexpected(refuse(make_error_code(errc::not_found), q.host,
-                                std::string("this is not ") + in_words(q.family) + " address"));
+                                std::string("this is not an ") + in_words(q.family) + "address"));
 }
 
 // -- getaddrinfo ------------------------------------------------------------------
@@ -151,7 +151,7 @@ class system_names final : public resolver {
   task<result<endpoints>> resolve(name_query query) override {
     if (detail::simnet::is_here()) co_return simulated_answer(query);
     answer a = co_await blocking([q = query](std::stop_token gone) {
-      return gone.stop_requested() ? answer() : ask_system(q);  // the caller does not wait for it any more
+      return gone.stop_requested() ? answer() : ask_system(q);  // no caller waits for it any more
     });
     if (a.status != 0 || a.all.empty())
       co_return std::unexpected(detail::lookup_error(query, a.status, a.failed));
@@ -170,7 +170,7 @@ std::optional<std::uint16_t> port_number(std::string_view service) noexcept {
 
 // Reads /etc/services.
 std::optional<std::uint16_t> port_of(const std::string& service) {
-  // getaddrinfo takes anything without letters for a number, whether it is a port or not.
+  // getaddrinfo takes a string without letters for a number, whether it is a port or not.
   if (service.find_first_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos) {
     return std::nullopt;
   }
@@ -212,10 +212,9 @@ error detail::lookup_error(const name_query& q, int status, int failed) {
     case EAI_NONAME:
     case EAI_NODATA:
     case EAI_ADDRFAMILY:
-      return refuse(
-          make_error_code(errc::not_found), q.host,
-          std::string("there is no such name, or it has not ") + in_words(q.family) +
-              " address; check its spelling, and /etc/hosts or the name server in /etc/resolv.conf");
+      return refuse(make_error_code(errc::not_found), q.host,
+                    std::string("there is no such name, or it has no ") + in_words(q.family) +
+                        "address; check its spelling, and /etc/hosts or the name server in /etc/resolv.conf");
     case EAI_AGAIN:
       return refuse(std::make_error_code(std::errc::resource_unavailable_try_again), q.host,
                     "no name server answered; try again later, and check /etc/resolv.conf and the network");

@@ -1,4 +1,4 @@
-// An ip_endpoint as the kernel wants it.
+// An ip_endpoint in the kernel's form, a sockaddr.
 #pragma once
 
 #include <troupe/transport/endpoint.hpp>
@@ -10,7 +10,7 @@
 namespace troupe::detail {
 
 [[nodiscard]] sockaddr_in6 mapped(const sockaddr_in& v4) noexcept;
-/// Of a sockaddr_in or a sockaddr_in6, as the family says.
+/// From a sockaddr_in or a sockaddr_in6, as the family says.
 [[nodiscard]] ip_endpoint endpoint_of(const sockaddr_in6& a) noexcept;
 
 class socket_address {
@@ -27,7 +27,7 @@ class socket_address {
     std::memcpy(&storage_, address, size);
     size_ = size;
   }
-  /// The whole room is for the kernel to fill, again.
+  /// Makes the whole room available to the kernel again.
   void expect() noexcept { size_ = sizeof storage_; }
   [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage_); }
   [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }

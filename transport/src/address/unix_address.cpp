@@ -1,5 +1,4 @@
-// Addresses of Unix sockets, and the socket files of listeners: bound, replaced when stale, removed at the
-// end.
+// Addresses of unix sockets, and the care for their files: replacing stale ones, removing only our own.
 #include "address/unix_address.hpp"
 
 #include "socket/open_socket.hpp"
@@ -50,7 +49,7 @@ const char* advice(std::errc why) noexcept {
   }
 }
 
-// Whether a process has the socket file open: tried by connecting to it.
+// Whether a process has the socket of this file open: tries to connect to it.
 bool is_served(const socket_address& a, int type) noexcept {
   std::error_code failed;
   const int fd = open_socket(AF_UNIX, type, failed);
@@ -64,13 +63,13 @@ bool same_file(const struct stat& a, const struct stat& b) noexcept {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// Makes way for a bind that found a file. An error, when that must not be.
+// Removes the stale file that a bind has found. An error if the file must stay.
 std::error_code remove_stale(const socket_address& a, int type, const std::string& path) noexcept {
   struct stat before{};
   if (::lstat(path.c_str(), &before) != 0) return errno == ENOENT ? std::error_code() : last_error();
   if (!S_ISSOCK(before.st_mode)) return std::make_error_code(std::errc::file_exists);
   if (is_served(a, type)) return std::make_error_code(std::errc::address_in_use);
-  // Another process may have done the same meanwhile, and listen by now.
+  // Another process may have replaced the file meanwhile, and listen by now.
   struct stat now{};
   if (::lstat(path.c_str(), &now) != 0) return errno == ENOENT ? std::error_code() : last_error();
   if (!same_file(before, now)) return std::make_error_code(std::errc::address_in_use);
@@ -99,7 +98,7 @@ error unix_error(std::error_code code, std::string_view what, std::string_view p
   std::string text(what);
   text.append(" ").append(path).append(": ");
   if (why == std::errc::file_exists) {
-    text += "there is a file that is not a socket; remove it or choose another name";
+    text += "the file there is not a socket; remove it or choose another name";
   } else {
     text.append(code.message()).append(advice(why));
   }
@@ -190,7 +189,7 @@ result<bound_file> bind_unix(int fd, int type, const std::string& path, unsigned
   struct stat now{};
   if (::lstat(path.c_str(), &now) != 0) return std::unexpected(unix_error(last_error(), what, path));
   const bound_file ours{now.st_dev, now.st_ino};
-  // It does not listen yet, so no client gets in before the permissions are right.
+  // No client can connect before listen(), so the permissions are set in time.
   if (permissions != 0 && ::chmod(path.c_str(), permissions) != 0) {
     failed = last_error();
     remove_file(path, ours);

@@ -1,4 +1,4 @@
-// Names of unix sockets: as the kernel wants them, and as files.
+// Names of unix sockets: in the kernel's form, and as files.
 #pragma once
 
 #include "address/sockaddr.hpp"
@@ -29,12 +29,12 @@ namespace troupe::detail {
 /// Both ends of a connection.
 [[nodiscard]] result<std::pair<socket_ref, socket_ref>> open_unix_pair(int type, const unix_options& o);
 
-/// Identifies the socket file that we made, so that no other one is removed later.
+/// Identifies the file that we bound, so that no other file is removed later.
 struct bound_file {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
 };
-/// Binds `fd` to `path`; replaces a socket file that no process uses any more.
+/// Binds `fd` to `path`; replaces a stale socket file.
 [[nodiscard]] result<bound_file> bind_unix(int fd, int type, const std::string& path, unsigned permissions);
 /// Removes the file at `path` if it is still `ours`.
 void remove_file(const std::string& path, bound_file ours) noexcept;

@@ -1,4 +1,4 @@
-// What is behind a datagram_batch: headers, addresses and bytes, as the kernel takes them.
+// The memory of a datagram_batch: headers, addresses and bytes, in the kernel's form.
 #pragma once
 
 #include "socket/socket_state.hpp"

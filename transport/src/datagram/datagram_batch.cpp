@@ -1,4 +1,4 @@
-// Batches of datagrams: the memory they share, and what the caller sees of it.
+// datagram_batch: recvmmsg() and sendmmsg() over many datagrams, with segmentation offload for sending.
 #include "address/sockaddr.hpp"
 #include "datagram/batch_memory.hpp"
 #include "socket/sys.hpp"
@@ -82,7 +82,7 @@ bool try_receive_batch(socket_state& s, batch_memory& b, std::error_code& why) n
 
 std::size_t batch_memory::run_length(std::size_t i, std::size_t end) const noexcept {
   constexpr std::size_t most = 64;         // the kernel's UDP_MAX_SEGMENTS, before it was raised to 128
-  constexpr std::size_t longest = 65'000;  // and what a message may hold, less than 65,507
+  constexpr std::size_t longest = 65'000;  // bytes of a message, less than 65,507
   const std::size_t each = pieces[i].iov_len;
   const msghdr& first = headers[i].msg_hdr;
   std::size_t total = each;

@@ -1,4 +1,4 @@
-// What UDP and Unix datagram sockets have in common.
+// Attempts to receive and send one datagram, and what udp_socket and unix_datagram share.
 #include "datagram/datagram_io.hpp"
 #include "socket/sys.hpp"
 

@@ -1,4 +1,4 @@
-// Joining, leaving and configuring multicast groups of a UDP socket.
+// Membership and options of multicast groups on a udp_socket.
 #include "address/sockaddr.hpp"
 #include "socket/open_socket.hpp"
 #include "socket/socket_error.hpp"
@@ -16,7 +16,7 @@ namespace troupe {
 
 namespace {
 
-// 0 means any, and is what an empty name asks for.
+// An empty name yields 0, which means any interface.
 result<int> index_of(std::string_view interface) {
   if (interface.empty()) return 0;
   const unsigned index = ::if_nametoindex(std::string(interface).c_str());

@@ -1,4 +1,4 @@
-// UDP: binding, connecting, and sending and receiving by one datagram or by batches.
+// udp_socket: binding, connecting, and single and batched operations.
 #include "datagram/batch_memory.hpp"
 #include "datagram/datagram_io.hpp"
 #include "socket/open_socket.hpp"

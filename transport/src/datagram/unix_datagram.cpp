@@ -1,5 +1,4 @@
-// Unix datagram sockets. A full receiver has no readiness of its own, so a send to one is repeated by a
-// timer.
+// unix_datagram: binding, connecting, and sending with retries while the receiver has no room.
 #include "address/unix_address.hpp"
 #include "datagram/datagram_io.hpp"
 #include "socket/retry_pause.hpp"
@@ -32,7 +31,8 @@ namespace {
 TROUPE_NOINLINE bool try_send(socket_state& s, std::span<const std::byte> bytes, const std::string& to,
                               std::error_code& why) noexcept {
   socket_address a;
-  (void)detail::to_address(to, "", a);  // has been looked at before
+  if (to.empty()) return detail::send_datagram(s, bytes, nullptr, why);
+  (void)detail::to_address(to, "", a);  // checked by the caller
   return detail::send_datagram(s, bytes, &a, why);
 }
 
@@ -49,14 +49,8 @@ struct send_attempt {
   static constexpr direction side = direction::write;
   std::span<const std::byte> bytes;
 
-  bool try_once(socket_state& s, std::error_code& why) const noexcept {
-    return detail::send_datagram(s, bytes, nullptr, why);
-  }
-  static result<void> outcome(const socket_ref& s, std::error_code why) { return send_outcome(s, {}, why); }
-};
-
-// For the kernel, a socket without a peer is always writable, to any receiver,
-// so a receiver without room has to be asked again.
+// The kernel reports a socket without a peer as writable at all times, whichever
+// receiver is addressed, so a full receiver has to be tried again.
 task<result<void>> send_to_on(socket_ref s, std::span<const std::byte> bytes, std::string to) {
   const operation mine(s.get(), direction::write);
   std::error_code why = detail::refusal(s, mine);

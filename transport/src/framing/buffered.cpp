@@ -1,4 +1,4 @@
-// A stream with a read buffer in front.
+// The errors of a buffered stream that can no longer be written.
 #include <troupe/transport/buffered.hpp>
 
 namespace troupe::detail {

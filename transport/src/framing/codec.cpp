@@ -1,4 +1,4 @@
-// What the codecs share: errors that name the codec, its limit and the option, with a piece of the data.
+// The error texts that all codecs share.
 #include <troupe/transport/codec.hpp>
 
 #include <string>

@@ -1,4 +1,4 @@
-// Frames that end with a delimiter.
+// delimiter_codec: finding the delimiter in the input, and refusing frames that contain it.
 #include <troupe/transport/delimiter_codec.hpp>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ result<decoded<delimiter_codec::frame_type>> delimiter_codec::decode(std::span<c
     seen_ = 0;
     return decoded<frame_type>::of(input.first(end), end + delimiter.size());
   }
-  // The first place where a delimiter may still come to start.
+  // The first position where a delimiter may still begin.
   const std::size_t open = text.size() < delimiter.size() ? 0 : text.size() - delimiter.size() + 1;
   if (end == std::string_view::npos && open <= options_.max_frame) {
     seen_ = std::max(seen_, open);
@@ -52,7 +52,7 @@ result<void> delimiter_codec::encode(std::span<const std::byte> frame, write_buf
   const std::size_t before = out.size();
   out.append(frame);
   out.append(delimiter);
-  // The two together may hold a delimiter that neither does: "aa" behind "a".
+  // The frame and the delimiter together may form one earlier: "a" followed by "aa".
   if (text_of(out.data()).find(delimiter, before) == before + frame.size()) return {};
   out.truncate(before);
   return std::unexpected(

@@ -1,4 +1,4 @@
-// The result of a read into a read buffer, and the error of one that is full.
+// The errors and results of reading into a read_buffer.
 #include <troupe/transport/detail/fill.hpp>
 
 #include <string>

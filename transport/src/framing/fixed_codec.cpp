@@ -1,4 +1,4 @@
-// Frames of one size.
+// fixed_codec, frames of one size, and bytes_codec, no frames at all.
 #include <troupe/transport/fixed_codec.hpp>
 
 #include <string>
@@ -37,7 +37,7 @@ result<decoded<bytes_codec::frame_type>> bytes_codec::decode(std::span<const std
   return decoded<frame_type>::of(chunk, chunk.size());
 }
 
-// Of any size: the other side cuts it as it likes.
+// A frame of any size: the peer may receive it in other pieces.
 result<void> bytes_codec::encode(std::span<const std::byte> frame, write_buffer& out) const {
   out.append(frame);
   return {};

@@ -1,4 +1,4 @@
-// Frames of a stream in batches, with deadlines, and the queue of output.
+// The frame deadline of framed: its error text and the time that is left.
 #include <troupe/transport/framed.hpp>
 
 #include <string>
@@ -6,7 +6,7 @@
 namespace troupe::detail {
 
 result<std::size_t> name_frame_deadline(result<std::size_t> got, std::string_view codec, std::size_t came) {
-  // The stream's own deadline comes with a text.
+  // A timeout with a text is the stream's own deadline.
   if (got || got.error() != errc::timeout || !got.error().text().empty()) return got;
   std::string text(codec);
   text.append(": a frame was not complete within frame_deadline, ").append(std::to_string(came));

@@ -1,4 +1,4 @@
-// Frames behind a length prefix.
+// length_codec: reading and writing prefixes of fixed width and varints.
 #include <troupe/transport/length_codec.hpp>
 
 #include <algorithm>
@@ -14,7 +14,7 @@ constexpr std::size_t longest_varint = 10;
 
 struct prefix {
   std::uint64_t value = 0;
-  std::size_t bytes = 0;  // 0: it is not complete
+  std::size_t bytes = 0;  // 0: incomplete
 };
 
 std::uint64_t read_fixed(std::span<const std::byte> bytes, byte_order order) noexcept {
@@ -66,7 +66,7 @@ std::size_t prefix_size(std::uint64_t frame, const length_options& o) noexcept {
   return n;
 }
 
-// What a prefix of `width` bytes can say at most.
+// Largest length a `width`-byte prefix can encode.
 std::uint64_t largest(std::size_t width) noexcept {
   return width >= 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * width)) - 1;
 }

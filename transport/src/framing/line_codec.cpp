@@ -1,4 +1,4 @@
-// Lines that end with LF or CRLF.
+// line_codec: finding the end of a line, LF or CRLF.
 #include <troupe/transport/line_codec.hpp>
 
 #include <algorithm>

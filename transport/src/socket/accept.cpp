@@ -1,4 +1,4 @@
-// Accepting connections: the system call, its errors, and the pause after one that is not of the connection.
+// Accepts one connection from a listening socket, TCP or unix, and waits where none is queued.
 #include "socket/accept.hpp"
 
 #include "address/sockaddr.hpp"

@@ -1,4 +1,4 @@
-// What listeners of every kind wait for.
+// Accepting a connection, for listeners of every kind.
 #pragma once
 
 #include <troupe/runtime/error.hpp>

@@ -1,4 +1,5 @@
-// A cache of read buffer blocks for each thread, so that idle connections hold none.
+// The calls of the block pool that are off the fast path: a thread's first block, a full pool, the thread's
+// end.
 #include "socket/block_pool.hpp"
 
 namespace troupe::detail {

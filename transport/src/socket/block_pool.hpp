@@ -17,15 +17,15 @@
 
 namespace troupe::detail {
 
-/// What a thread keeps. Trivial, so that using it takes no initialization and it can be looked at when the
-/// thread's other thread-locals are gone.
+/// The blocks that a thread keeps. Trivial, so that using it takes no initialization and it can be looked at
+/// when the thread's other thread-locals are gone.
 struct block_cache {
   static constexpr std::size_t smallest = read_buffer::block_bytes;
   static constexpr std::size_t sizes = 4;
   static constexpr std::array<std::uint8_t, sizes> most{8, 4, 2, 1};  // of each: half a megabyte at most
   static_assert(std::has_single_bit(smallest));
 
-  /// Of which size `bytes` is; `sizes`: of none that is kept.
+  /// The index of the size `bytes`; `sizes` if blocks of that size are not kept.
   [[nodiscard]] static std::size_t size_of(std::size_t bytes) noexcept {
     const auto s = static_cast<std::size_t>(std::countr_zero(bytes) - std::countr_zero(smallest));
     return s < sizes && bytes == smallest << s ? s : sizes;
@@ -38,7 +38,7 @@ struct block_cache {
 };
 TROUPE_QUICK_TLS extern constinit thread_local block_cache block_cache_of_thread;
 
-/// Where there is no place for a block of size `s`: frees it, or makes the places.
+/// For a block of a size without a free place: frees it, or makes the places.
 void return_without_place(std::byte* block, std::size_t bytes) noexcept;
 
 /// `bytes` of memory, from this thread's pool when it has such a block. Throws bad_alloc.

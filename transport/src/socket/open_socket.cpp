@@ -1,4 +1,4 @@
-// Opening sockets with the options that all of ours have.
+// Opens sockets and applies tcp_options to them.
 #include "socket/open_socket.hpp"
 
 #include "address/sockaddr.hpp"
@@ -29,7 +29,7 @@ std::error_code set_flag(int fd, int level, int name, int value) noexcept {
 namespace {
 
 int whole_seconds(duration d) noexcept {
-  constexpr std::int64_t longest = 32767;  // what the kernel takes
+  constexpr std::int64_t longest = 32767;  // the most the kernel accepts
   const auto s =
       std::chrono::ceil<std::chrono::seconds>(std::min(d, duration(std::chrono::seconds(longest))));
   return static_cast<int>(s.count());

@@ -1,4 +1,4 @@
-// Why an operation on a socket was refused or failed, as an error with a sentence.
+// The error of an operation that may not start, or that failed.
 #include "socket/operation.hpp"
 
 #include "socket/socket_error.hpp"

@@ -34,7 +34,7 @@ class operation {
 [[nodiscard]] inline bool may_begin(const socket_ref& s, direction d) noexcept {
   return s && s->is_open() && !s->in_use[static_cast<unsigned>(d)];
 }
-/// Why it cannot.
+/// Why it cannot start.
 [[nodiscard]] std::error_code refusal(const socket_ref& s) noexcept;
 /// The same for one that has marked, or tried to mark, its direction; no error: it can.
 [[nodiscard]] std::error_code refusal(const socket_ref& s, const operation& mine) noexcept;

@@ -1,4 +1,4 @@
-// Bytes read and not yet consumed: grows up to a limit, and gives its block back when it is empty.
+// read_buffer: growing within its limit, and the blocks it borrows from the pool of the thread.
 #include "socket/block_pool.hpp"
 
 #include <troupe/transport/read_buffer.hpp>

@@ -1,4 +1,4 @@
-// Waits until a socket is readable, without reading.
+// wait_readable() of a socket's stream: an awaiter with a readiness in its own memory.
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"
 #include "socket/socket_state.hpp"

@@ -1,4 +1,4 @@
-// The await of a socket's readiness, with a deadline.
+// Starting and ending the wait of a coroutine for its socket. On the strand that waits.
 #include "socket/readiness.hpp"
 
 #include <troupe/runtime/detail/slab.hpp>
@@ -38,7 +38,7 @@ void readiness::forget_wake() noexcept {
     socket_.keep_wake(w);
   } else {
     w->abandon();
-    socket_.mark_ready(direction_);  // its mail would say so, and is not delivered
+    socket_.mark_ready(direction_);  // its mail would have said it, but has no receiver now
   }
 }
 

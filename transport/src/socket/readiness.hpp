@@ -1,4 +1,4 @@
-// What a coroutine is suspended on while its socket has nothing for it.
+// The awaiter a coroutine is suspended on until its socket is ready.
 #pragma once
 
 #include "socket/socket_error.hpp"
@@ -44,7 +44,7 @@ class [[nodiscard]] readiness final : public leaf {
   friend struct socket_wake;
   /// False: nothing to wait for, `why_` says it; the leaf is unlinked.
   bool start();
-  /// Takes the wake back from the reactor that would finish it.
+  /// Takes the wake back from the thread that would finish it.
   void forget_wake() noexcept;
   static void abandon(leaf& l) noexcept;
   static void on_deadline(leaf& l) noexcept;

@@ -1,4 +1,4 @@
-// Pauses between attempts, where the kernel does not say when the next one pays.
+// Pauses between attempts, for operations without a readiness event of the kernel.
 #pragma once
 
 #include "socket/readiness.hpp"

@@ -1,4 +1,4 @@
-// The socket behind a stream, for those parts of transport that are neither.
+// Access to the socket behind a stream, for parts of transport outside the stream and the socket.
 #pragma once
 
 #include "socket/socket_state.hpp"

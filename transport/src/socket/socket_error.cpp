@@ -1,4 +1,4 @@
-// Socket errors as text: what was tried, with whom, and what the code means.
+// The texts of socket errors, with advice for the codes that have a known remedy.
 #include "socket/socket_error.hpp"
 
 #include <cerrno>

@@ -1,4 +1,4 @@
-// The errors a socket's user sees: what was attempted, with whom, and why not.
+// The errors a socket's user sees: what was attempted, with which peer, and why it failed.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -13,7 +13,7 @@ namespace troupe::detail {
 /// standard library for its category.
 inline const std::error_code no_failure;
 
-/// "<what> <where>: <the code's words>", and what to do where that is known.
+/// "<what> <where>: <the code's message>", and what to do where that is known.
 [[nodiscard]] error socket_error(std::error_code code, std::string_view what, std::string_view where);
 [[nodiscard]] inline error socket_error(std::error_code code, std::string_view what,
                                         const ip_endpoint& where) {
@@ -21,7 +21,7 @@ inline const std::error_code no_failure;
 }
 /// For a stream or listener that was never opened, or is closed.
 [[nodiscard]] error closed_error(std::string_view what);
-/// A second operation of a kind on one socket.
+/// For a second operation of a kind on one socket.
 [[nodiscard]] error busy_error(std::string_view what, std::string_view where);
 
 }  // namespace troupe::detail

@@ -1,4 +1,4 @@
-// The shared state of a socket: its readiness words, its registration with a reactor, and its end.
+// The life of a socket, the attempts to read and write it, and its registration with a reactor.
 #include "socket/socket_state.hpp"
 
 #include <troupe/runtime/engine.hpp>
@@ -58,8 +58,8 @@ void socket_state::reset_at_close() noexcept {
 
 void socket_state::cut() noexcept {
   reset_at_close();
-  // Not close(): another coroutine may be reading, and must find out in its own
-  // time. The reset goes out when the owner closes.
+  // Not close(): another coroutine may be reading, and sees the end at its next
+  // attempt. The reset goes out when the owner closes.
   sys::shutdown(fd_, SHUT_RDWR);
   cut_ = true;
   ended_by = ending::failed;
@@ -77,11 +77,11 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
       if (n == 0) {
         ended_by = ending::peer;
       } else if (ended_by == ending::idle) {
-        ended_by = ending::none;  // it was late, and its owner has waited on
+        ended_by = ending::none;  // the deadline had passed, but the owner waited on
       }
       if (meter_ != nullptr) meter_->bytes_in(static_cast<std::size_t>(n));
       got = static_cast<std::size_t>(n);
-      // A unix socket also ends a read where a peer has passed descriptors.
+      // A read of a unix socket also ends early where the peer has passed descriptors.
       if (*got == into.size() || n == 0 || is_unix() || ended_.load(std::memory_order_relaxed)) {
         mark_ready(direction::read);
       }
@@ -99,7 +99,7 @@ std::error_code socket_state::receive(std::span<std::byte> into, std::optional<s
 
 namespace {
 
-// What send() and sendmsg() have said, once a signal does not count.
+// The result of send() or sendmsg(), repeated when a signal interrupts it.
 template <class Attempt>
 ssize_t uninterrupted(Attempt attempt) noexcept {
   ssize_t n = 0;

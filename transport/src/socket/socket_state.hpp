@@ -6,18 +6,18 @@
 //              on_events()                    clear_ready(), before the attempt
 //     empty  --------------->  ready  --------------------------------> empty
 //       |  ^
-//       |  | retract(); or on_events(): posts the waiter's mail, and that says it
+//       |  | retract(); or on_events(): posts the waiter's mail, which reports it
 //       v  |
 //     a waiter's wake                         close() leads from each to closed
 //
-// What the strand knows already, from that mail or from an attempt that may have left something, it keeps
-// for itself, in known_ready_.
+// Readiness the strand already knows about, from that mail or from an attempt that may have left data, is
+// cached in known_ready_.
 //
-// Events are edges, so readiness is taken before an attempt, never after: an
-// edge that comes during the attempt stays. An attempt that got all it asked
-// for puts readiness back; one that got less has emptied the kernel's buffer,
-// and the next edge is sure to come. So a stream that is read as fast as data
-// comes makes one system call a read.
+// Events are edges, so readiness is cleared before an attempt, never after: an
+// edge that comes during the attempt is kept. An attempt that got all it asked
+// for marks the socket ready again; one that got less has emptied the kernel's
+// buffer, and another edge will follow. So a stream that is read as fast as data
+// comes makes one system call per read.
 #pragma once
 
 #include "server/endpoint_meter.hpp"
@@ -55,8 +55,8 @@ struct socket_wake final : completion {
   static constexpr mail_kind kind_of{&act, &dispose};
 };
 
-/// All but on_events(), share() and release() is for the strand that owns the
-/// stream.
+/// All but on_events(), share() and release() must be called on the strand that
+/// owns the stream.
 class socket_state final : private io_source {
  public:
   /// Takes over `fd`, which must be non-blocking.
@@ -77,20 +77,20 @@ class socket_state final : private io_source {
   [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
   /// The peer, or where a listener listens.
   [[nodiscard]] const ip_endpoint& where() const noexcept { return where_; }
-  /// The same in words, for errors: an endpoint, or the path of a unix socket.
+  /// The same as text, for errors: an endpoint, or the path of a unix socket.
   [[nodiscard]] std::string name() const { return path_ ? *path_ : where_.to_string(); }
   [[nodiscard]] bool is_unix() const noexcept { return path_ != nullptr; }
   void name_by_path(std::string path) { path_ = std::make_unique<const std::string>(std::move(path)); }
-  /// Closes the descriptor; operations that wait end with errc::closed.
+  /// Closes the descriptor; operations that wait yield errc::closed.
   void close() noexcept;
-  /// close() drops what is not delivered, and the peer sees a reset.
+  /// Makes close() drop what is not delivered; the peer sees a reset.
   void reset_at_close() noexcept;
   /// Ends the connection so that the peer sees a reset, and both directions fail.
   void cut() noexcept;
 
   // -- attempts ---------------------------------------------------------------
 
-  /// False when an attempt is sure to find nothing: wait first.
+  /// False when an attempt would find nothing: wait first.
   [[nodiscard]] bool worth_trying(direction d) const noexcept {
     return reactor_ == nullptr || known_ready_[static_cast<unsigned>(d)] ||
            state_of(d).load(std::memory_order_acquire) == ready;
@@ -99,15 +99,15 @@ class socket_state final : private io_source {
   void clear_ready(direction d) noexcept {
     known_ready_[static_cast<unsigned>(d)] = false;
     word w = ready;
-    // An edge that comes between the two finds what the attempt finds, and may stay.
+    // An edge that comes after this load reports data that the attempt finds, too; it may stay.
     if (state_of(d).load(std::memory_order_relaxed) != ready) return;
     state_of(d).compare_exchange_strong(w, empty, std::memory_order_acq_rel, std::memory_order_relaxed);
   }
   /// After an attempt that may not have got everything, and when the mail of a wait has come, wanted or not.
   void mark_ready(direction d) noexcept { known_ready_[static_cast<unsigned>(d)] = true; }
 
-  /// The attempts themselves; the error is the plain system code. Nullopt: the
-  /// kernel has nothing.
+  /// One attempt each; the error is the plain system code. Nullopt: the kernel has
+  /// nothing.
   [[nodiscard]] std::error_code receive(std::span<std::byte> into, std::optional<std::size_t>& got) noexcept;
   [[nodiscard]] std::error_code send(std::span<const std::byte> bytes, std::size_t& sent) noexcept;
   /// The pieces one after the other, without the first `skip` bytes of the first.
@@ -117,11 +117,11 @@ class socket_state final : private io_source {
   // -- waiting: readiness.cpp ---------------------------------------------------
 
   enum class announced : std::uint8_t { waiting, ready, closed, busy };
-  /// Sees that events of `d` are reported: registers with the reactor of this worker unless that is done.
+  /// Makes sure that events of `d` are reported: registers with the reactor of this worker if not yet done.
   [[nodiscard]] std::error_code attach(direction d) noexcept {
     return reactor_ != nullptr && (d == direction::read || reports_writing_) ? no_failure : do_attach(d);
   }
-  /// A wake for the next wait, and the place for one that has done its duty: a busy connection
+  /// Takes a wake for the next wait, and keeps a finished one for reuse: a busy connection
   /// waits with the same one again and again.
   [[nodiscard]] socket_wake* take_wake() {
     socket_wake* const w = std::exchange(spare_wake_, nullptr);
@@ -143,7 +143,7 @@ class socket_state final : private io_source {
   /// True: `wake` will not be touched any more. False: it is being finished.
   [[nodiscard]] bool retract(direction d, socket_wake& wake) noexcept;
 
-  // An operation is under way; a second one is refused.
+  // Whether an operation is under way; a second one is refused.
   tcp_options options;
   bool in_use[2] = {false, false};
 
@@ -173,21 +173,22 @@ class socket_state final : private io_source {
     return words_[static_cast<unsigned>(d)];
   }
 
-  // In an order without gaps: there is one of these for each connection, and the slab's next size is
+  // Ordered to avoid padding: there is one of these for each connection, and the slab's next size is
   // a fifth larger.
   bool cut_ = false;
-  bool reports_writing_ = false;  // what is simulated always does
+  bool reports_writing_ = false;  // always true for a simulated socket
   const bool simulated_;          // then reactor_ only says that it is attached
-  // Ready, as far as this side knows. Of each direction's user, as in_use: who reads and who writes may be
-  // two.
+  // Ready, as far as the strand knows. One per direction, as in_use: the reader and the writer may be two
+  // coroutines.
   bool known_ready_[2] = {false, false};
   // ended_: the peer has closed its half. There is no further edge for it, so
   // a short read must not be taken for an emptied buffer. Set before the word
   // becomes ready, with release; the reader's acquire of the word sees it.
   // Broken by: "tcp_stream: data and the end of the stream that arrive together are both seen".
   atomic<bool> ended_{false};
-  // shares_: the stream and operations under way, all on the owner's strand or
-  // on whatever it was moved to. acq_rel, as for any count.
+  // shares_: an ordinary reference count, held by the stream and the operations
+  // under way, on the owner's strand or the one it was moved to. acq_rel pairs
+  // with itself, so the last release() sees the writes of the others.
   // Broken by: "tcp_stream: a stream may be destroyed while a read waits".
   atomic<std::uint32_t> shares_{1};
   ip_endpoint where_;

@@ -24,7 +24,7 @@ class io_source;
 
 namespace troupe::detail::sys {
 
-/// Descriptors from here on are simulated.
+/// The first simulated descriptor.
 inline constexpr int first_simulated = 1 << 30;
 [[nodiscard]] inline bool is_simulated(int fd) noexcept {
   return fd >= first_simulated;
@@ -62,8 +62,8 @@ int getpeername(int fd, sockaddr* at, socklen_t* size) noexcept;
 /// The addresses of a host of this network, as seen from where this thread is; port 0.
 [[nodiscard]] std::vector<ip_endpoint> addresses_of(std::string_view host);
 
-/// What adding `fd` to a worker's epoll set is: `s` is told of edges, beginning with
-/// what is the case now. EOPNOTSUPP when `e` is not the runtime of this network.
+/// The counterpart of adding `fd` to a worker's epoll set: `s` is notified of edges,
+/// beginning with the current state. EOPNOTSUPP when `e` is not the runtime of this network.
 [[nodiscard]] std::error_code attach(int fd, io_source& s, engine& e) noexcept;
 
 }  // namespace troupe::detail::simnet

@@ -25,7 +25,7 @@ struct attempt {
 
 struct race {
   std::vector<attempt> attempts;
-  std::size_t next = 0;  // from here on they have not begun
+  std::size_t next = 0;  // the first attempt that has not begun
   std::int64_t deadline;
   tcp_options options;
 
@@ -40,7 +40,7 @@ std::int64_t now() noexcept {
   return detail::due_in(duration::zero());
 }
 
-// The families by turns, beginning with that of the best address.
+// Alternates the families, beginning with that of the best address.
 std::vector<attempt> interleaved(const std::vector<ip_endpoint>& all) {
   std::deque<ip_endpoint> own;
   std::deque<ip_endpoint> other;
@@ -60,8 +60,8 @@ task<void> try_one(attempt& a, std::int64_t deadline, tcp_options options) {
   a.outcome = co_await detail::connect_to(a.to, deadline, options);
 }
 
-// Whether the next address is to be tried now: no other attempt is under way, or
-// those that are have had their time.
+// Whether the next address is to be tried now: no attempt is under way, or the
+// delay after the last one has passed.
 bool may_begin(const race& r, std::size_t running, std::int64_t due) noexcept {
   return r.next < r.attempts.size() && (running == 0 || now() >= due);
 }

@@ -1,4 +1,4 @@
-// Operations on streams of any kind: reading until an amount, a delimiter or the end, and closing in order.
+// Errors of the stream operations, the search for a delimiter, and joining small pieces of a vectored write.
 #include <troupe/transport/stream_ops.hpp>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What TCP and Unix streams have in common: reads, writes, half-close, and their deadlines.
+// The coroutines that read and write a connected socket, TCP or unix; options, shutdown and closing.
 #include "socket/operation.hpp"
 #include "socket/run_operation.hpp"
 #include "socket/socket_error.hpp"
@@ -19,6 +19,21 @@ namespace {
 constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
 
+// A frame is made for every operation, and has to fit the slab. So the coroutines
+// below end in one place, and code with temporaries is kept out of line: inlined
+// into a coroutine, they may take space in its frame.
+
+TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
+                                                 std::error_code why) {
+  if (why) return std::unexpected(operation_failure(s, reading, why));
+  return *got;
+}
+
+TROUPE_NOINLINE result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
+  if (why) return std::unexpected(operation_failure(s, what, why));
+  return {};
+}
+
 TROUPE_NOINLINE result<void> write_outcome(const socket_ref& s, std::size_t left, std::size_t total,
                                            std::error_code why) {
   if (!why) return {};
@@ -35,18 +50,7 @@ struct read_attempt {
   std::span<std::byte> into;
   std::optional<std::size_t> got = std::nullopt;
 
-  TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
-    if (!s.worth_trying(direction::read)) return false;
-    why = s.receive(into, got);
-    return why || got;
-  }
-  TROUPE_NOINLINE result<std::size_t> outcome(const socket_ref& s, std::error_code why) const {
-    if (why) return std::unexpected(operation_failure(s, reading, why));
-    return *got;
-  }
-};
-
-// The bytes left to write: in one place, or in several.
+// The bytes left to write, in one place or in several.
 struct one_piece {
   const_buffer rest;
   [[nodiscard]] bool done() const noexcept { return rest.empty(); }
@@ -159,7 +163,7 @@ result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
 
 bool stream_socket::is_quiet() const noexcept {
   if (!is_open()) return false;
-  // Takes nothing, and so says nothing about readiness.
+  // Consumes nothing, so it leaves readiness as it is.
   std::byte next{};
   const ssize_t n = sys::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

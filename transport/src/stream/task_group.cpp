@@ -1,4 +1,4 @@
-// Child tasks of a coroutine that run at the same time and end with it.
+// Starting and stopping the tasks of a task_group.
 #include "stream/task_group.hpp"
 
 namespace troupe::detail {

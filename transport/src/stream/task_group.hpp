@@ -1,8 +1,8 @@
-// Several tasks at a time on one strand, owned by a coroutine.
+// Concurrent tasks on one strand, owned by a coroutine.
 //
 // A coroutine that has several things under way at once keeps one of these in
 // its frame. The tasks are roots on its strand, so they need no locks between
-// them; when the coroutine ends, or is stopped, so do they, and before it does.
+// them; they end before the coroutine does, when it ends or is stopped.
 // While some run, it waits for nothing but wait().
 #pragma once
 
@@ -29,7 +29,7 @@ class task_group {
   /// Stops those that still run.
   ~task_group() { stop_all(); }
 
-  /// Runs `t` until it first waits for something. What it refers to outlives this.
+  /// Runs `t` until its first wait. What `t` refers to must outlive this.
   void start(task<void> t);
   /// Those that have not ended.
   [[nodiscard]] std::size_t running() const noexcept { return running_; }

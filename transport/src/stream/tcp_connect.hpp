@@ -11,7 +11,7 @@
 
 namespace troupe::detail {
 
-/// A connected socket, or why not by `deadline`, a time of the runtime's clock.
+/// A connected socket, or an error by `deadline`, a time of the runtime's clock.
 [[nodiscard]] task<result<socket_ref>> connect_to(ip_endpoint to, std::int64_t deadline, tcp_options options);
 
 }  // namespace troupe::detail

@@ -1,4 +1,4 @@
-// TCP listeners.
+// tcp_listener: opening, binding and closing a listening TCP socket.
 #include "address/sockaddr.hpp"
 #include "socket/accept.hpp"
 #include "socket/open_socket.hpp"

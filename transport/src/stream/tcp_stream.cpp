@@ -1,4 +1,4 @@
-// TCP streams: connecting, and the options of a connection.
+// tcp_stream: connecting to one address, and the addresses of both ends.
 #include "address/sockaddr.hpp"
 #include "socket/open_socket.hpp"
 #include "socket/readiness.hpp"
@@ -22,7 +22,7 @@ using detail::socket_state;
 
 namespace {
 
-// What has become of a connect: no error, EINPROGRESS, or why it failed.
+// The state of a connect: no error, EINPROGRESS, or why it failed.
 std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
   int failed = 0;
   socklen_t size = sizeof failed;
@@ -34,8 +34,8 @@ std::error_code connect_step(int fd, const ip_endpoint& to) noexcept {
     status = detail::sys::connect(fd, address.get(), *address.size());
   } while (status != 0 && errno == EINTR);
   if (status == 0 || errno == EISCONN) {
-    // A port of this machine's own range without a listener can be given to
-    // the very socket that asks for it: then it would talk to itself.
+    // A local ephemeral port without a listener can be assigned to the very socket
+    // that connects to it (TCP self-connect): it would talk to itself.
     return detail::bound_to(fd) == to.unmapped() ? std::error_code(ECONNREFUSED, std::generic_category())
                                                  : std::error_code();
   }

@@ -1,4 +1,4 @@
-// Unix streams and listeners.
+// unix_stream and unix_listener: connecting, pairs, and listening at a path.
 #include "address/unix_address.hpp"
 #include "socket/accept.hpp"
 #include "socket/readiness.hpp"
@@ -49,8 +49,8 @@ TROUPE_NOINLINE result<socket_ref> connect_outcome(socket_ref s, const std::stri
   return s;
 }
 
-// The kernel does not report when a listener's queue has room again, so the call is repeated,
-// with growing pauses, and only while a server lags behind.
+// The kernel sends no event when a listener's queue has room again, so the only
+// way is to retry, with growing pauses, and only while a server lags behind.
 task<result<socket_ref>> connect_to(std::string path, duration within, unix_options options) {
   result<socket_ref> s = open_client(path, options);
   if (!s) co_return s;

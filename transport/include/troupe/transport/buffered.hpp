@@ -171,9 +171,9 @@ class buffered {
     }
   }
 
-  /// A flush in two steps, for coroutines that save the one of flush(): what is to be
-  /// written, not empty, and what came of it. In between, and for good if the write is
-  /// stopped half-way, collected() is null.
+  /// flush() in two steps, for callers that save its coroutine: begin_write() yields the bytes to
+  /// write, not empty; end_write() takes the result. In between collected() is null, and it
+  /// stays null if the write is stopped half-way.
   [[nodiscard]] std::span<const std::byte> begin_write() noexcept {
     writing_ = detail::writing::under_way;
     return out_.data();

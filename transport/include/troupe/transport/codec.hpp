@@ -1,5 +1,5 @@
-// What turns bytes into frames and back: a concept, so that a protocol of one's own
-// is a small class without input or output.
+// The concept of a codec: turns bytes into frames and back. A user's own protocol is a
+// small class that does no I/O.
 //
 //   struct record_codec {
 //     using frame_type = record;
@@ -76,7 +76,7 @@ namespace detail {
 /// A frame beyond the limit: names the codec, the limit and its option, the size.
 [[nodiscard]] error frame_too_long(std::string_view codec, std::string_view what, std::uint64_t claimed,
                                    std::size_t limit, std::string_view option);
-/// The same for an outgoing frame, which was not sent.
+/// The same for our own frame, which was not sent.
 [[nodiscard]] error frame_not_sent(std::string_view codec, std::size_t size, std::size_t limit,
                                    std::string_view option);
 /// The stream ended `missing` bytes, or more, before the frame did.

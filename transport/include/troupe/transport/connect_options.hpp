@@ -1,4 +1,4 @@
-// What a connection to a name can be told.
+// Options for connecting to a name.
 #pragma once
 
 #include <troupe/runtime/time.hpp>
@@ -9,13 +9,13 @@ namespace troupe {
 
 /// Options of tcp_stream::connect() with a name. Use designated initializers.
 struct connect_options {
-  /// What the connection starts with.
+  /// Options of the new connection.
   tcp_options stream = {};
   /// Which addresses are tried.
   ip_family family = ip_family::any;
-  /// Who is asked for them; null: system_resolver().
+  /// The resolver to use; null: system_resolver().
   troupe::resolver* resolver = nullptr;
-  /// How long one address has to answer before the next is tried at the same time.
+  /// How long one address has to answer before the next is tried in parallel.
   duration attempt_delay = std::chrono::milliseconds(250);
 };
 

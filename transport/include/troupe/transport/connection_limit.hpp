@@ -1,4 +1,4 @@
-// How many connections there may be at a time: of one server, or of several together.
+// A limit on concurrent connections, of one server or shared by several.
 #pragma once
 
 #include <cstdint>

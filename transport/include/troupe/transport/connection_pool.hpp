@@ -1,4 +1,4 @@
-// Connections that several actors take turns with.
+// A pool of connections that several actors share.
 //
 //   troupe::connection_pool<troupe::tcp_stream> db(
 //       [] { return troupe::tcp_stream::connect("db.internal", 5432, 2s); }, {.max_size = 8});
@@ -7,7 +7,7 @@
 //   if (!c) co_return std::unexpected(c.error());
 //   if (!co_await (*c)->write_all(query)) c->discard();
 //
-// The pool runs nothing by itself: what it does, it does in get(), and when a
+// The pool runs no task of its own: all its work is done in get() and when a
 // lease ends.
 #pragma once
 
@@ -27,15 +27,15 @@
 
 namespace troupe {
 
-/// Options of a connection_pool. Use designated initialisers.
+/// Options of a connection_pool. Use designated initializers.
 struct pool_options {
   /// Connections there may be at a time, leased and idle together; at least 1.
   std::size_t max_size = 16;
-  /// Idle ones that are kept; further ones are closed when they are returned.
+  /// Idle connections that are kept; further ones are closed when they are returned.
   std::size_t max_idle = SIZE_MAX;
   /// A connection that has been idle for longer is closed instead of leased.
   duration max_idle_time = std::chrono::minutes(5);
-  /// What a get() may take as a whole: waiting in line, checking, connecting.
+  /// How long a get() may take as a whole: waiting in line, checking, connecting.
   duration max_wait = std::chrono::seconds(5);
 };
 
@@ -49,7 +49,7 @@ struct pool_counts {
 
 namespace detail {
 
-/// The check of a pool that was given none: a stream at rest has nothing to read.
+/// The default check: a stream at rest has nothing to read.
 struct default_check {
   template <class T>
   task<bool> operator()(T& connection) const {
@@ -65,7 +65,7 @@ struct default_check {
   static task<bool> answer(bool quiet) { co_return quiet; }
 };
 
-/// What a pool and its leases share.
+/// The state that a pool and its leases share.
 template <class T>
 class pool_state {
  public:
@@ -180,8 +180,8 @@ class pool_state_of final : public pool_state<T> {
 template <class T>
 class connection_pool;
 
-/// A connection of a pool, to be used by whoever holds this; its destructor
-/// returns it. Move-only. It may outlive the pool, and end on any thread.
+/// Exclusive use of a pooled connection; its destructor returns the connection.
+/// Move-only. It may outlive the pool, and be destroyed on any thread.
 template <class T>
 class pool_lease {
  public:
@@ -265,8 +265,8 @@ class connection_pool {
   [[nodiscard]] task<result<lease>> get() { return get_from(hold_->pool, hold_->pool->options.max_wait); }
   [[nodiscard]] task<result<lease>> get(duration max_wait) { return get_from(hold_->pool, max_wait); }
 
-  /// Closes idle connections that are past max_idle_time; for an actor's timer,
-  /// where nobody may call get() for long. On a strand.
+  /// Closes idle connections that are past max_idle_time. Call it from an actor's
+  /// timer if get() may not be called for long. On a strand.
   void close_idle() noexcept { hold_->pool->close_idle(detail::due_in(duration::zero())); }
   /// Closes idle connections, and leased ones when they are returned; every
   /// get(), also one under way in line, yields errc::closed.

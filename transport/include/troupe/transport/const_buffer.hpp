@@ -1,4 +1,4 @@
-// One piece of what a vectored write sends.
+// One piece of a vectored write.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace troupe {
 
-/// Bytes that another object owns.
+/// Bytes owned elsewhere; a view.
 using const_buffer = std::span<const std::byte>;
 
 }  // namespace troupe

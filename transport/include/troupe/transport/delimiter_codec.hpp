@@ -1,4 +1,4 @@
-// Frames that end with a string of bytes of one's choice.
+// Frames that end with a delimiter: any string of bytes.
 #pragma once
 
 #include <troupe/transport/codec.hpp>
@@ -19,7 +19,7 @@ struct delimiter_options {
 
 /// A frame is what comes before the delimiter, which is dropped; it points into the
 /// input. A frame that holds the delimiter, or would form one with it, is refused.
-/// When more bytes come, only the last ones, the delimiter's length, are looked at again.
+/// When more bytes come, the search resumes where it stopped, less the delimiter's length.
 class delimiter_codec {
  public:
   using frame_type = std::span<const std::byte>;

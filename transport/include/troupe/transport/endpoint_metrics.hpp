@@ -1,4 +1,4 @@
-// What a server, a client or a datagram endpoint counts about itself.
+// The metrics of a server, a client or a datagram endpoint.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +53,7 @@ namespace detail {
 
 class endpoint_meter;
 
-/// Shares the meter of an endpoint: with its actors, its sockets, and whoever reads it.
+/// A shared reference to the meter of an endpoint: its actors, its sockets and its readers hold one.
 class meter_ref {
  public:
   meter_ref();

@@ -244,7 +244,7 @@ class framed {
   task<result<std::size_t>> fill_in_time() {
     if (frame_due_ == not_begun) frame_due_ = detail::due_in(frame_deadline_);
     result<std::size_t> got = co_await with_timeout(io_.fill(), detail::time_until(frame_due_));
-    // Not our deadline: the whole coroutine is being stopped, and this await is where it ends.
+    // Not the timeout: the calling coroutine is being stopped, and unwinds at this await.
     if (!got && got.error() == errc::cancelled) co_await sleep_for(duration::zero());
     co_return detail::name_frame_deadline(std::move(got), Codec::name, io_.data().size());
   }

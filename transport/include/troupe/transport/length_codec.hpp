@@ -1,4 +1,4 @@
-// Frames with their length in front.
+// Length-prefixed frames.
 #pragma once
 
 #include <troupe/transport/codec.hpp>

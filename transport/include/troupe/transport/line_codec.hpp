@@ -1,4 +1,4 @@
-// Lines of text: what ends with LF or CRLF.
+// Lines of text that end with LF or CRLF.
 #pragma once
 
 #include <troupe/transport/codec.hpp>

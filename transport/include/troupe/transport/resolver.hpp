@@ -1,9 +1,9 @@
-// Names to addresses.
+// Resolves names to addresses.
 //
 // Addresses, and localhost, are answered at once and never leave the strand.
-// Other names are asked of a resolver: the system's (getaddrinfo, that is
+// Other names go to a resolver: the system's (getaddrinfo, that is
 // /etc/hosts, the name server, and whatever else nsswitch.conf says), or another
-// one, such as a table of a test.
+// one, such as the table of a test.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -83,11 +83,11 @@ struct resolve_options {
 /// The endpoints of `host` (a name, or an address, in brackets or not) at `port`:
 /// at least one, no two alike, the best first by the system's rules (RFC 6724).
 /// errc::timeout after `deadline`, errc::not_found for a name that does not
-/// exist, other codes where no server could be asked; the text says what to do.
+/// exist, other codes when no name server could be asked; the text says what to do.
 [[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::uint16_t port,
                                                              duration deadline = std::chrono::seconds(5),
                                                              resolve_options options = {});
-/// The same for a service by its name in /etc/services, as "https", or a number in words.
+/// The same for a service by its name in /etc/services, such as "https", or a decimal port number.
 [[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(std::string host, std::string service,
                                                              duration deadline = std::chrono::seconds(5),
                                                              resolve_options options = {});

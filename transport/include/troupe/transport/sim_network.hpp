@@ -120,9 +120,9 @@ class network {
 /// machine itself stays for as long as the runtime. On the runtime's thread only.
 class host final : public troupe::runtime {
  public:
-  /// The host of this name, which is made when there is none. It gets addresses of
-  /// its own from 10.0.0.0/8 and fd00::/8, beside its loopback. "localhost" is the
-  /// one on which everything runs that was not started through another.
+  /// The host of this name; creates it if there is none. It gets its own addresses
+  /// from 10.0.0.0/8 and fd00::/8 in addition to loopback. Everything that was not
+  /// started through another host runs on "localhost".
   host(const network& net, std::string_view name);
 
   [[nodiscard]] const std::string& name() const noexcept;
@@ -130,9 +130,10 @@ class host final : public troupe::runtime {
   [[nodiscard]] ip_endpoint endpoint(std::uint16_t port) const noexcept;
   [[nodiscard]] ip_endpoint endpoint_v6(std::uint16_t port) const noexcept;
 
-  /// The machine loses its power: its sockets are gone and nobody is told; packets to
-  /// it vanish. Its root tasks are stopped; a system on it is its owner's to destroy
-  /// or kill. Whatever still runs there gets ESHUTDOWN from every socket call.
+  /// The machine loses its power: its sockets are gone without notice to the peers;
+  /// packets to it vanish. Its root tasks are stopped; the owner of a system on it
+  /// destroys or kills that. Code that still runs there gets ESHUTDOWN from every
+  /// socket call.
   void crash();
   /// The machine is back, with no sockets: packets of old connections are answered
   /// with a reset. Harmless when it is up.

@@ -17,7 +17,7 @@
 
 namespace troupe {
 
-/// What reads. The halves share the stream: it ends when both are gone, so they may end
+/// The reading half. The halves share the stream: it ends when both are gone, so they may end
 /// in any order. Both belong to one strand, as the stream does.
 template <async_reader Stream>
 class read_half {
@@ -44,8 +44,8 @@ class read_half {
   std::shared_ptr<Stream> stream_;
 };
 
-/// What writes. When it goes, its end of the stream is not shut down: the peer would take
-/// for an orderly end what may be a crash. Call shutdown_write().
+/// The writing half. Its destructor does not shut the direction down: the peer would take a
+/// crash for an orderly end. Call shutdown_write().
 template <async_writer Stream>
 class write_half {
  public:

@@ -1,5 +1,5 @@
-// What is often done with a stream: read a known amount, read up to a delimiter, write
-// several pieces, copy to another stream, hang up politely.
+// Common operations on a stream: read a known amount, read up to a delimiter, write
+// several pieces, copy to another stream, close gracefully.
 //
 // All of it for any stream of async_io.hpp, by reference: streams and memory outlive the
 // task. Errors are those of the streams, and the ones named below.

@@ -1,4 +1,4 @@
-// A TCP connection as an actor that keeps itself up.
+// A TCP connection as an actor that reconnects.
 //
 //   auto upstream = troupe::supervisor("app")
 //       .child<consumer>("consumer")
@@ -28,7 +28,7 @@ namespace troupe {
 struct tcp_send {
   std::vector<std::byte> bytes;
 };
-/// From a client: what has come, in order; nothing is known of message boundaries.
+/// From a client: received bytes, in order, without message boundaries.
 struct tcp_received {
   std::vector<std::byte> bytes;
 };
@@ -37,8 +37,8 @@ struct tcp_up {
   ip_endpoint peer;
   std::uint64_t connection = 1;
 };
-/// From a client: it is not connected any more, or could not be; it goes on trying. `peer` is what it is told
-/// to connect to, and 0.0.0.0 with the port where that is a name.
+/// From a client: it lost its connection, or could not connect; it goes on trying. `peer` is the endpoint it
+/// was given, or 0.0.0.0 with the port if it was given a name.
 struct tcp_down {
   ip_endpoint peer;
   error why;
@@ -46,17 +46,17 @@ struct tcp_down {
 
 struct tcp_client_options {
   ip_endpoint connect;
-  /// A name instead of connect's address, whose port is used: looked up anew for each attempt.
+  /// A name instead of connect's address, whose port is used: resolved again for each attempt.
   std::string host = {};
-  /// Who is asked for it; null: system_resolver().
+  /// Resolves it; null: system_resolver().
   troupe::resolver* resolver = nullptr;
   tcp_options connection = {};
   duration connect_deadline = std::chrono::seconds(5);
   /// The pause before the next attempt. It starts over once a connection has lasted for (first + most) / 2.
   troupe::backoff reconnect = {.initial = std::chrono::milliseconds(100), .max = std::chrono::seconds(10)};
-  /// Who gets what is received; empty: it is read and dropped.
+  /// Receives what the peer sends; empty: it is read and dropped.
   ref<tcp_received> consumer = {};
-  /// Who hears of connections and their ends; told, not waited for.
+  /// Notified by tell() when the connection goes up or down; the client does not wait for it.
   ref<tcp_up, tcp_down> observer = {};
   /// How long a client that drains waits for the peer's end of the stream, once it has sent all and ended its
   /// own.
@@ -70,17 +70,17 @@ struct tcp_client_options {
 ///
 /// It connects, and when the connection ends or cannot be made, tries again after a pause that grows. While
 /// it is down, messages wait in its mailbox, and one that it has taken out; a full mailbox refuses, or makes
-/// its senders wait, as ever. Nothing else is buffered. It reads only while the consumer has room: a slow
+/// its senders wait, as always. Nothing else is buffered. It reads only while the consumer has room: a slow
 /// consumer slows down the peer.
 ///
-/// Delivery is at most once. Messages that waited are sent in order on the next connection. Lost with a
-/// connection is what had been handed to the kernel and not yet read by the peer, which nobody can know; and
-/// the message whose write failed half-way, which counts as `dropped` in the figures. What the peer had sent
-/// and was not yet read is lost, too. Nothing is sent twice.
+/// Delivery is at most once. Messages that waited are sent in order on the next connection. Three things are
+/// lost with a connection: bytes in the kernel that the peer has not read, an amount that cannot be known;
+/// the message whose write failed half-way, which counts as `dropped` in the figures; and what the peer sent
+/// and the client had not read yet. Nothing is sent twice.
 ///
 /// An actor that drains (on_stop::drain) sends what is queued before it ends, if it is, or gets, connected
-/// within its shutdown time. Then it takes its leave: it ends its half of the stream, and hands on what still
-/// comes until the peer has ended the other. It fails when its consumer has ended.
+/// within its shutdown time. Then it closes gracefully: it ends its half of the stream, and delivers what
+/// still comes until the peer has ended the other. It fails when its consumer has ended.
 task<void> tcp_client(context& ctx, inbox<tcp_send> in, tcp_client_options options);
 
 }  // namespace troupe

@@ -14,7 +14,7 @@ namespace troupe {
 /// tcp_stream; binding and moving it to its strand may happen anywhere.
 class tcp_listener {
  public:
-  /// Listens nowhere: every operation yields errc::closed.
+  /// Not listening: every operation yields errc::closed.
   tcp_listener() noexcept = default;
   tcp_listener(tcp_listener&&) noexcept = default;
   tcp_listener& operator=(tcp_listener&& other) noexcept;

@@ -1,4 +1,4 @@
-// What a TCP connection and a listener can be told.
+// Options for TCP connections and listeners.
 #pragma once
 
 #include <troupe/runtime/time.hpp>
@@ -9,8 +9,8 @@ namespace troupe {
 struct tcp_options {
   /// Send small writes at once instead of collecting them (TCP_NODELAY).
   bool no_delay = true;
-  /// Let the kernel probe a silent peer (SO_KEEPALIVE), so that one that is gone
-  /// without a word is noticed. The times are the system's where they are 0; they
+  /// Let the kernel probe a silent peer (SO_KEEPALIVE), which detects one that has
+  /// vanished. The times are the system's where they are 0; they
   /// are whole seconds, rounded up.
   bool keep_alive = false;
   /// Silence before the first probe (TCP_KEEPIDLE; usually two hours).
@@ -25,7 +25,7 @@ struct tcp_options {
   /// How long one read may wait for the first byte: the idle timeout.
   duration read_deadline = forever;
   /// How long one write_all may take as a whole. A peer that has not taken the
-  /// bytes by then is cut, so that a wait for an untrusted peer is bounded in time too.
+  /// bytes by then is cut: every wait for an untrusted peer is bounded in time, too.
   duration write_deadline = std::chrono::seconds(10);
 };
 
@@ -41,7 +41,7 @@ struct listen_options {
   /// A listener at an IPv6 address takes IPv4 as well; peers that come over IPv4
   /// are shown with their IPv4 address. Listen at ip_endpoint::any_v6().
   bool dual_stack = false;
-  /// What accepted connections start with.
+  /// Options of accepted connections.
   tcp_options accepted = {};
 };
 

@@ -1,4 +1,4 @@
-// A TCP server as a part of the tree.
+// A TCP server as a part of the supervision tree.
 //
 //   struct session {
 //     troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer);
@@ -26,13 +26,13 @@
 
 namespace troupe {
 
-/// What becomes of connections beyond max_connections.
+/// What the server does with connections beyond max_connections.
 enum class over_limit : std::uint8_t {
   wait,    ///< they stay in the kernel's queue until one of the others ends
   refuse,  ///< they are accepted, sent the refusal, and closed
 };
 
-/// Connections accepted per second, on average, and at once after a quiet time.
+/// Connections accepted per second, on average, and in one burst after a quiet time.
 struct accept_rate {
   std::uint32_t per_second = 0;  ///< 0: as fast as they come
   std::uint32_t burst = 100;
@@ -41,17 +41,17 @@ struct accept_rate {
 struct tcp_server_options {
   /// Port 0: the kernel picks one; see local_endpoint().
   ip_endpoint listen = ip_endpoint::loopback();
-  /// What accepted connections start with: their idle timeout is connection.read_deadline,
-  /// which is none unless set; a peer that does not read is cut after connection.write_deadline.
-  /// Where clients may be silent for long, set connection.keep_alive: otherwise one whose machine is
-  /// gone without a word keeps its place for ever.
+  /// Options of accepted connections. The idle timeout is connection.read_deadline, by default
+  /// none; a peer that does not read is cut after connection.write_deadline. Where clients may be
+  /// silent for long, set connection.keep_alive: otherwise a client whose machine has vanished
+  /// keeps its slot forever.
   tcp_options connection = {};
   /// A number, at least 1, or connection_limit::shared() for several servers together.
   connection_limit max_connections = 10'000;
-  /// By default the pressure travels back: a client over the limit waits, as for a slow server,
-  /// and is served when there is room. Refusing tells it at once, for the price of an accept.
+  /// By default the server applies backpressure: a client over the limit waits, as for a slow server,
+  /// and is served when there is room. Refusing tells it at once, at the cost of an accept.
   over_limit on_limit = over_limit::wait;
-  /// What a refused connection is sent; of static storage.
+  /// Sent to a refused connection; of static storage.
   std::string_view refusal = {};
   /// Beyond it connections wait in the kernel's queue.
   troupe::accept_rate rate = {};
@@ -62,13 +62,13 @@ struct tcp_server_options {
   bool dual_stack = false;
   /// How long a connection may go on when the server is told to stop. Then it is closed.
   duration drain = std::chrono::seconds(5);
-  /// Of an actor with an on_data(): the longest message, and how long one may take to come,
+  /// For actors with an on_data(): the longest message, and how long one may take to arrive,
   /// from its first byte to its last.
   std::size_t max_message = 64 * 1024;
   duration message_deadline = std::chrono::seconds(30);
-  /// Of a tls_server: how long a handshake may take as a whole.
+  /// For a tls_server: how long a handshake may take as a whole.
   duration handshake_deadline = std::chrono::seconds(10);
-  /// Of an actor with an inbox; when_stopped is on_stop::drain, whatever is said here.
+  /// For actors with an inbox; when_stopped is always on_stop::drain.
   mailbox_options mailbox = {};
   /// Counts what the server does, and what other servers do that are given copies of it; by default
   /// each has its own.
@@ -79,7 +79,7 @@ struct tcp_server_options {
 
 namespace detail {
 
-/// What the server's actors share; see src/acceptor.hpp.
+/// The state that the server's actors share; see src/server/acceptor.hpp.
 class acceptor;
 
 class tcp_server_base {
@@ -88,7 +88,7 @@ class tcp_server_base {
   operator supervisor() const;  // implicit: a server is a supervisor
   /// Where it listens; nothing while it does not. Any thread.
   [[nodiscard]] std::optional<ip_endpoint> local_endpoint() const;
-  /// Its figures now, or those of its monitor. Any thread, at any time, also after the server has ended.
+  /// Its current figures, or those of its monitor. Any thread, at any time, also after the server has ended.
   [[nodiscard]] endpoint_metrics metrics() const;
 
  protected:
@@ -112,13 +112,13 @@ class tcp_server_base {
 ///                                                         // as a consumer of feed()
 ///
 /// The connection ends when run() returns, or when it fails: a connection that crashes is logged
-/// and counted, and nothing else. It is a temporary child: whoever was at the other end connects anew.
+/// and counted, and nothing else. It is a temporary child: a client that wants to go on connects again.
 ///
 /// Told to stop, the server closes its socket first. A connection that waits in until_stopped(ctx,
-/// ...), as on_data() does between two messages, goes on at once and can take its leave; what else it
-/// is about, a request it works on, it may finish within `drain`. Then it is closed.
+/// ...), as on_data() does between two messages, resumes at once and can send a last message; a request
+/// it is working on may be finished within `drain`. Then it is closed.
 ///
-/// When the socket cannot be had the tree does not start, and the error says why. Out of file
+/// When the socket cannot be opened the tree does not start, and the error says why. Out of file
 /// descriptors the listener waits, 10 ms first and up to a second, and goes on when there are some.
 ///
 /// A value, as a supervisor: nothing runs before the tree is started. A copy is the same server;

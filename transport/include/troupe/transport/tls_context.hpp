@@ -1,9 +1,9 @@
-// What both ends of many TLS connections have in common: certificates, keys,
-// whom to trust, and what is offered.
+// The settings that many TLS connections share, on either side: certificates,
+// keys, trusted authorities, and what is offered.
 //
 // Made once, when a program starts; a connection takes a copy, which is a
 // shared pointer. A context never changes, so threads may share it. To renew a
-// certificate make a new context: connections that stand keep the old one.
+// certificate make a new context: established connections keep the old one.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -65,7 +65,7 @@ class tls_context {
   std::shared_ptr<const detail::tls_context_state> state_;
 };
 
-/// A certificate and its key. Use designated initialisers, as for all below.
+/// A certificate and its key. Use designated initializers, as for all below.
 struct tls_identity {
   /// The certificate, and behind it those of the authorities between it and the root.
   pem certificate;
@@ -96,7 +96,7 @@ struct tls_server_options {
   /// Lets clients come back without a full handshake. The server keeps nothing for it; its
   /// tickets end with the context.
   bool session_tickets = true;
-  /// Other names this server has; whoever asks for none of them gets `identity`.
+  /// Other names of this server; a client that asks for none of them gets `identity`.
   std::vector<tls_server_name> names = {};
 };
 
@@ -108,7 +108,7 @@ struct tls_client_options {
   /// Protocols this client would speak (ALPN), the best first.
   std::vector<std::string> alpn = {};
   tls_version minimum_version = tls_version::v1_2;
-  /// Takes any certificate of any server, so whoever sits in between can read and change
+  /// Accepts any certificate of any server, so a man in the middle can read and change
   /// everything. For experiments.
   bool insecure_accept_any_certificate = false;
 };

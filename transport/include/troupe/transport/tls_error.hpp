@@ -1,4 +1,4 @@
-// What can go wrong with TLS beyond what can go wrong with a socket.
+// The errors of TLS, in addition to those of a socket.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ enum class tls_errc : std::uint8_t {
   certificate_refused,  ///< the peer's certificate is not accepted here; the text says why
   refused_by_peer,      ///< the peer ended it with an alert; the text names it
   handshake_failed,     ///< no common version or cipher, or the peer went away meanwhile
-  truncated,            ///< the connection ended without the peer's farewell: bytes may be missing
+  truncated,            ///< the connection ended without the peer's close_notify: data may be truncated
   protocol_error,       ///< what came later was not valid TLS: damaged, forged or replayed
 };
 

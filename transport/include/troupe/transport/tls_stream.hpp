@@ -1,8 +1,8 @@
 // A TLS connection over a stream, as awaitables.
 //
 // It reads and writes as the stream below it does, and is owned by one strand
-// at a time, as that is. What is sent and received is encrypted where it passes
-// by, so an idle connection holds no buffer. Built on OpenSSL 3, whose headers
+// at a time, as that is. Data is encrypted and decrypted as it passes through, so
+// an idle connection holds no buffer. Built on OpenSSL 3, whose headers
 // stay in transport/src.
 #pragma once
 
@@ -80,12 +80,12 @@ struct tls_connect_options {
   /// From session() of an earlier connection to the same server. One that the server no longer
   /// takes costs nothing but the full handshake.
   tls_session resume = {};
-  /// Takes a certificate of any name, if only its authority is trusted: whoever has one can
-  /// then pose as this server.
+  /// Accepts a certificate of any name if its authority is trusted: anyone who has one can
+  /// then impersonate this server.
   bool insecure_skip_name_check = false;
 };
 
-/// Who the peer says it is, and its authority confirms.
+/// The peer's identity, as confirmed by its authority.
 struct tls_certificate {
   std::string subject;  ///< "CN=alice,O=Example", as in RFC 2253
   std::string issuer;
@@ -141,10 +141,10 @@ class tls_stream {
   /// Reads without waiting: nothing now (nullopt), or as read_some().
   [[nodiscard]] result<std::optional<std::size_t>> try_read(std::span<std::byte> into);
 
-  /// Ends our half with the farewell of TLS: the peer reads the end of the stream, and may still
-  /// send. It waits as a write does, for the farewell is bytes on the wire, too.
+  /// Ends our half with a close_notify: the peer reads the end of the stream, and may still
+  /// send. It waits as a write does, for the close_notify is bytes on the wire, too.
   [[nodiscard]] task<result<void>> shutdown_write();
-  /// Ends the connection. Sends the farewell if there is room for it at once. Operations under
+  /// Ends the connection. Sends close_notify if there is room for it at once. Operations under
   /// way yield errc::closed. To be sure that the peer gets everything: shutdown_write(), then
   /// read to the end, then close.
   void close() noexcept;

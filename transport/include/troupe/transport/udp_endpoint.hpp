@@ -8,7 +8,7 @@
 //     }
 //     void handle(troupe::udp_datagram m) { ... socket.tell(...) ... }
 //
-// What has come together is received with one system call.
+// Datagrams that arrived together are received with one system call.
 #pragma once
 
 #include <troupe/actors/inbox.hpp>
@@ -21,7 +21,7 @@
 
 namespace troupe {
 
-/// To an endpoint: bytes for somebody. From it: bytes, and who has sent them.
+/// To an endpoint: bytes and their receiver. From it: bytes and their sender.
 struct TROUPE_SHARED udp_datagram {
   std::vector<std::byte> bytes;
   ip_endpoint peer;
@@ -31,8 +31,8 @@ struct udp_endpoint_options {
   /// Port 0: the kernel picks one; see on_bound.
   ip_endpoint bind = ip_endpoint::loopback();
   udp_options socket = {};
-  /// Who gets what is received; empty: it is counted and dropped. It is told, not waited for: what does
-  /// not fit into its mailbox is dropped, for UDP has no way to slow down whoever sends.
+  /// Receives the datagrams; empty: they are counted and dropped. The endpoint does not wait for it: what
+  /// does not fit into its mailbox is dropped, for UDP has no way to slow down a sender.
   ref<udp_datagram> consumer = {};
   /// The longest datagram to receive. Longer ones are dropped.
   std::size_t max_datagram = 2048;
@@ -43,8 +43,8 @@ struct udp_endpoint_options {
   void (*on_bound)(const ip_endpoint& at) = nullptr;
 };
 
-/// An actor, to be spawned by whoever handles its datagrams, or to be a child of a supervisor. When its
-/// socket cannot be had it fails, with an error that says why.
+/// An actor, to be spawned by the actor that handles its datagrams, or to be a child of a supervisor. When
+/// its socket cannot be opened it fails, with an error that says why.
 ///
 /// Dropped, and counted as `dropped` in the figures: what came while the consumer's mailbox was full; what
 /// was too long for max_datagram; what was sent and refused by the kernel, for its length or its address; and

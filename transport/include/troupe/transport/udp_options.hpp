@@ -1,4 +1,4 @@
-// What a UDP socket can be told.
+// Options for UDP sockets.
 #pragma once
 
 #include <troupe/runtime/time.hpp>

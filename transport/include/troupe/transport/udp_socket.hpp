@@ -1,4 +1,4 @@
-// UDP as awaitables: datagrams to and from anybody, one peer, or a group.
+// UDP as awaitables: datagrams to and from any peer, one peer, or a group.
 //
 // A datagram arrives whole, is flagged as cut, or does not arrive; nothing says
 // which. To stop reading is to stop calling: the kernel's buffer fills, and what
@@ -29,7 +29,7 @@ class udp_socket : public detail::datagram_socket {
   /// Receives what is sent to `at`; port 0 lets the kernel choose. Any thread.
   [[nodiscard]] static result<udp_socket> bind(ip_endpoint at, udp_options options = {});
   /// Talks to `to` only: datagrams from others are not received. When no socket
-  /// has the port, the host may say so, and the next operation yields
+  /// has the port, the host may report it, and the next operation yields
   /// std::errc::connection_refused. Any thread; sends nothing.
   [[nodiscard]] static result<udp_socket> connect(ip_endpoint to, udp_options options = {});
 

@@ -1,5 +1,5 @@
 // Datagrams between processes of one machine. Unlike UDP's they are not lost:
-// who sends to a receiver that lags behind waits.
+// a sender waits for a receiver that lags behind.
 #pragma once
 
 #include <troupe/runtime/error.hpp>

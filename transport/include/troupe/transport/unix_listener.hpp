@@ -12,9 +12,9 @@
 
 namespace troupe {
 
-/// Move-only; closes in its destructor, and removes its file, unless another
-/// process has put another one there. Owned by one strand at a time, as a tcp_listener. Not available on the
-/// simulated runtime.
+/// Move-only; closes in its destructor, and removes its file, unless that has
+/// been replaced by another one. Owned by one strand at a time, as a
+/// tcp_listener. Not available on the simulated runtime.
 class unix_listener {
  public:
   /// Listens nowhere: every operation yields errc::closed.

@@ -1,4 +1,4 @@
-// What unix sockets can be told, and how they are named.
+// Options for unix sockets, and how they are named.
 //
 // A name is a path in the file system, or, after an '@', a name in the kernel's
 // own space ("@bus"), which leaves no file behind. A file whose name begins with
@@ -26,7 +26,7 @@ struct unix_listen_options {
   int backlog = 1024;
   /// Who may connect, as of chmod, e.g. 0660; 0: what the umask leaves.
   unsigned permissions = 0;
-  /// What accepted connections start with.
+  /// Options of accepted connections.
   unix_options accepted = {};
 };
 

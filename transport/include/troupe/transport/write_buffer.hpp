@@ -12,7 +12,7 @@ namespace troupe {
 
 /// Grows at its end, is written from its front, and gives its memory back as soon
 /// as it is empty: the same blocks as read_buffer. It has no limit of its own;
-/// the code that appends has to write it in time. Not thread-safe.
+/// the caller that appends must see that it is written in time. Not thread-safe.
 class write_buffer {
  public:
   write_buffer() noexcept : bytes_(~std::size_t{0} / 4) {}

@@ -1,7 +1,7 @@
-// A connection as an actor: what tcp_server and tls_server make for each client. Internal to Troupe.
+// A connection as an actor: tcp_server and tls_server make one for each client. Internal to Troupe.
 //
 // One cell, with the user's object and a slot for the socket behind it, and the frame of the
-// coroutine that is its life. It has no heap memory of its own, no name and no timers.
+// coroutine that runs it. It has no heap memory of its own, no name and no timers.
 #pragma once
 
 #include <troupe/actors/actor.hpp>
@@ -19,7 +19,7 @@ namespace troupe::detail {
 
 class acceptor;
 
-/// A place in a server: taken by the listener when the connection is accepted, left when its actor ends.
+/// A slot in a server: taken by the listener when it accepts the connection, freed when its actor ends.
 class connection_slot {
  public:
   connection_slot() noexcept = default;
@@ -28,12 +28,12 @@ class connection_slot {
   connection_slot& operator=(connection_slot&&) = delete;
   ~connection_slot() { leave(close_reason::drain); }  // its actor was not started: the server stops
 
-  /// Once: the connection.
+  /// The connection. Call it once.
   [[nodiscard]] tcp_stream take_stream() noexcept;
-  /// Counts the end of the connection; harmless when repeated.
+  /// Counts the end of the connection. Idempotent.
   void leave(close_reason why) noexcept;
   void handshake_failed() noexcept { handshake_failed_ = true; }
-  /// Why the connection of an actor that ends has ended.
+  /// Why the connection has ended, for an actor that ends.
   [[nodiscard]] close_reason reason(const cell& c) const noexcept;
   [[nodiscard]] acceptor& core() const noexcept { return *core_; }
 
@@ -52,11 +52,11 @@ struct connection_factory {
   virtual cell* start(cell& parent, const spawn_options& o, connection_slot slot) const = 0;
 };
 
-// What the behaviour of every type of connection has in common.
+// The code that connections of every type share.
 [[nodiscard]] duration drain_time(connection_slot& slot) noexcept;
 
-/// Of a tls_server: the handshake. Not open when it has failed, which is counted, or the actor is told to
-/// stop.
+/// The handshake of a tls_server's connection. The stream is not open when the handshake failed, which is
+/// counted, or when the actor is told to stop.
 [[nodiscard]] task<tls_stream> shake_hands(context& ctx, connection_slot& slot);
 
 /// Calls a consumer's on_data, which may take the context or not; type-erased, so that the loop

@@ -1,4 +1,4 @@
-// What every socket for datagrams can do: the base of udp_socket and unix_datagram.
+// The base of udp_socket and unix_datagram: what all datagram sockets share.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -23,7 +23,7 @@ class datagram_socket {
   datagram_socket& operator=(datagram_socket&& other) noexcept;
   ~datagram_socket() { close(); }
 
-  /// Operations under way yield errc::closed; datagrams that were not received are lost.
+  /// Operations under way yield errc::closed; datagrams not yet received are lost.
   void close() noexcept;
   [[nodiscard]] bool is_open() const noexcept;
   /// The descriptor, for options that have no function here; -1 when closed. It

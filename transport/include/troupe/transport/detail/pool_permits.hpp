@@ -1,10 +1,10 @@
-// Who may hold a connection of a pool: a number of permits, given out in the
-// order in which they were asked for. Internal to Troupe.
+// The permits of a connection pool: a FIFO semaphore. The holder of a permit may
+// use one connection. Internal to Troupe.
 //
-// A permit that is given back while somebody waits goes to the first in line
-// and never back into the box, so nobody is overtaken. Whoever waits is on a
-// strand; a permit travels there as mail, and when its waiter has gone
-// meanwhile, on to the next.
+// A returned permit goes straight to the first waiter, if there is one, and does
+// not become free in between, so no waiter is overtaken. A waiter is on a strand;
+// the permit travels there as mail, and passes on to the next waiter when that
+// one has gone meanwhile.
 #pragma once
 
 #include <troupe/runtime/detail/spinlock.hpp>
@@ -48,7 +48,7 @@ class pool_permits : public std::enable_shared_from_this<pool_permits> {
   /// A permit, errc::timeout at `deadline` (a time of the runtime's clock), or
   /// errc::closed. On a strand.
   [[nodiscard]] task<result<permit>> take(std::int64_t deadline);
-  /// Nobody gets one any more, and who waits is told.
+  /// No more permits are given out; take() under way yields errc::closed.
   void close() noexcept;
   [[nodiscard]] bool closed() const noexcept;
   [[nodiscard]] std::size_t waiting() const noexcept;
@@ -60,7 +60,7 @@ class pool_permits : public std::enable_shared_from_this<pool_permits> {
   permit_wake* pop() noexcept;
 
   mutable spinlock lock_;
-  // All under lock_. While somebody waits none is free.
+  // All under lock_. While a caller waits, no permit is free.
   std::size_t free_;
   std::size_t waiting_ = 0;
   permit_wake* first_ = nullptr;

@@ -1,4 +1,4 @@
-// What wait_readable() of a stream returns: the one wait that every idle connection is in.
+// The awaiter that wait_readable() of a stream returns. Every idle connection waits in one.
 //
 // It is an awaiter and not a task, so that it lives in the frame of the coroutine that awaits it: waiting for
 // a client makes no frame of its own, and an idle connection does not keep one.

@@ -1,11 +1,11 @@
-// What every stream over a socket of its own can do: the base of tcp_stream and
-// unix_stream, which add how one comes to be and what is special about it.
+// The base of tcp_stream and unix_stream: all that a stream over its own socket can
+// do. The derived classes add how one is made and what is special about it.
 //
 // Owned by one strand at a time: an actor or a task. It may be moved to another
 // strand while no operation on it is under way. Reads and writes are tried at
 // once; only when the kernel has nothing to give or no room does the strand
-// wait, in the epoll set of the worker it then runs on. Nothing is held while
-// it waits but a coroutine frame.
+// wait, in the epoll set of the worker it then runs on. A waiting operation holds
+// a coroutine frame and nothing else.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
