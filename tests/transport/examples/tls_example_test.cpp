@@ -73,7 +73,7 @@ TEST_CASE("examples: the TLS echo server says what to do when it cannot make a c
                                example::path("tls-echo") + " --port 0");
   INFO(r.out);
   CHECK(r.status == 1);
-  CHECK_THAT(r.out, Contains("install it, or use --cert and --key") && !Contains("READY"));
+  CHECK_THAT(r.out, Contains("install the openssl tool, or use --cert and --key") && !Contains("READY"));
   CHECK(std::filesystem::is_empty(empty / ""));
 }
 
