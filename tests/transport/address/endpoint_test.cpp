@@ -23,7 +23,7 @@ TEST_CASE("ip_endpoint: parses IPv4 and IPv6 addresses with a port") {
   CHECK(*ip_endpoint::parse("::1", 80) == *v6);
 }
 
-TEST_CASE("ip_endpoint: what is no endpoint is refused with what was expected") {
+TEST_CASE("ip_endpoint: text that is not an endpoint is refused with what was expected") {
   for (const char* text : {"",
                            ":",
                            "localhost:80",

@@ -210,7 +210,7 @@ TEST_CASE("framed: a frame that is dribbled is cut by frame_deadline, an idle st
   CHECK(rt.now() - start < 1h + 11s);
 }
 
-TEST_CASE("framed: the time for a frame starts anew with each frame") {
+TEST_CASE("framed: the time for a frame starts again with each frame") {
   sim::runtime rt;
   auto [server, client] = duplex();
   texts pieces;

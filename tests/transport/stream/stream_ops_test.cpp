@@ -136,7 +136,7 @@ TEST_CASE("copy: all bytes, in order, at the pace of the slower side, and no buf
     must(co_await s.write_all(bytes_of(t)));
   }(std::move(a), text));
   rt.run_until_idle();
-  CHECK(!done);  // nobody reads
+  CHECK(!done);  // the peer does not read
   CHECK(must(rt.block_on(all_of(b_peer))) == text);
   CHECK(done);
   CHECK(copied == text.size());
@@ -262,7 +262,7 @@ TEST_CASE("split: the halves of a real connection, half-closed") {
   CHECK(must(rt.block_on(ask(std::move(c.client)))) == "over and out");
 }
 
-TEST_CASE("close_gracefully: the last words arrive, though the peer has sent what nobody reads") {
+TEST_CASE("close_gracefully: the last bytes arrive, though the peer has sent bytes that are never read") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   rt.spawn([](tcp_stream s) -> task<void> {

@@ -52,11 +52,11 @@ TEST_CASE("stream_socket: more pieces than one system call takes do not wait for
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection({}, {.write_deadline = 5s})));
   const std::vector<const_buffer> pieces(200, bytes_of("x"));
-  must(rt.block_on(c.client.write_all(pieces)));  // nobody reads, and nobody needs to
+  must(rt.block_on(c.client.write_all(pieces)));  // the peer does not read, and need not
   CHECK(must(rt.block_on(read_exactly(c.server, 200))) == std::string(200, 'x'));
 }
 
-TEST_CASE("stream_socket: a vectored write that nobody reads is cut at write_deadline") {
+TEST_CASE("stream_socket: a vectored write that the peer does not read is cut at write_deadline") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection({.write_deadline = 50ms})));
   const std::string much(1024 * 1024, 'm');

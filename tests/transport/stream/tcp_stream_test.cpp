@@ -138,7 +138,7 @@ TEST_CASE("tcp_stream: a reset in the middle of a write is an error, not a signa
   CHECK(!rt.block_on(s.write_all(bytes_of("more"))));
 }
 
-TEST_CASE("tcp_stream: connecting where nobody listens is refused, and the error says where") {
+TEST_CASE("tcp_stream: connecting to a port without a listener is refused, and the error says where") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   ip_endpoint free;
   {

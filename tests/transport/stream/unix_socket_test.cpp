@@ -173,7 +173,7 @@ TEST_CASE("unix_stream: a peer that passes a descriptor does not keep us from wh
   CHECK(must(rt.block_on(test(both.first, both.second))) == "one two");
 }
 
-TEST_CASE("unix_stream: a write that nobody reads is cut at write_deadline") {
+TEST_CASE("unix_stream: a write that the peer does not read is cut at write_deadline") {
   runtime rt({.workers = 1});
   auto both = must(unix_stream::pair({.write_deadline = 30ms}));
   const std::string much(4 * 1024 * 1024, 'm');
@@ -231,7 +231,7 @@ TEST_CASE("unix_listener: the file of a server that crashed is replaced; that of
   CHECK(must(rt.block_on(talk(l))) == "hello");
 }
 
-TEST_CASE("unix_listener: a file that is no socket is left alone") {
+TEST_CASE("unix_listener: a file that is not a socket is left alone") {
   const directory dir;
   const std::string path = dir / "precious";
   std::ofstream(path) << "data";
@@ -242,7 +242,7 @@ TEST_CASE("unix_listener: a file that is no socket is left alone") {
   CHECK(fs::file_size(path) == 4);
 }
 
-TEST_CASE("unix_listener: closing leaves a file alone that somebody else has put in its place") {
+TEST_CASE("unix_listener: closing leaves a file alone that another process has put in its place") {
   const directory dir;
   const std::string path = dir / "s";
   unix_listener l = must(unix_listener::bind(path));
@@ -280,7 +280,7 @@ TEST_CASE("unix_listener: a name that cannot be one is refused with the reason")
              Contains("108 bytes") && Contains("at most 107"));
 }
 
-TEST_CASE("unix_stream: connecting where nobody is says why, and what to do") {
+TEST_CASE("unix_stream: connecting without a listener says why, and what to do") {
   runtime rt({.workers = 1});
   const directory dir;
   const auto nothing = rt.block_on(unix_stream::connect(dir / "none", 1s));
