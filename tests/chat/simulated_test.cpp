@@ -239,7 +239,7 @@ struct world {
 
   std::deque<person> all;  // in front of the runtime, whose tasks refer to them
   troupe::sim::runtime rt;
-  // Whoever is in the room has room for all that is said; otherwise a slow reader misses some of it.
+  // True: there is room for every line that is said. False: a slow reader misses some.
   bool roomy;
   troupe::sim::network net;
   server_machine server;
@@ -275,7 +275,7 @@ void repair(world& w, person& p) {
 
 // -- the judgement --------------------------------------------------------------------------------
 
-// 0: this is no notice of lines missed.
+// 0: this is not a notice of missed lines.
 std::size_t missed(const std::string& heard) {
   if (!heard.starts_with("(") || !heard.ends_with(" lines missed)")) return 0;
   return std::stoul(heard.substr(1));
@@ -338,12 +338,12 @@ void run(std::uint64_t seed) {
   w.advance_until([&] { return w.all_done(); });
   require_true(w);
 
-  // Everybody has gone: only the listener is left.
+  // All clients have gone: only the listener is left.
   const auto is_empty = [&] { return w.net.open_sockets() == 1; };
   w.advance_until(is_empty);
   for (person& p : w.all) w.net.set_link(w.server.host(), p.host, {});  // from here on the network is well
 
-  // Who goes without a word is missed, too, though nobody says anything to them.
+  // The server also notices a client that leaves silently, although no line is sent to it.
   w.all[2].host.spawn(lurk(w.server.host().endpoint(7010)));
   w.advance_until([&] { return w.net.open_sockets() == 3; });
   w.rt.advance(1min);
@@ -360,7 +360,7 @@ void run(std::uint64_t seed) {
   }
   w.advance_until([&] { return w.all[0].own >= lines && w.all[1].own >= lines; });
   w.rt.advance(5s);  // what was said is heard
-  // There is always something unread from now on, which must not turn farewells into resets.
+  // There is always something unread from now on, which must not turn the last messages into resets.
   w.all[0].asks = w.all[1].asks = true;
   w.rt.advance(300ms);
   w.stopped = true;
@@ -374,6 +374,7 @@ void run(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("chat on a simulated network: under every fault nobody hangs, and who stays hears everything") {
+TEST_CASE(
+    "chat on a simulated network: under every fault no client hangs, and each that stays hears every line") {
   troupe::testkit::for_each_seed(seeds, run);
 }

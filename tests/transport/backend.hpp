@@ -1,5 +1,5 @@
-// Where a test of sockets runs: on threads with the kernel's, or on the simulated runtime with its network's.
-// A test that uses this holds on both, and so shows that they are one interface.
+// The backends of a socket test: threads with the kernel's sockets, or the simulated runtime with its
+// network. A test that uses this holds on both, and so shows that they have one interface.
 #pragma once
 
 #include "transport/loopback.hpp"

@@ -86,7 +86,7 @@ std::string who_answered(const result<tcp_stream>& s) {
 
 }  // namespace
 
-TEST_CASE("resolve: an address is its own answer, without a query") {
+TEST_CASE("resolve: an address is its own answer, and no resolver is asked") {
   runtime rt({.workers = 1});
   nobody names;
   const resolve_options o{.resolver = &names};
@@ -99,7 +99,7 @@ TEST_CASE("resolve: an address is its own answer, without a query") {
   CHECK(wrong.error() == errc::not_found);
 }
 
-TEST_CASE("resolve: localhost is this machine, without a query") {
+TEST_CASE("resolve: localhost is this machine, and no resolver is asked") {
   runtime rt({.workers = 1});
   nobody names;
   for (const char* name : {"localhost", "LocalHost", "localhost.", "db.localhost"}) {
@@ -116,7 +116,7 @@ TEST_CASE("resolve: localhost is this machine, without a query") {
   CHECK_THAT(asked.error().to_string(), Contains("the resolver was asked"));
 }
 
-TEST_CASE("resolve: text that cannot be a name is refused, and so is an unknown service") {
+TEST_CASE("resolve: a name that cannot exist is refused, and so is an unknown service") {
   runtime rt({.workers = 1});
   nobody names;
   for (const std::string& host : {std::string(), std::string(254, 'a'), std::string("a\0b", 3)}) {
@@ -192,8 +192,8 @@ TEST_CASE("resolve: what the system's resolver has against a name is a clear err
 
 TEST_CASE("resolve: a name that does not exist has no address") {
   runtime rt({.workers = 1});
-  // RFC 6761: .invalid never exists. Without a server the error says so, or that none answered
-  // in time.
+  // RFC 6761: .invalid never exists. Without a name server the error says so, or that none answered in
+  // time.
   const auto r = rt.block_on(resolve("no-such-host.invalid", 80, 20s));
   REQUIRE(!r);
   INFO(r.error().to_string());
@@ -225,7 +225,7 @@ TEST_CASE("tcp_stream: connecting to a name takes the first address that answers
   const tcp_listener two = must(tcp_listener::bind(local(2)));
   const std::uint16_t port = must(two.local_endpoint()).port();
   table_resolver names;
-  // 127.0.0.3 has no listener: that is known at once, however long the delay.
+  // No socket listens at 127.0.0.3: that is known at once, however long the delay.
   names.set("host.test", {local(3), local(2)});
   const auto s = rt.block_on(tcp_stream::connect(
       "host.test", port, 30s, {.resolver = &names, .attempt_delay = std::chrono::minutes(10)}));

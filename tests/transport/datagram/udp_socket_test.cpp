@@ -33,8 +33,8 @@ task<std::string> text_from(udp_socket& s) {
   co_return (co_await next_of(s)).first;
 }
 
-// A port that no socket has, or had a moment ago.
-ip_endpoint unused() {
+// A port that no socket has, or that one had a moment ago.
+ip_endpoint nobody() {
   return at(bound());
 }
 
@@ -161,7 +161,7 @@ TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the en
     CHECK(got.error() == std::make_error_code(std::errc::connection_refused));
     CHECK_THAT(std::string(got.error().text()), Catch::Contains(to.to_string()));
   }
-  // A peer comes, and the same socket reaches it.
+  // A receiver is bound there, and the same socket reaches it.
   udp_socket late = must(udp_socket::bind(to, {.read_deadline = 5s}));
   must(rt.block_on(s.send(bytes_of("now?"))));
   const auto [text, from] = must(rt.block_on(next_of(late)));
@@ -170,7 +170,7 @@ TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the en
   CHECK(must(rt.block_on(text_from(s))) == "yes");
 }
 
-TEST_CASE("udp_socket: sending to an unused port does not disturb a socket without a peer") {
+TEST_CASE("udp_socket: sending to a port without a socket does not disturb a socket without a peer") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket s = bound();
   udp_socket other = bound();
@@ -240,7 +240,7 @@ TEST_CASE("udp_socket: what exceeds a batch waits for the next, and none is lost
   CHECK(must(to.kernel_drops()) == 0);
 }
 
-TEST_CASE("udp_socket: an echo of batches answers every sender, also with other bytes") {
+TEST_CASE("udp_socket: an echo of batches answers each sender, and may change the bytes") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket server = bound();
   std::vector<udp_socket> clients;
@@ -412,7 +412,7 @@ TEST_CASE("udp_socket: a group receives what is sent to it, until it is left") {
 }
 
 TEST_CASE(
-    "udp_socket: an address that is not a group, and a missing interface, are refused with the reason") {
+    "udp_socket: an address that is not a group, and an unknown interface, are refused with the reason") {
   udp_socket s = bound();
   const auto not_a_group = s.join(ip_endpoint::loopback());
   REQUIRE(!not_a_group);

@@ -56,7 +56,7 @@ class plain_socket {
   int port_ = 0;
 };
 
-/// troupe-echo. It does not tell its port, so it is given a free one; another, if somebody was faster.
+/// troupe-echo. It does not tell its port, so it is given a free one; another, if another process was faster.
 class echo_server {
  public:
   explicit echo_server(const std::string& protocol) {

@@ -1,4 +1,4 @@
-// troupe-http under wrk, and under clients that no browser is.
+// troupe-http under wrk, and under clients unlike any browser.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/examples/example_process.hpp"
@@ -72,8 +72,7 @@ TEST_CASE("http: what it does not do is refused, and the refusal arrives") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE(
-    "http: heads that are dribbled are cut in time, though never silent, and keep nobody from being served") {
+TEST_CASE("http: a client that trickles its head is cut in time, though never silent, and delays no other") {
   example s("http", {"--head-timeout", "1"});
   std::vector<blocking_client> slow;
   for (int i = 0; i < 50; ++i) slow.push_back(s.connect());

@@ -1,4 +1,4 @@
-// troupe-tls-echo under the openssl tool, and under those who do not speak TLS.
+// troupe-tls-echo under the openssl tool, and under clients that do not speak TLS.
 #include "support/becomes_true.hpp"
 #include "support/catch.hpp"
 #include "transport/examples/example_process.hpp"

@@ -1,4 +1,4 @@
-// Codecs: pure functions of the bytes that came, however these were cut.
+// Codecs: pure functions of the received bytes, however these were split.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 

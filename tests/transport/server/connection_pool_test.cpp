@@ -1,4 +1,4 @@
-// Leases, who waits for them, and what becomes of idle connections.
+// Leases, the callers that wait for them, and the fate of idle connections.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 

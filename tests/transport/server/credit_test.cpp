@@ -1,5 +1,5 @@
 // Credit end to end: a sender a hundred times as fast as its receiver, through a proxy and two connections.
-// What is not taken is not read, all the way back: memory stays flat, and nothing is lost.
+// Backpressure reaches the sender: memory stays flat, and no byte is lost.
 // It takes 20 s, under a sanitizer 3 s, or TROUPE_SOAK_SECONDS.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"

@@ -1,5 +1,5 @@
-// Servers among strangers: slow, deaf, broken and many of them. The servers are the example programs, each a
-// process of its own, so that what they hold can be measured, and what they must not do cannot hide.
+// Servers under untrusted peers: slow, deaf, broken and many of them. The servers are the example programs,
+// each in its own process, so that their memory and descriptors can be measured.
 #include "support/becomes_true.hpp"
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
@@ -51,7 +51,7 @@ std::size_t affordable(std::size_t wanted) {
 
 }  // namespace
 
-TEST_CASE("hard days: a peer that sends a byte now and then keeps nobody from being served") {
+TEST_CASE("hard days: a peer that sends a byte now and then delays no other client") {
   example s("echo-tcp", {"--idle-timeout", "1"});
   std::vector<blocking_client> slow;
   for (int i = 0; i < 50; ++i) slow.push_back(s.connect());
@@ -64,7 +64,7 @@ TEST_CASE("hard days: a peer that sends a byte now and then keeps nobody from be
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: a peer that never reads is not read from, and holds up nobody") {
+TEST_CASE("hard days: a peer that never reads is not read from, and delays no other client") {
   example s("echo-tcp");
   const int sockets = open_sockets(s->id());
   REQUIRE(echoes(s));

@@ -93,7 +93,7 @@ TEST_CASE("tcp_client: while it is down its mailbox is the queue, and a full one
 TEST_CASE("tcp_client: a name is looked up for each attempt, and so followed to another address") {
   running_server<echo> s({});
   troupe::table_resolver names;
-  names.set("upstream.test", {must(troupe::ip_endpoint::parse("127.0.0.9:0"))});  // nobody is there
+  names.set("upstream.test", {must(troupe::ip_endpoint::parse("127.0.0.9:0"))});  // no server is there
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
   probe<tcp_received> consumer(sys);
   probe<tcp_up, tcp_down> observer(sys);
@@ -182,7 +182,7 @@ TEST_CASE("tcp_client: a slow consumer slows down the peer") {
 
 namespace {
 
-/// Says how much it has heard, at the end; and until then things that nobody asked for.
+/// Reports at the end how much it has received; until then it sends bytes that no client asked for.
 struct accountant {
   task<void> run(context&, tcp_stream peer) {
     std::size_t all = 0;
@@ -198,7 +198,7 @@ struct accountant {
   }
 };
 
-/// Hears, and never says anything, not even farewell.
+/// Reads, and never sends anything, not even FIN.
 struct wall {
   task<void> run(context&, tcp_stream peer) {
     std::array<std::byte, 64> chunk;
@@ -237,7 +237,7 @@ TEST_CASE("tcp_client: told to stop with drain it sends what is queued, and hear
   CHECK(monitor.read().closed.drain == 1);
 }
 
-TEST_CASE("tcp_client: a peer that takes no leave is not waited for longer than the farewell") {
+TEST_CASE("tcp_client: a peer that does not send FIN is not waited for longer than options.farewell") {
   running_server<wall> s({.drain = 0s});
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
   const auto client = sys.spawn(troupe::tcp_client, {.mailbox = draining, .shutdown = 1h},

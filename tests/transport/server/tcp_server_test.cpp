@@ -290,7 +290,7 @@ TEST_CASE("tcp_server: why connections ended") {
   auto silent = s.connect();
   CHECK(silent.rest().empty());
   auto late = s.connect();
-  REQUIRE(late.send("p"));  // its time passes once, and that is no reason to end
+  REQUIRE(late.send("p"));  // its time passes once, which does not end it
   REQUIRE(late.receive_line() == "patient\n");
   REQUIRE(late.send("q"));
   CHECK(late.rest().empty());
@@ -329,7 +329,9 @@ TEST_CASE("tcp_server: a stop lets the request in flight end, and closes what is
   CHECK(s.figures().closed.drain == 2);
 }
 
-TEST_CASE("tcp_server: what is not done when the time to drain is over is closed, and that is no failure") {
+TEST_CASE(
+    "tcp_server: a connection that is not done when the drain time is over is closed, not counted as "
+    "failed") {
   running_server<obedient> s({.drain = 100ms});
   std::vector<blocking_client> hang;
   for (int i = 0; i < 10; ++i) {

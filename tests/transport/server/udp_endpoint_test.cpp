@@ -1,4 +1,4 @@
-// udp_endpoint: datagrams as messages, and what becomes of those that cannot be handled.
+// udp_endpoint: datagrams as messages, and the fate of those that cannot be handled.
 #include "support/catch.hpp"
 #include "transport/examples/example_process.hpp"
 #include "transport/examples/server_under_test.hpp"
@@ -94,7 +94,7 @@ TEST_CASE("udp_endpoint: what cannot be handled is dropped, and counted") {
   REQUIRE(becomes_true([&] { return monitor.read().dropped == 6; }));
   REQUIRE(peer.send(std::string(2000, 'x')));  // longer than it takes
   REQUIRE(becomes_true([&] { return monitor.read().dropped == 7; }));
-  // Longer than any datagram can be, and to a port that nobody can have.
+  // Longer than any datagram can be, and to a port that no socket can have.
   REQUIRE(endpoint.tell(udp_datagram{std::vector<std::byte>(70'000), troupe::ip_endpoint::loopback(9)}) ==
           troupe::send_result::ok);
   REQUIRE(endpoint.tell(udp_datagram{std::vector<std::byte>(1), troupe::ip_endpoint::loopback(0)}) ==

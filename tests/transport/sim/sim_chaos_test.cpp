@@ -1,5 +1,5 @@
-// A client and a server under everything that a network does, many seeds long: nothing hangs, nothing leaks,
-// streams stay in order, and what was acknowledged is there.
+// A client and a server under every fault of a network, for many seeds: nothing hangs, nothing leaks, streams
+// stay in order, and acknowledged bytes have arrived.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/loopback.hpp"

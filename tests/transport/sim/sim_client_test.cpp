@@ -15,7 +15,7 @@ namespace {
 
 constexpr duration way = 1ms;
 constexpr duration refusal = 2 * way;  // there, and back with a reset
-// The limit is no power of two times the first.
+// The limit is not a power of two times the first.
 constexpr backoff steps{.initial = 100ms, .max = 1s};
 constexpr duration enough = (steps.initial + steps.max) / 2;  // a connection that worked
 
@@ -146,7 +146,7 @@ TEST_CASE("tcp_client: when a partition heals the connection comes back, and bri
   c.advance_to(1);
   REQUIRE(c.events[0].up);
   w.net.partition(w.server, w.clients);
-  c.advance_to(2);  // nobody has said a word: the probes found out
+  c.advance_to(2);  // neither side has sent a byte: the probes found out
   const auto text = bytes_of("still here");
   REQUIRE(c.client.tell(tcp_send{{text.begin(), text.end()}}) == send_result::ok);
   c.advance_to(7);

@@ -1,4 +1,4 @@
-// Datagrams on the simulated network: what is lost, doubled, overtaken, refused.
+// Datagrams on the simulated network: lost, duplicated, overtaken, refused.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
@@ -105,7 +105,7 @@ TEST_CASE("sim_network: what finds no room in the receiver's buffer is dropped a
 }
 
 TEST_CASE(
-    "sim_network: a connected datagram socket is told that nobody has the port, from another host too") {
+    "sim_network: a connected datagram socket is told that the port has no socket, from another host too") {
   two_ports w;
   const sim::host::visit here(w.a);
   udp_socket s = must(udp_socket::connect(w.b.endpoint(2001), {.read_deadline = 5s}));

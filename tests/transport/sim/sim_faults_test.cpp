@@ -203,7 +203,7 @@ TEST_CASE("sim_network: an address that no host has is unreachable at once") {
   CHECK_THAT(std::string(s.error().text()), Catch::Contains("no host has this address"));
 }
 
-TEST_CASE("sim_network: a full backlog is silent, and the connection comes once somebody accepts") {
+TEST_CASE("sim_network: a full backlog is silent, and the connection comes once the listener accepts") {
   two_hosts w;
   const sim::host::visit here(w.server);
   tcp_listener l = must(tcp_listener::bind(w.server.endpoint(10), {.backlog = 1}));
@@ -219,7 +219,7 @@ TEST_CASE("sim_network: a full backlog is silent, and the connection comes once 
   CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(10), 20s)));
 }
 
-TEST_CASE("sim_network: a listener that closes resets whom nobody has accepted") {
+TEST_CASE("sim_network: a listener that closes resets the connections it has not accepted") {
   two_hosts w;
   tcp_stream s;
   {
@@ -243,7 +243,7 @@ TEST_CASE("sim_network: who does not read is sent no more than the buffers hold"
   w.rt.advance(5min);
   CHECK(written >= 29'000);
   CHECK(written <= 30'000);
-  // The window opens as soon as somebody reads, and all of it comes.
+  // The window opens as soon as the receiver reads, and all bytes arrive.
   const std::string all = must(w.server.block_on(read_all(w.at_server)));
   CHECK(all.size() == 500'000);
   CHECK(all.substr(0, 1000) == noise(1000));
@@ -259,7 +259,7 @@ TEST_CASE("sim_network: a window that opens while the way is cut is asked for un
   w.client.spawn(write(w.at_client, text));
   w.rt.advance(10s);
   w.net.partition_one_way(w.server, w.client);
-  std::string got = w.arrived();  // opens the window, but nobody hears it
+  std::string got = w.arrived();  // opens the window, but the peer does not hear it
   w.rt.advance(10s);
   w.net.heal(w.server, w.client);
   got += must(w.server.block_on(read_all(w.at_server)));

@@ -1,4 +1,4 @@
-// The simulated network: what works with no set-up at all, and what each fault does.
+// The simulated network: its defaults without any set-up, and the effect of each fault.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 

@@ -1,4 +1,4 @@
-// tcp_server on the simulated network: what becomes of the place of a peer that vanishes.
+// tcp_server on the simulated network: the fate of the place of a peer that vanishes.
 #include "transport/examples/server_under_test.hpp"
 
 #include <troupe/actors/testkit.hpp>
@@ -12,7 +12,7 @@ namespace {
 constexpr tcp_options probed{
     .keep_alive = true, .keep_alive_idle = 60s, .keep_alive_interval = 10s, .keep_alive_count = 3};
 
-/// A server with one place, which has gone to somebody whose machine then loses its power.
+/// A server with one place, taken by a client whose machine then loses its power.
 struct taken_place {
   explicit taken_place(tcp_options connection)
       : server("tcp", {.listen = host.endpoint(7), .connection = connection, .max_connections = 1}) {
@@ -62,7 +62,8 @@ TEST_CASE("tcp_server: a peer that vanishes without a word leaves its place once
   CHECK(m.closed.error == 1);
 }
 
-TEST_CASE("tcp_server: without probes nobody finds out, and a silent peer that is gone keeps its place") {
+TEST_CASE(
+    "tcp_server: without probes the loss is not noticed, and a silent peer that is gone keeps its place") {
   taken_place w({});
   w.rt.advance(3h);
   CHECK(w.heard == "first");

@@ -1,4 +1,4 @@
-// What a message over a connection costs in memory: nothing from the heap.
+// The memory cost of a message over a connection: no heap allocation.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 

@@ -262,7 +262,7 @@ TEST_CASE("split: the halves of a real connection, half-closed") {
   CHECK(must(rt.block_on(ask(std::move(c.client)))) == "over and out");
 }
 
-TEST_CASE("close_gracefully: the last bytes arrive, though the peer has sent bytes that are not read") {
+TEST_CASE("close_gracefully: the last bytes arrive, though the peer has sent bytes that are never read") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   rt.spawn([](tcp_stream s) -> task<void> {

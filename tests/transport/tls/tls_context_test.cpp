@@ -1,4 +1,4 @@
-// Making a context: what is refused, and whether the error helps whoever made the mistake.
+// Making a context: which options are refused, and whether the error helps the caller to correct them.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -49,7 +49,7 @@ TEST_CASE("tls_context: a missing file is an error that names the file, the opti
   CHECK(refused_client({.ca = pem::file("/")}) == make_error_code(tls_errc::bad_file));
 }
 
-TEST_CASE("tls_context: what is no certificate, or a damaged one, is said to be so") {
+TEST_CASE("tls_context: a file that is not a certificate, or is damaged, is reported as such") {
   tls_identity i = certificates().identity("server");
   i.certificate = certificates().file("nonsense.pem");
   CHECK_THAT(text(refused({.identity = i})),
@@ -73,7 +73,7 @@ TEST_CASE("tls_context: a key that belongs to another certificate is refused, wi
   CHECK_THAT(text(e), Contains("alice.key'") && Contains("does not belong") && Contains("server.crt'"));
 }
 
-TEST_CASE("tls_context: an encrypted key needs its password, and nobody is asked on the terminal") {
+TEST_CASE("tls_context: an encrypted key needs its password, and there is no prompt on the terminal") {
   tls_identity i = certificates().identity("server");
   i.private_key = certificates().file("locked.key");
   CHECK_THAT(text(refused({.identity = i})), Contains("locked.key'") && Contains("key_password"));

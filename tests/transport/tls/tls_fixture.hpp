@@ -1,4 +1,4 @@
-// Contexts with certificates of the tests' own, programs as peers, and both ends of a TLS connection over
+// Contexts with the tests' certificates, programs as peers, and both ends of a TLS connection over
 // loopback.
 #pragma once
 
@@ -111,7 +111,7 @@ class program {
   explicit program(const std::vector<std::string>& words) {
     int in[2];
     int out[2];
-    // A socket: a write to one without a reader need not be a signal.
+    // A socket, not a pipe: a write to a socket without a reader need not raise a signal.
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
       throw std::runtime_error("no pipe");
     }

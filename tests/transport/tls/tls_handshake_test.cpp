@@ -1,4 +1,4 @@
-// Who is let in: names, authorities, both ways, versions, protocols, resumption.
+// Which peers are accepted: names, authorities, both ways, versions, protocols, resumption.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
 

@@ -1,5 +1,5 @@
-// What strangers do to a TLS server, and servers to a TLS client: none of it hangs, crashes or leaks, and
-// every error says what happened.
+// Attacks of untrusted peers on a TLS server and on a TLS client: none of them makes it hang, crash or leak,
+// and every error says what happened.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -39,7 +39,7 @@ std::string text(const error& e) {
   return std::string(e.text());
 }
 
-/// A hello of our own client, as it goes over the wire.
+/// The ClientHello of Troupe's client, as it goes over the wire.
 std::string client_hello(runtime& rt) {
   tcp_listener l = listen_on_loopback();
   const auto connect = [](ip_endpoint to, tls_context c) -> task<void> {
@@ -58,7 +58,7 @@ std::string client_hello(runtime& rt) {
   return must(rt.block_on(take(l)));
 }
 
-/// Somebody on the way between client and server, who can cut and change what passes, but has no key.
+/// A man in the middle: can cut and change the bytes between client and server, but has no key.
 /// client <-> outer.server, inner.client <-> server
 struct wire_tap {
   connection outer;
@@ -147,7 +147,7 @@ TEST_CASE("tls under attack: a server that says nothing is left at the deadline"
   CHECK(s.error() == errc::timeout);
 }
 
-TEST_CASE("tls under attack: a server that is none is recognised") {
+TEST_CASE("tls under attack: a server that does not speak TLS is recognized") {
   runtime rt({.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   must(rt.block_on(c.server.write_all(bytes_of("HTTP/1.1 400 Bad Request\r\n\r\n"))));
@@ -157,7 +157,7 @@ TEST_CASE("tls under attack: a server that is none is recognised") {
   CHECK(s.error() == make_error_code(tls_errc::not_tls));
 }
 
-TEST_CASE("tls under attack: an end without farewell is told from a real end") {
+TEST_CASE("tls under attack: an end without close_notify is told from a real end") {
   wire_tap tap;
   runtime rt({.workers = 1});
   tls_pair p = tap.shake_hands_through(rt);
@@ -176,7 +176,7 @@ TEST_CASE("tls under attack: an end without farewell is told from a real end") {
   for (const std::size_t i : {1U, 2U}) {
     REQUIRE(!reads[i]);
     CHECK(reads[i].error() == make_error_code(tls_errc::truncated));
-    CHECK_THAT(text(reads[i].error()), Contains("without the peer's farewell"));
+    CHECK_THAT(text(reads[i].error()), Contains("without close_notify; data may be truncated"));
   }
   CHECK(!rt.block_on(p.client.write_all(bytes_of("x"))));
 }

@@ -1,4 +1,4 @@
-// What TLS connections cost in memory: when they are idle, and for each message.
+// The memory cost of TLS connections: while they are idle, and for each message.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/tls/tls_fixture.hpp"

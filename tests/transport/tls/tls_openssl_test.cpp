@@ -25,7 +25,7 @@ struct seen {
   bool resumed = false;
 };
 
-/// Accepts one client, greets it, and reads until `until` or the end; then says farewell.
+/// Accepts one client, greets it, and reads until `until` or the end; then sends close_notify.
 task<result<seen>> serve_one(tcp_listener& l, tls_context context, std::string_view until) {
   result<tls_stream> s = co_await tls_stream::accept(must(co_await l.accept()), std::move(context));
   if (!s) co_return std::unexpected(s.error());
@@ -159,7 +159,7 @@ TEST_CASE("openssl s_client: new keys in the middle, asked for by either end") {
   CHECK_THAT(client.read_to_end(), Contains("bye\n"));
 }
 
-TEST_CASE("openssl s_server: our client talks to it, resumes, and says farewell") {
+TEST_CASE("openssl s_server: our client talks to it, resumes, and sends close_notify") {
   const std::string version = GENERATE("-tls1_3", "-tls1_2");
   program server({"openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", certificates().path("server.crt"),
                   "-key", certificates().path("server.key"), "-rev", "-alpn", "backwards", version, "-CAfile",

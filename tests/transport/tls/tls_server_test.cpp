@@ -1,4 +1,4 @@
-// tls_server: the handshake as a part of a connection's life, and what strangers make of it.
+// tls_server: the handshake as a part of a connection's life, with correct and with untrusted peers.
 #include "transport/examples/server_under_test.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -165,7 +165,7 @@ TEST_CASE("tls_server: openssl s_client talks to it") {
   CHECK(client.read_until("over and out").find("over and out") != std::string::npos);
 }
 
-TEST_CASE("tls_server: clients that are slow at the handshake keep nobody waiting, and are cut") {
+TEST_CASE("tls_server: clients that are slow at the handshake delay no other, and are cut") {
   running_tls_server<secure_echo> s(server_context(), {.handshake_deadline = 300ms});
   std::vector<blocking_client> silent;
   for (int i = 0; i < 10; ++i) silent.push_back(s.connect());
@@ -222,7 +222,7 @@ TEST_CASE("tls_server: a stop does not wait for handshakes") {
   CHECK(s.figures().closed.handshake == 0);
 }
 
-TEST_CASE("tls_server: a place is taken from the first byte on, and nobody is told in plain text") {
+TEST_CASE("tls_server: a place is taken from the first byte on, and no refusal is sent in plain text") {
   running_tls_server<secure_echo> s(
       server_context(),
       {.max_connections = 1, .on_limit = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});

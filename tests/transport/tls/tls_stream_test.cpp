@@ -72,8 +72,7 @@ TEST_CASE("tls_stream: 4 MiB sent in random pieces comes back from an echo as it
   CHECK(back == sent);
 }
 
-TEST_CASE(
-    "tls_stream: one reader beside one writer, in both directions at once, with new keys now and then") {
+TEST_CASE("tls_stream: one reader and one writer, in both directions at once, with new keys now and then") {
   // One worker, so that both coroutines of a stream run on one thread by turns, as on one strand.
   const std::string up = noise(8 * 1024 * 1024, 2);
   const std::string down = noise(8 * 1024 * 1024, 3);
@@ -128,7 +127,7 @@ TEST_CASE("tls_stream: after shutdown_write the peer sees the end and can still 
 }
 
 TEST_CASE("tls_stream: shutdown_write arrives although the kernel was full when it was called") {
-  // The last bytes fill the socket, so the farewell has to wait, and the reader of the other direction must
+  // The last bytes fill the socket, so close_notify has to wait, and the reader of the other direction must
   // not be what it waits for.
   const std::string much = noise(3 * 1024 * 1024);
   std::string got;
@@ -206,7 +205,7 @@ TEST_CASE("tls_stream: wait_readable counts what is decrypted already, and try_r
     co_return all;
   };
   CHECK(must(rt.block_on(with_timeout(test(p), 20s))) == "twelve bytes");
-  // Bytes that are no data, here a ticket or new keys, do not wake it for nothing.
+  // Bytes that carry no data, here a ticket or new keys, do not wake it for nothing.
   const auto quiet = [](tls_pair& c) -> task<bool> {
     must(c.client.update_keys());
     must(co_await c.client.write_all(bytes_of("x")));

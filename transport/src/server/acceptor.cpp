@@ -1,3 +1,4 @@
+// The state that the actors of one server share, and the slot of each of its connections.
 #include "server/acceptor.hpp"
 
 #include "socket/socket_access.hpp"

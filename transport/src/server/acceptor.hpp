@@ -1,7 +1,8 @@
-// What the actors of one tcp_server or tls_server share: options, figures, the places for connections.
+// The state that the actors of one tcp_server or tls_server share: options, figures, the places for
+// connections.
 //
-// Kept by the server's handle, by its part of the tree, and by its connections. The socket is not
-// in here but the listener's own, so that nothing of the runtime outlives it.
+// Owned by the server's handle, its part of the tree, and its connections. The listener owns the socket, so
+// that no part of the runtime outlives it.
 #pragma once
 
 #include "server/admission.hpp"

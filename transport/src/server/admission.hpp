@@ -21,21 +21,22 @@ class admission {
   const std::uint32_t most;
 
   [[nodiscard]] bool is_full() const noexcept { return taken_.load(std::memory_order_seq_cst) >= most; }
-  /// False when there is none: of several listeners that saw the last one, one gets it.
+  /// False when no place is free: of several listeners that saw the last one, one gets it.
   [[nodiscard]] bool try_take() noexcept;
   /// Tells the listeners that wait.
   void give() noexcept;
 
   /// True when `who` will be told of the next place that becomes free. Throws bad_alloc.
   [[nodiscard]] bool wait(const ref<go_on>& who);
-  /// `who` waits no more.
+  /// `who` no longer waits.
   void forget(const ref<go_on>& who) noexcept;
 
  private:
   // taken_ and awaited_: a listener enters waiting_, raises the flag, then looks at taken_ once more; a
   // connection gives its place back, then looks at the flag. Both sides are sequentially consistent, so one
-  // of the two sees the other, and no free place is slept through. The flag may be up with nobody waiting,
-  // never the other way round: it is raised behind the entry, and taken down before the list is emptied.
+  // of the two sees the other, and no listener sleeps through a free place. The flag may be up while no
+  // listener waits, but no listener is left waiting while it is down: it is raised after the entry, and
+  // taken down before the list is emptied.
   // Broken by: "tcp_server: over the limit clients wait, and all are served", and the same of two servers.
   atomic<std::uint32_t> taken_{0};
   atomic<bool> awaited_{false};

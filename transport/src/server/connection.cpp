@@ -1,3 +1,4 @@
+// Reads a connection in its actor and passes the bytes to the handler. On the strand of its cell.
 #include "server/acceptor.hpp"
 #include "socket/operation.hpp"
 #include "socket/readiness.hpp"
@@ -14,7 +15,7 @@ namespace troupe::detail {
 
 namespace {
 
-// What came was not taken. For debugging only: any stranger can make as many of these lines as he likes.
+// The input was refused, or too long. At debug level: an untrusted peer could flood the log.
 TROUPE_NOINLINE bool note_refusal(const cell& c, const error& why) {
   c.home().log(log_level::debug, c.path() + ": " + why.to_string());
   return false;

@@ -1,3 +1,4 @@
+// The connection limit of one server or of several. Any thread may take and give back places.
 #include "server/admission.hpp"
 
 #include <troupe/transport/connection_limit.hpp>

@@ -1,3 +1,4 @@
+// Reads the counters of an endpoint, and counts the references to them. Any thread.
 #include "server/endpoint_meter.hpp"
 
 namespace troupe {

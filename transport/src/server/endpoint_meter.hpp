@@ -1,6 +1,6 @@
-// Counts what an endpoint does. What is counted for every message is counted per worker: one
-// plain load and store in a cache line that no other worker writes. The rest is counted once or
-// twice in the life of a connection, and shared.
+// Counts what an endpoint does. Counters that change with every message are kept per worker: one plain load
+// and store in a cache line that no other worker writes. The others change once or twice in the life of a
+// connection, and are shared.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -60,13 +60,15 @@ class endpoint_meter {
     }
   }
 
-  // The figures: each for itself, relaxed throughout, for nothing hangs on their order.
+  // The figures: each is independent, so relaxed throughout; no reader depends on their order.
   std::array<shard, shards> shards_;
-  shard others_;  // of threads that are no workers; under the lock
+  shard others_;  // of threads outside the runtime; under the lock
   spinlock others_lock_;
   figure accepted_{0}, active_{0}, refused_{0}, failures_{0}, reconnects_{0}, dropped_{0};
   std::array<figure, 7> closed_{};
-  // shares_: as any count. Broken by: "tcp_server: its figures outlive it" under ASan.
+  // shares_: an ordinary reference count. release() is acq_rel: the thread that deletes sees every other
+  // holder's accesses. Broken by (under ASan):
+  // "tcp_server: it can be started again after it has ended, and its figures outlive it".
   atomic<std::uint32_t> shares_{1};
 };
 

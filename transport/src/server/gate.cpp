@@ -1,3 +1,4 @@
+// Opens a gate and wakes the coroutine that waits at it. Both run on one strand.
 #include "server/gate.hpp"
 
 #include <utility>

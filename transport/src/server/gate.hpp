@@ -1,4 +1,4 @@
-// Something one coroutine waits for and another one on the same strand brings about.
+// A gate that one coroutine waits at and another one on the same strand opens.
 #pragma once
 
 #include <troupe/runtime/detail/completion.hpp>

@@ -1,3 +1,4 @@
+// The permits of a connection_pool, and the queue of coroutines that wait for one. Any thread.
 #include "socket/readiness.hpp"
 
 #include <troupe/runtime/detail/completion.hpp>
@@ -18,7 +19,7 @@ struct permit_wake final : completion {
   static constexpr mail_kind kind_of{&act, &dispose};
 
   std::shared_ptr<pool_permits> pool;
-  permit held;  // what it brings; given on when nobody takes it
+  permit held;  // what it brings; goes to the next in line if the wait was abandoned
   permit_wake* prev = nullptr;
   permit_wake* next = nullptr;
   bool in_line = false;  // under the pool's lock

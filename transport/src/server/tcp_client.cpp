@@ -1,3 +1,4 @@
+// The actor that keeps one TCP connection up: it connects, reads, writes and reconnects.
 #include "server/endpoint_meter.hpp"
 #include "server/gate.hpp"
 #include "socket/socket_access.hpp"

@@ -1,3 +1,4 @@
+// The listener of a server: accepts as the limits allow and starts an actor for each connection.
 #include "server/acceptor.hpp"
 
 #include <troupe/actors/supervisor_spec.hpp>
@@ -28,7 +29,7 @@ class token_bucket {
     if (step_ == 0) return duration::zero();
     return duration(std::max<std::int64_t>(full_after_next(now) - now - slack_, 0));
   }
-  /// One has come.
+  /// A connection was accepted.
   void take(std::int64_t now) noexcept { full_at_ = full_after_next(now); }
 
  private:
@@ -59,9 +60,9 @@ class listener_actor {
       : core_(core), bucket_(core->options.rate) {
     const tcp_server_options& o = core->options;
     if (o.max_connections.max() == 0) {
-      throw troupe_error(error(make_error_code(errc::invalid_argument),
-                               "max_connections is 0: nobody would ever be served; allow at least one",
-                               ctx.path()));
+      throw troupe_error(error(
+          make_error_code(errc::invalid_argument),
+          "max_connections is 0: the server would accept no connection; allow at least one", ctx.path()));
     }
     result<tcp_listener> bound = tcp_listener::bind(core->wanted(), {.backlog = o.backlog,
                                                                      .reuse_port = o.reuse_port,
@@ -69,7 +70,7 @@ class listener_actor {
                                                                      .accepted = o.connection});
     if (!bound) throw troupe_error(bound.error());
     listener_ = std::move(*bound);
-    // Here, not in started(): when the tree is up, everybody may ask where it listens.
+    // Here, not in started(): once the tree is up, any caller may ask for the address.
     core_->listening(listener_.local_endpoint().value());
     self_ = ctx.self<listener_actor>();
   }
@@ -92,7 +93,7 @@ class listener_actor {
   task<void> handle(go_on, context& ctx) {
     const bool waits = core_->options.on_limit == over_limit::wait;
     for (;;) {
-      // With a full house it sleeps until the next go_on.
+      // At the connection limit it sleeps until a place is free: then it gets a go_on.
       if (waits && core_->places().is_full()) {
         if (core_->places().wait(self_)) co_return;
         continue;
@@ -122,7 +123,7 @@ class listener_actor {
     }
     result<tcp_stream> peer = co_await listener_.accept();
     if (peer) {
-      bucket_.take(nanoseconds(ctx));  // now: a quiet time before it has filled the bucket
+      bucket_.take(nanoseconds(ctx));  // with the time of now: the bucket has filled while accept() waited
       peer_ = std::move(*peer);
     } else {
       co_await sleep_for(after_failure(ctx, peer.error()));
@@ -130,7 +131,7 @@ class listener_actor {
     co_return peer_.is_open();
   }
   static std::int64_t nanoseconds(const context& ctx) { return ctx.now().time_since_epoch().count(); }
-  // Out of descriptors, mostly: it fails until somebody leaves. One line, not one for each attempt.
+  // Usually out of descriptors: accept fails until a connection ends. One line, not one for each attempt.
   TROUPE_NOINLINE duration after_failure(const context& ctx, const error& why) {
     core_->meter().failed();
     if (pause_ == duration::zero()) {
@@ -143,15 +144,15 @@ class listener_actor {
   }
   task<void> turn_away(tcp_stream peer) {
     core_->meter().refused();
-    // What is said before a handshake nobody understands.
+    // A TLS peer does not understand plain text before the handshake.
     if (core_->options.refusal.empty() || core_->tls) co_return;
-    // As much as goes without waiting, which may take more than one write.
+    // As much as the kernel takes without waiting, which may need more than one write.
     for (auto rest = std::as_bytes(std::span(core_->options.refusal)); !rest.empty();) {
       const result<std::size_t> sent = peer.try_write(rest);
       if (!sent || *sent == 0) break;
       rest = rest.subspan(*sent);
     }
-    co_await close_gracefully(peer, duration::zero());  // nobody waits for who is turned away
+    co_await close_gracefully(peer, duration::zero());  // a rejected peer is not waited for
   }
   task<void> welcome(context& ctx, tcp_stream peer) {
     if (pause_ != duration::zero()) recovered(ctx);

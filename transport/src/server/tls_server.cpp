@@ -1,3 +1,4 @@
+// The handshake of a tls_server, in the actor of the connection.
 #include "server/acceptor.hpp"
 
 #include <troupe/actors/system.hpp>
@@ -9,7 +10,7 @@ namespace troupe::detail {
 
 namespace {
 
-// For debugging only: any stranger can make as many of these lines as he likes.
+// At debug level: an untrusted peer could flood the log.
 TROUPE_NOINLINE void note_failure(const context& ctx, connection_slot& slot, const error& why) {
   if (why == errc::cancelled) return;  // not the peer's failure: the server stops
   slot.handshake_failed();

@@ -1,3 +1,4 @@
+// The actor that owns a UDP socket: it receives batches as messages and sends the datagrams it is told.
 #include "server/endpoint_meter.hpp"
 
 #include <troupe/runtime/both.hpp>

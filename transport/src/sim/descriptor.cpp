@@ -1,3 +1,4 @@
+// The descriptor table of the simulated network. One for the process; a mutex guards it.
 #include "sim/descriptor.hpp"
 
 #include "socket/sys.hpp"

@@ -1,8 +1,7 @@
-// What a descriptor of the simulated network stands for.
+// The object behind a descriptor of the simulated network.
 //
-// Descriptors are numbers of the whole process, for simulations may run on several
-// threads, and a stream may outlive its runtime. Everything but the table itself
-// belongs to the thread of its simulation.
+// Descriptors are unique in the process: simulations may run on several threads, and a stream may outlive its
+// runtime. Everything except the table itself belongs to the thread of its simulation.
 #pragma once
 
 #include "sim/kernel.hpp"

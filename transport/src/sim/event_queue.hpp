@@ -1,4 +1,4 @@
-// What will happen on the simulated network, in order of time; at one time in the order it was planned.
+// The event queue of the simulated network, ordered by time, then by insertion.
 #pragma once
 
 #include <cstdint>

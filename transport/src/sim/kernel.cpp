@@ -1,3 +1,4 @@
+// The simulated network: time, hosts, and the way of each packet from one host to another.
 #include "sim/kernel.hpp"
 
 #include <string>

@@ -1,9 +1,8 @@
-// The simulated network as a whole: hosts, the links between them, and what is under way.
+// The simulated network as a whole: hosts, the links between them, and the packets under way.
 //
-// Plays the kernel of every host: calls.cpp turns system calls into calls
-// on what is here. Knows nothing of strands or the scheduler but the time, which it
-// is lent, and is told when something is due. One thread. Shared by the simulation
-// and by every socket, which may outlive the simulation.
+// Plays the kernel of every host: syscalls.cpp turns system calls into calls of this class. It knows neither
+// strands nor the scheduler: the simulation lends it the clock and calls it when an event is due. One thread.
+// Owned by the simulation and by every socket; a socket may outlive the simulation.
 #pragma once
 
 #include "sim/event_queue.hpp"
@@ -46,7 +45,7 @@ class kernel final : public sim_environment {
   [[nodiscard]] machine& host(std::string_view name);
   [[nodiscard]] machine& host(std::uint16_t id) noexcept { return *hosts_[id]; }
   [[nodiscard]] const std::vector<std::unique_ptr<machine>>& hosts() const noexcept { return hosts_; }
-  /// Who has this address, as seen from `from`; null when nobody has.
+  /// The host with this address, as seen from `from`; null when there is none.
   [[nodiscard]] machine* find(const ip_endpoint& e, machine& from) noexcept;
   [[nodiscard]] link& between(const machine& from, const machine& to);
   /// For links without options of their own.

@@ -1,3 +1,4 @@
+// A host of the simulated network: allocates ports and delivers packets to sockets.
 #include "sim/machine.hpp"
 
 #include "sim/kernel.hpp"

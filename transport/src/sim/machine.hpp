@@ -1,4 +1,4 @@
-// A host of the simulated network: its addresses, its ports, and who gets a packet.
+// A host of the simulated network: its addresses, its ports, and the delivery of packets to sockets.
 #pragma once
 
 #include "sim/protocol/datagram_port.hpp"

@@ -1,5 +1,5 @@
-// setsockopt() and getsockopt() on the simulated network. What changes nothing there is taken and ignored;
-// what is not known here is refused, as a kernel does.
+// setsockopt() and getsockopt() on the simulated network. Options without effect there are accepted and
+// ignored; unknown options are refused, as a kernel refuses them.
 #include "sim/syscall_result.hpp"
 #include "socket/sys.hpp"
 
@@ -27,81 +27,86 @@ ip_endpoint group_in(int level, const void* value) noexcept {
   return {b, 0};
 }
 
+int set_socket_option(descriptor& d, int name, int n) {
+  switch (name) {
+    case SO_REUSEADDR:
+      d.wanted.reuse_address = n != 0;
+      return 0;
+    case SO_REUSEPORT:
+      d.wanted.share_port = n != 0;
+      return 0;
+    case SO_RCVBUF:
+      d.receive_buffer = static_cast<std::size_t>(std::max(n, 1024));
+      if (d.datagrams) d.datagrams->set_receive_buffer(d.receive_buffer);
+      return 0;
+    case SO_SNDBUF:
+      d.send_buffer = static_cast<std::size_t>(std::max(n, 1024));
+      return 0;
+    case SO_LINGER:
+      if (d.stream && n != 0) d.stream->linger_not();
+      return 0;
+    case SO_KEEPALIVE:
+      d.keep_alive.on = n != 0;
+      if (d.stream) d.stream->set_keep_alive(d.keep_alive);
+      return 0;
+    case SO_BROADCAST:
+      return 0;
+    default:
+      return ENOPROTOOPT;
+  }
+}
+
+int set_tcp_option(descriptor& d, int name, int n) {
+  switch (name) {
+    case TCP_KEEPIDLE:
+      d.keep_alive.idle_s = n;
+      break;
+    case TCP_KEEPINTVL:
+      d.keep_alive.interval_s = n;
+      break;
+    case TCP_KEEPCNT:
+      d.keep_alive.count = static_cast<unsigned>(n);
+      break;
+    case TCP_NODELAY:
+    case TCP_QUICKACK:
+      break;
+    default:
+      return ENOPROTOOPT;
+  }
+  if (d.stream) d.stream->set_keep_alive(d.keep_alive);
+  return 0;
+}
+
+// The options of multicast, which IPv4 and IPv6 name differently.
+int set_group_option(descriptor& d, int level, int name, int n, const void* value) {
+  const bool v4 = level == IPPROTO_IP;
+  if (name == (v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS) ||
+      name == (v4 ? IP_MULTICAST_IF : IPV6_MULTICAST_IF)) {
+    return 0;
+  }
+  if (name == (v4 ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL) || name == IP_MULTICAST_ALL) return 0;
+  const bool join = name == (v4 ? IP_ADD_MEMBERSHIP : IPV6_JOIN_GROUP);
+  const bool leave = name == (v4 ? IP_DROP_MEMBERSHIP : IPV6_LEAVE_GROUP);
+  const bool loop = name == (v4 ? IP_MULTICAST_LOOP : IPV6_MULTICAST_LOOP);
+  if (!join && !leave && !loop) return ENOPROTOOPT;
+  if (const int error = bind_any(d); error != 0) return error;
+  if (join) return d.datagrams->join(group_in(level, value));
+  if (leave) return d.datagrams->leave(group_in(level, value));
+  d.datagrams->loops_back = n != 0;
+  return 0;
+}
+
 int set_option(descriptor& d, int level, int name, const void* value) {
   int n = 0;
   std::memcpy(&n, value, sizeof n);
-  if (level == SOL_SOCKET) {
-    switch (name) {
-      case SO_REUSEADDR:
-        d.wanted.reuse_address = n != 0;
-        return 0;
-      case SO_REUSEPORT:
-        d.wanted.share_port = n != 0;
-        return 0;
-      case SO_RCVBUF:
-        d.receive_buffer = static_cast<std::size_t>(std::max(n, 1024));
-        if (d.datagrams) d.datagrams->set_receive_buffer(d.receive_buffer);
-        return 0;
-      case SO_SNDBUF:
-        d.send_buffer = static_cast<std::size_t>(std::max(n, 1024));
-        return 0;
-      case SO_LINGER:
-        if (d.stream && n != 0) d.stream->linger_not();
-        return 0;
-      case SO_KEEPALIVE:
-        d.keep_alive.on = n != 0;
-        if (d.stream) d.stream->set_keep_alive(d.keep_alive);
-        return 0;
-      case SO_BROADCAST:
-        return 0;
-      default:
-        return ENOPROTOOPT;
-    }
-  }
-  if (level == IPPROTO_TCP) {
-    switch (name) {
-      case TCP_KEEPIDLE:
-        d.keep_alive.idle_s = n;
-        break;
-      case TCP_KEEPINTVL:
-        d.keep_alive.interval_s = n;
-        break;
-      case TCP_KEEPCNT:
-        d.keep_alive.count = static_cast<unsigned>(n);
-        break;
-      case TCP_NODELAY:
-      case TCP_QUICKACK:
-        break;
-      default:
-        return ENOPROTOOPT;
-    }
-    if (d.stream) d.stream->set_keep_alive(d.keep_alive);
-    return 0;
-  }
+  if (level == SOL_SOCKET) return set_socket_option(d, name, n);
+  if (level == IPPROTO_TCP) return set_tcp_option(d, name, n);
   if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
     d.wanted.dual_stack = n == 0;
     return 0;
   }
-  const bool v4 = level == IPPROTO_IP;
-  if (!v4 && level != IPPROTO_IPV6) return ENOPROTOOPT;
-  if (d.type == SOCK_DGRAM) {
-    if (name == (v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS) ||
-        name == (v4 ? IP_MULTICAST_IF : IPV6_MULTICAST_IF)) {
-      return 0;
-    }
-    if (name == (v4 ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL) || name == IP_MULTICAST_ALL) return 0;
-    const bool join = name == (v4 ? IP_ADD_MEMBERSHIP : IPV6_JOIN_GROUP);
-    const bool leave = name == (v4 ? IP_DROP_MEMBERSHIP : IPV6_LEAVE_GROUP);
-    const bool loop = name == (v4 ? IP_MULTICAST_LOOP : IPV6_MULTICAST_LOOP);
-    if (join || leave || loop) {
-      if (const int error = bind_any(d); error != 0) return error;
-      if (join) return d.datagrams->join(group_in(level, value));
-      if (leave) return d.datagrams->leave(group_in(level, value));
-      d.datagrams->loops_back = n != 0;
-      return 0;
-    }
-  }
-  return ENOPROTOOPT;
+  const bool is_ip = level == IPPROTO_IP || level == IPPROTO_IPV6;
+  return is_ip && d.type == SOCK_DGRAM ? set_group_option(d, level, name, n, value) : ENOPROTOOPT;
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The network's own random numbers: what the network draws leaves the order in which the simulation runs its
-// strands as it is.
+// The random numbers of the network. They are separate from those of the scheduler, so that the network does
+// not change the order in which the simulation runs its strands.
 #pragma once
 
 #include <cstdint>

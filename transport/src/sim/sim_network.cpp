@@ -1,3 +1,4 @@
+// The public face of the simulated network: checks the options of a test and hands them to the kernel.
 #include "sim/descriptor.hpp"
 #include "sim/kernel.hpp"
 
@@ -9,7 +10,7 @@ using troupe::detail::simnet::kernel;
 
 namespace {
 
-// -- options that make no network: a simulation with them would hang, or mean nothing -----------
+// -- invalid options: with them a simulation would hang, or prove nothing -----------------------
 
 void require(bool holds, std::string_view option, std::string_view rule) {
   if (holds) return;

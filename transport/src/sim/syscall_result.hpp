@@ -1,4 +1,4 @@
-// What the system calls of the simulated network have in common.
+// Helpers shared by the system calls of the simulated network.
 #pragma once
 
 #include "sim/descriptor.hpp"
@@ -16,7 +16,7 @@ inline int done_or(int error) noexcept {
   return error == 0 ? 0 : fail(error);
 }
 
-/// What `f` makes of the descriptor; memory that ran out is an error, too.
+/// The result of `f` on the descriptor; a lack of memory becomes an error number.
 template <class F>
 auto with(int fd, F&& f) noexcept -> decltype(f(std::declval<descriptor&>())) {
   const auto d = descriptor_at(fd);

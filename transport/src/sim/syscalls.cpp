@@ -181,7 +181,7 @@ int socket(int family, int type, int) noexcept {
   }
 }
 
-// Unix sockets live in a file system, of which there is no simulated one.
+// Unix sockets need a file system, which is not simulated.
 int socketpair(int, int, int, int*) noexcept {
   return fail(EAFNOSUPPORT);
 }

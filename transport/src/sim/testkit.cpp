@@ -1,3 +1,4 @@
+// A connection in memory for tests: two pipes, whose ends may be on different strands.
 #include <troupe/runtime/detail/completion.hpp>
 #include <troupe/transport/testkit.hpp>
 
@@ -42,7 +43,7 @@ class pipe {
     notify(side::writer);
     return n;
   }
-  /// How many bytes there was room for; nullopt when nobody will read them.
+  /// How many bytes there was room for; nullopt when either end is closed.
   std::optional<std::size_t> write(std::span<const std::byte> bytes) {
     const std::scoped_lock guard(lock_);
     if (ended_ || deaf_) return std::nullopt;
@@ -91,7 +92,7 @@ class pipe {
 
 namespace {
 
-/// What a coroutine is suspended on until its side of the pipe can do something.
+/// The awaiter of a coroutine until its side of the pipe can read or write.
 class [[nodiscard]] pipe_wait final : public leaf {
  public:
   pipe_wait(pipe& p, pipe::side who) noexcept : leaf(&abandon), pipe_(p), who_(who) {}

@@ -1,3 +1,4 @@
+// Reads the error queue of OpenSSL, which each thread has for itself.
 #include "tls/openssl.hpp"
 
 namespace troupe::detail {

@@ -1,3 +1,4 @@
+// Loads certificates and keys, and explains what is wrong with a file. Blocks on files.
 #include "tls/pem_loading.hpp"
 
 #include <troupe/transport/tls_error.hpp>

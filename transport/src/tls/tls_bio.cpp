@@ -1,3 +1,4 @@
+// Connects OpenSSL to the socket of a tls_channel. Called by OpenSSL, on the strand of the channel.
 #include "tls/tls_bio.hpp"
 
 #include "tls/tls_channel.hpp"
@@ -59,8 +60,8 @@ long tls_bio::control(BIO* bio, int command, long, void*) noexcept {
   }
 }
 
-// Always takes all: what cannot be sent now is pending. A failure to send is no failure of OpenSSL's,
-// so that what the peer has sent before it went can still be read.
+// Always takes all bytes; those that cannot be sent now are pending. A failure to send is not reported to
+// OpenSSL, so that the bytes that the peer sent before it left can still be read.
 int tls_channel::bio_read(std::span<const std::byte> bytes) noexcept {
   const int all = static_cast<int>(bytes.size());
   if (send_failed_) return all;

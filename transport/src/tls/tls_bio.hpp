@@ -1,4 +1,4 @@
-// The socket of a tls_channel, as OpenSSL wants to see it.
+// The socket of a tls_channel as a BIO of OpenSSL.
 #pragma once
 
 #include "tls/openssl.hpp"

@@ -1,4 +1,4 @@
-// What a certificate says, as text.
+// The fields of a certificate as text.
 #pragma once
 
 #include "tls/openssl.hpp"

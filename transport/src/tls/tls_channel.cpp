@@ -1,3 +1,4 @@
+// The steps of a TLS connection: handshake, read, write, shutdown. On one strand; no step waits.
 #include "tls/tls_channel.hpp"
 
 #include "tls/tls_bio.hpp"
@@ -20,11 +21,11 @@ namespace {
 
 // Plaintext of one record: with what TLS adds it fits a block of the pool.
 constexpr std::size_t record_bytes = read_buffer::block_bytes - 256;
-// What a peer that never reads can make us owe it: a record and many control messages.
+// Limit of the unsent bytes for a peer that never reads: a record and many control messages.
 constexpr std::size_t most_pending = 64 * 1024;
-// Then others have their turn: about 100 us of encryption.
+// After these the strand yields to others: about 100 us of encryption.
 constexpr int records_at_once = 16;
-// Long before what a key may encrypt (RFC 8446, 5.5).
+// Far below the limit of a key (RFC 8446, 5.5).
 constexpr std::uint32_t records_of_a_key = 1U << 22U;
 
 }  // namespace
@@ -115,7 +116,8 @@ result<void> tls_channel::prepare_client(const tls_connect_options& options) {
   };
   if (check && name.empty()) {
     return refuse(
-        "server_name of tls_connect_options is empty: without it nobody knows whose certificate it must be");
+        "server_name of tls_connect_options is empty: without it the certificate cannot be checked; set the "
+        "host");
   }
   if (name.find('\0') != std::string::npos) return refuse("server_name has a byte of 0 in it");
   SSL* const s = ssl_.get();
@@ -126,14 +128,14 @@ result<void> tls_channel::prepare_client(const tls_connect_options& options) {
     SSL_set_hostflags(s, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     const int set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(s), name.c_str())
                                : SSL_set1_host(s, name.c_str());
-    if (set != 1) return refuse("server_name is no name and no address");
+    if (set != 1) return refuse("server_name is neither a host name nor an IP address");
   }
   wanted_ = std::make_unique<const std::string>(std::move(name));
   if (options.resume) SSL_set_session(s, static_cast<SSL_SESSION*>(options.resume.session_.get()));
   return {};
 }
 
-// For each certificate of the chain; a refusal is kept as a sentence, for the alert says little.
+// Called for each certificate of the chain. Keeps the reason of a refusal as text: the alert says little.
 int tls_channel::on_verified(int ok, X509_STORE_CTX* store) noexcept {
   if (ok != 0) return ok;
   const auto* const s =
@@ -144,7 +146,7 @@ int tls_channel::on_verified(int ok, X509_STORE_CTX* store) noexcept {
     self.refused_ =
         std::make_unique<const std::string>(why_refused(*store, self.wanted_ ? *self.wanted_ : nobody));
   } catch (const std::bad_alloc&) {
-    self.refused_.reset();  // OpenSSL's words must do
+    self.refused_.reset();  // then the text of OpenSSL is used
   }
   return ok;
 }
@@ -170,8 +172,8 @@ tls_step tls_channel::handshake() {
 
 tls_step tls_channel::read(std::span<std::byte> into, std::size_t& got) {
   const tls_step step = decrypt(into, got);
-  // A control message makes OpenSSL allocate both buffers, and keep one until the next write. What
-  // is in use stays.
+  // A control message makes OpenSSL allocate both buffers and keep one until the next write. A buffer in
+  // use stays.
   SSL_free_buffers(ssl_.get());
   return step;
 }
@@ -188,7 +190,7 @@ tls_step tls_channel::decrypt(std::span<std::byte> into, std::size_t& got) {
     if (status == 1) {
       got += n;
       into = into.subspan(n);
-      // What has been received already costs no system call.
+      // Bytes that have been received already cost no system call.
       if (into.empty() || SSL_has_pending(ssl_.get()) == 0) return tls_step::over;
       continue;
     }
@@ -240,8 +242,8 @@ tls_step tls_channel::write(tls_pieces& rest) {
   return tls_step::again;
 }
 
-// Asked for, or because a key must not encrypt too much. While a control message of the peer is half
-// received OpenSSL refuses; then it is done with a later record.
+// On request, or because one key must not encrypt too many records. OpenSSL refuses while a control message
+// of the peer is half received; then a later record renews the keys.
 void tls_channel::renew_keys() noexcept {
   if (++records_ < records_of_a_key && !keys_wanted_) return;
   if (SSL_version(ssl_.get()) == TLS1_3_VERSION && SSL_in_init(ssl_.get()) == 0) {
@@ -258,7 +260,7 @@ tls_step tls_channel::shutdown() {
     if (!flush()) return tls_step::wait_write;
     ERR_clear_error();
     would_block_ = false;
-    // In the middle of a control message OpenSSL takes no farewell.
+    // OpenSSL refuses to send close_notify while a control message is half received.
     int status = SSL_in_init(ssl_.get()) != 0 ? SSL_do_handshake(ssl_.get()) : 1;
     if (status == 1) status = SSL_shutdown(ssl_.get());
     if (status < 0) return classify(status, direction::write);
@@ -273,9 +275,9 @@ void tls_channel::close() noexcept {
       if (handshake_done_) (void)shutdown();
       (void)flush();
     } catch (const std::bad_alloc&) {
-      // Then the peer gets no farewell.
+      // Then the peer gets no close_notify.
     }
-    // A close with unread bytes would be a reset, which may overtake the last of what was sent.
+    // To close with unread bytes would be a reset, which may overtake the last bytes that were sent.
     std::byte sink[4096];
     std::optional<std::size_t> got;
     for (int reads = 0; reads != 16; ++reads) {
@@ -339,10 +341,10 @@ tls_step tls_channel::classify(int status, direction d) {
     why = {make_error_code(tls_errc::handshake_failed), "the peer closed the connection in the middle of it"};
   } else if (ended_) {
     why = {make_error_code(tls_errc::truncated),
-           "the connection ended without the peer's farewell: what has come may not be all"};
+           "the connection ended without close_notify; data may be truncated"};
   }
   fail(d, why.code, why.text);
-  // What is wrong with the protocol, or has come to its end, is wrong with both directions.
+  // A protocol error, or the end of the connection, fails both directions.
   const direction other = d == direction::read ? direction::write : direction::read;
   if (failure(other) == nullptr && !receive_failed_) fail(other, why.code, why.text);
   return tls_step::over;

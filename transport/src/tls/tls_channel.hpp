@@ -9,11 +9,10 @@
 //   plaintext  <----------------------  records  <--------------------- socket
 //                       SSL_read                       receive
 //
-// Each step runs to its end between two suspensions of the strand, and leaves the
-// connection whole: a record that does not fit the kernel goes to pending_, so that
-// for OpenSSL a write never has to wait, and reader, writer and whoever was stopped
-// half-way never get between each other. New data is encrypted only when pending_
-// is empty, so it holds one record and a few control messages at most.
+// Each step runs to its end between two suspensions of the strand, and leaves the connection consistent: a
+// record that does not fit the kernel goes to pending_. So for OpenSSL a write never has to wait, and a
+// reader, a writer and an operation that was cancelled half-way do not interfere. New data is encrypted only
+// when pending_ is empty, so it holds one record and a few control messages at most.
 //
 // Owned by a tls_stream and the operations under way on it, on one strand.
 #pragma once
@@ -37,7 +36,7 @@
 
 namespace troupe::detail {
 
-/// What has to happen before a step can go on.
+/// The event that a step waits for.
 enum class tls_step : std::uint8_t {
   over,         ///< nothing: it is done, or has failed
   again,        ///< nothing, but others should have their turn
@@ -46,7 +45,7 @@ enum class tls_step : std::uint8_t {
   wait_reader,  ///< the rest of a message that is being read; only odd peers make one wait for it
 };
 
-/// What is left of the pieces of a write, none of them empty at the front.
+/// The unwritten pieces of a write; the first is never empty.
 class tls_pieces {
  public:
   explicit tls_pieces(std::span<const const_buffer> all) noexcept : rest_(all) { drop(0); }
@@ -76,14 +75,14 @@ class tls_channel {
   [[nodiscard]] result<void> prepare_client(const tls_connect_options& options);
 
   [[nodiscard]] tls_step handshake();
-  /// Into `into`; over with got == 0: the end, or an error.
+  /// Reads into `into`; over with got == 0: the end, or an error.
   [[nodiscard]] tls_step read(std::span<std::byte> into, std::size_t& got);
   /// Over when a read would find something.
   [[nodiscard]] tls_step peek();
   /// Takes from the front of `rest`; over when that is empty and all is sent, or on an error.
   [[nodiscard]] tls_step write(tls_pieces& rest);
   [[nodiscard]] tls_step shutdown();
-  /// Farewell if there is room for it, and the end.
+  /// Sends close_notify if the kernel buffer has room, then closes.
   void close() noexcept;
 
   [[nodiscard]] const socket_ref& socket() const noexcept { return socket_; }
@@ -127,12 +126,12 @@ class tls_channel {
   std::unique_ptr<const std::string> wanted_;   // the host a client means
   std::uint32_t records_ = 0;                   // sent under the present key
   bool would_block_ = false;                    // the last operation found the socket empty
-  bool ended_ = false;                          // the socket has come to its end
+  bool ended_ = false;                          // the socket has reached its end
   bool handshake_done_ = false;                 // the handshake is done
   bool farewell_sent_ = false;
   bool keys_wanted_ = false;
-  // shares_: the stream and the operations under way; acq_rel, as for any count. Broken by:
-  // "a stream may be destroyed while a read waits".
+  // shares_: counts the stream and the operations under way; acq_rel, as any reference count. Broken by:
+  // "tls_stream: a stream may be closed or destroyed while a read waits".
   atomic<std::uint32_t> shares_{1};
 };
 

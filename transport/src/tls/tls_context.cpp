@@ -1,3 +1,4 @@
+// Builds TLS contexts from options and checks them. A context is immutable once it is built.
 #include "tls/openssl.hpp"
 #include "tls/pem_loading.hpp"
 #include "tls/tls_context_state.hpp"
@@ -18,8 +19,7 @@ using detail::tls_context_state;
 
 namespace {
 
-// Those of TLS 1.2 that keep what was said secret when the key is stolen later, and that
-// authenticate what they encrypt. All of TLS 1.3 do.
+// The TLS 1.2 suites with forward secrecy and AEAD. All suites of TLS 1.3 have both.
 constexpr const char* ciphers_of_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
 char lower(char c) noexcept {
@@ -60,8 +60,8 @@ const tls_context_state& state_of(SSL_CTX* context) noexcept {
   return *static_cast<const tls_context_state*>(SSL_CTX_get_app_data(context));
 }
 
-// Before anything else of the hello is looked at, so that certificate, authorities, versions and
-// tickets are all those of the name the client asks for.
+// Runs before OpenSSL looks at the rest of the ClientHello, so that certificate, authorities, versions and
+// tickets are those of the name that the client asks for.
 int choose_context(SSL* ssl, int*, void*) noexcept {
   const unsigned char* extension = nullptr;
   std::size_t size = 0;
@@ -106,11 +106,11 @@ result<std::shared_ptr<tls_context_state>> make_state(bool server, tls_version m
   SSL_CTX_set_min_proto_version(context, minimum == tls_version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(context, ciphers_of_1_2);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  // Buffers only while there is something in them; a step of the stream is one record, so that a
-  // flood of records that carry nothing does not keep the worker.
+  // OpenSSL frees empty buffers. A step of the stream is one record, so that a flood of empty records does
+  // not keep the worker.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-  // A header and what follows it in one system call.
+  // Reads a header and its record in one system call.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   return state;
@@ -157,7 +157,7 @@ result<tls_context> tls_context::server(const tls_server_options& options) {
         nullptr);
     s.verify_peer = true;
   }
-  // A ticket that was given under one name must not open another, with other authorities.
+  // A ticket issued under one name must not resume a session of another name, with other authorities.
   unsigned char id[16];
   if (RAND_bytes(id, sizeof id) != 1 || SSL_CTX_set_session_id_context(context, id, sizeof id) != 1) {
     return std::unexpected(error(make_error_code(tls_errc::handshake_failed),

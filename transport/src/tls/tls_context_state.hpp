@@ -1,4 +1,4 @@
-// What a tls_context shares. Immutable once it is built.
+// The state that the copies of a tls_context share. Immutable once it is built, so any thread may read it.
 #pragma once
 
 #include "tls/openssl.hpp"

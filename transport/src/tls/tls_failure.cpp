@@ -1,3 +1,4 @@
+// Turns the errors of OpenSSL into error codes and texts for users.
 #include "tls/tls_failure.hpp"
 
 #include "tls/tls_certificate.hpp"
@@ -29,7 +30,7 @@ class category final : public std::error_category {
       case tls_errc::handshake_failed:
         return "the TLS handshake failed";
       case tls_errc::truncated:
-        return "the connection ended without a farewell; bytes may be missing";
+        return "the connection ended without close_notify; data may be truncated";
       case tls_errc::protocol_error:
         return "what the peer sent is not valid TLS";
     }

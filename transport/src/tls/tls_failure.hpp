@@ -1,4 +1,4 @@
-// The errors of TLS: OpenSSL's reasons as codes and sentences.
+// The errors of TLS: OpenSSL's reasons as error codes and texts.
 #pragma once
 
 #include "tls/openssl.hpp"
@@ -18,7 +18,7 @@ struct tls_reason {
 };
 [[nodiscard]] tls_reason take_tls_reason(bool in_handshake);
 
-/// Why the certificate that `store` looks at is not accepted. `wanted`: the host one meant.
+/// Why the certificate that `store` looks at is not accepted. `wanted`: the host that the client asked for.
 [[nodiscard]] std::string why_refused(X509_STORE_CTX& store, const std::string& wanted);
 
 }  // namespace troupe::detail

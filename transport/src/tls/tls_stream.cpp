@@ -1,3 +1,4 @@
+// Awaitable operations of a TLS stream: they run the steps of a tls_channel and wait for its socket.
 #include "socket/operation.hpp"
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"
@@ -25,12 +26,12 @@ namespace {
 
 constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
-// A writer that waits for the rest of a message which its reader has half received looks again.
-// Only a peer that cuts its control messages into records makes it wait at all.
+// Interval at which a writer checks whether its reader has received the rest of a control message. Only a
+// peer that splits a control message over several records makes a writer wait.
 constexpr duration reader_pause = std::chrono::milliseconds(1);
 
-// As in stream_socket.cpp: the coroutines end in one place, and what needs temporaries is out of
-// line, so that frames stay small.
+// As in stream_socket.cpp: each coroutine ends in one place, and code that needs temporaries is out of line,
+// so that frames stay small.
 
 detail::socket_state* socket_of(const tls_ref& t) noexcept {
   return t ? t->socket().get() : nullptr;
@@ -191,7 +192,7 @@ task<result<void>> readable_on(tls_ref t) {
   co_return readable_outcome(t, why);
 }
 
-// One step of a write, or of the farewell.
+// One step of a write, or of sending close_notify.
 TROUPE_NOINLINE tls_step advance(tls_channel& t, tls_pieces& rest, bool farewell) {
   return farewell ? t.shutdown() : t.write(rest);
 }

@@ -1,4 +1,4 @@
-// Bytes that come at one end and go at the other: what a stream has to send, and what it has received.
+// A FIFO of bytes: the unsent or unread bytes of a stream.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A simulated UDP socket: its receive queue, its groups and its errors.
 #include "sim/protocol/datagram_port.hpp"
 
 #include "sim/kernel.hpp"
@@ -10,7 +11,7 @@ namespace troupe::detail::simnet {
 namespace {
 constexpr std::size_t largest_v4 = 65507;  // 65535 without the headers of IP and UDP
 constexpr std::size_t largest_v6 = 65527;
-constexpr std::size_t overhead = 256;  // what a datagram occupies of the buffer beside its bytes
+constexpr std::size_t overhead = 256;  // bytes of the buffer that each datagram occupies besides its own
 }  // namespace
 
 datagram_port::datagram_port(machine& home, std::shared_ptr<binding> where, std::size_t receive_buffer)

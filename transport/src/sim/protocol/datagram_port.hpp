@@ -36,7 +36,7 @@ class datagram_port final : public pollable {
   int connect(const std::optional<ip_endpoint>& to);
   /// An error number. To the peer, when `to` is null.
   [[nodiscard]] int send(const ip_endpoint* to, std::span<const std::byte> bytes);
-  /// The next datagram; nothing and EAGAIN, or what went wrong, when there is none.
+  /// The next datagram; when there is none: nullopt and EAGAIN, or the pending error.
   [[nodiscard]] std::optional<datagram> receive(int& error);
   [[nodiscard]] int take_error() noexcept;
   /// Datagrams that found no room.
@@ -44,14 +44,14 @@ class datagram_port final : public pollable {
   void set_receive_buffer(std::size_t n) noexcept { receive_buffer_ = n; }
   int join(const ip_endpoint& group);
   int leave(const ip_endpoint& group);
-  /// Whether what one sends to a group comes back to groups on one's own host.
+  /// Whether a datagram sent to a group is also delivered on the sending host.
   bool loops_back = true;
 
   // -- the network's side -------------------------------------------------------
 
   [[nodiscard]] bool takes(const packet& p) const noexcept;
   void take(const packet& p);
-  /// Nobody has the port that a datagram was sent to.
+  /// No socket has the port that a datagram was sent to.
   void unreachable(const ip_endpoint& to) noexcept;
   void vanish() noexcept;
 

@@ -1,4 +1,4 @@
-// How packets fare from one host to another: one link for each direction.
+// The path of packets from one host to another: one link for each direction.
 #pragma once
 
 #include "sim/event_queue.hpp"
@@ -13,8 +13,8 @@ namespace troupe::detail::simnet {
 
 struct link {
   sim::link_options options;
-  bool cut = false;      // partitioned: what would arrive now is dropped
-  instant free_at = 0;   // until when the wire is busy with what was sent before
+  bool cut = false;      // partitioned: packets that arrive now are dropped
+  instant free_at = 0;   // the wire is busy with earlier packets until then
   instant in_order = 0;  // when the last datagram arrives that was not held back
 
   /// When a packet of `size` bytes that is sent now arrives at the other end.

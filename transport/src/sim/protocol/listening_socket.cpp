@@ -1,3 +1,4 @@
+// A simulated listening socket: its backlog, and the handshakes that are not complete.
 #include "sim/protocol/listening_socket.hpp"
 
 #include "sim/kernel.hpp"

@@ -1,4 +1,4 @@
-// A listening_socket socket: connections that wait to be accepted.
+// A listening socket of the simulated network: connections that wait to be accepted.
 #pragma once
 
 #include "sim/pollable.hpp"
@@ -25,7 +25,7 @@ class listening_socket final : public pollable, public std::enable_shared_from_t
   /// The longest waiting connection; null and EAGAIN when there is none.
   [[nodiscard]] std::shared_ptr<tcp_endpoint> accept(int& error);
   void set_backlog(int n) noexcept { backlog_ = n < 0 ? 0 : static_cast<std::size_t>(n); }
-  /// Resets whoever waits.
+  /// Resets the connections that wait.
   void close() noexcept;
   /// The host went down.
   void vanish() noexcept;
@@ -36,7 +36,7 @@ class listening_socket final : public pollable, public std::enable_shared_from_t
   void ask(const packet& syn);
   /// A connection that was asked for here is complete.
   void complete(std::shared_ptr<tcp_endpoint> s);
-  /// One that was asked for has come to nothing.
+  /// A connection that was asked for has failed.
   void lost_one() noexcept { --embryonic_; }
 
  private:

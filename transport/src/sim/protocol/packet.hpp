@@ -1,4 +1,4 @@
-// What travels on the simulated network.
+// A packet of the simulated network.
 #pragma once
 
 #include <troupe/transport/endpoint.hpp>
@@ -10,8 +10,8 @@
 
 namespace troupe::detail::simnet {
 
-/// One end of one connection. Numbers are never used twice, so that what is late for
-/// a connection that has ended cannot be taken for a part of another.
+/// One end of one connection. Numbers are never reused, so that a late packet of a
+/// connection that has ended cannot be taken for a part of another.
 struct flow_end {
   std::uint64_t flow = 0;
   bool acceptor = false;
@@ -27,7 +27,7 @@ struct packet {
     segment,      // bytes of a stream, its end, or only an acknowledgement
     reset,        // the connection does not exist, or no longer
     datagram,     // of a UDP socket
-    unreachable,  // nobody has the port that a datagram was for
+    unreachable,  // no socket has the port that a datagram was for
   };
 
   kind what = kind::segment;
@@ -41,7 +41,7 @@ struct packet {
   bool probe = false;        // asks for an acknowledgement
   std::vector<std::byte> bytes;
 
-  /// What it occupies on a link.
+  /// The bytes it occupies on a link.
   [[nodiscard]] std::size_t size() const noexcept { return bytes.size() + 40; }
   [[nodiscard]] bool of_stream() const noexcept { return what <= kind::reset; }
 };

@@ -1,3 +1,4 @@
+// The simulated TCP: handshake, retransmission, flow control, keep-alive and close.
 #include "sim/protocol/tcp_endpoint.hpp"
 
 #include "sim/kernel.hpp"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr unsigned connect_tries = 6;  // repetitions of a handshake's first packet, as Linux has it
 constexpr unsigned answer_tries = 5;   // and of its second
-constexpr unsigned orphan_tries = 8;   // of what a closed socket has left to say
+constexpr unsigned orphan_tries = 8;   // of the unsent bytes of a closed socket
 constexpr instant second = 1'000'000'000;
 constexpr instant handshake_pause = second;
 constexpr instant longest_pause = 120 * second;
@@ -80,7 +81,7 @@ transfer tcp_endpoint::read(std::span<std::byte> into, bool peek) {
         news >= std::min<std::uint64_t>(receive_buffer_ / 2, 2 * home_.net.options.segment)) {
       acknowledge();
     }
-    // To its reader it is as if the rest had come only now.
+    // To its reader the rest appears to have arrived only now.
     if (part) edge();
     return {.n = n};
   }
@@ -186,8 +187,7 @@ void tcp_endpoint::send_more(std::size_t most) {
   }
 }
 
-// Afresh: something has come from the peer that moves things on. Otherwise a timer
-// that runs for the same reason goes on.
+// Afresh: a packet from the peer made progress. Otherwise a timer that runs for the same reason continues.
 void tcp_endpoint::set_timer(bool afresh) {
   kernel& net = home_.net;
   const bool awaits = awaits_answer();
@@ -314,7 +314,7 @@ void tcp_endpoint::take_bytes(const packet& p) {
   const std::uint64_t behind = p.seq + p.bytes.size();
   if (p.seq > expected_) return;  // something before it was lost
   if (behind > expected_) {
-    if (orphan_) return abort();  // nobody is left to read it
+    if (orphan_) return abort();  // the socket is closed, so no caller can read it
     const auto fresh = std::span(p.bytes).subspan(static_cast<std::size_t>(expected_ - p.seq));
     expected_ = behind;
     if (!read_shut_) in_.append(fresh);

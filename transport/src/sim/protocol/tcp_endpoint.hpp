@@ -1,4 +1,4 @@
-// One end of a simulated connection: TCP in small.
+// One end of a simulated connection: a small TCP.
 //
 //   connecting --syn_ack--> open <--segment-- embryonic      (asked for here; not yet accepted)
 //        \                   |                   /
@@ -89,7 +89,7 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
   void take_bytes(const packet& p);
   void open();
   void fail(int error) noexcept;
-  /// Out of the table; nobody on the network refers to it any more.
+  /// Leaves the table; the network no longer refers to it.
   void leave() noexcept;
   void leave_in_order();
 
@@ -105,7 +105,7 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
     return in_.size() < receive_buffer_ ? receive_buffer_ - in_.size() : 0;
   }
 
-  /// Something is said that the peer has to answer.
+  /// A packet was sent that the peer has to answer.
   [[nodiscard]] bool awaits_answer() const noexcept {
     return phase_ == phase::connecting || phase_ == phase::embryonic ||
            (phase_ == phase::open && (in_flight() || has_more()));
