@@ -31,7 +31,6 @@ namespace {
 TROUPE_NOINLINE bool try_send(socket_state& s, std::span<const std::byte> bytes, const std::string& to,
                               std::error_code& why) noexcept {
   socket_address a;
-  if (to.empty()) return detail::send_datagram(s, bytes, nullptr, why);
   (void)detail::to_address(to, "", a);  // checked by the caller
   return detail::send_datagram(s, bytes, &a, why);
 }
@@ -48,6 +47,12 @@ TROUPE_NOINLINE result<void> send_outcome(const socket_ref& s, const std::string
 struct send_attempt {
   static constexpr direction side = direction::write;
   std::span<const std::byte> bytes;
+
+  bool try_once(socket_state& s, std::error_code& why) const noexcept {
+    return detail::send_datagram(s, bytes, nullptr, why);
+  }
+  static result<void> outcome(const socket_ref& s, std::error_code why) { return send_outcome(s, {}, why); }
+};
 
 // The kernel reports a socket without a peer as writable at all times, whichever
 // receiver is addressed, so a full receiver has to be tried again.

@@ -50,71 +50,73 @@ struct read_attempt {
   std::span<std::byte> into;
   std::optional<std::size_t> got = std::nullopt;
 
-// The bytes left to write, in one place or in several.
-struct one_piece {
-  const_buffer rest;
-  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept { return rest.size(); }
-  std::error_code send_on(socket_state& s) noexcept {
-    std::size_t sent = 0;
-    const std::error_code why = s.send(rest, sent);
-    rest = rest.subspan(sent);
-    return why;
-  }
-};
+  // The bytes left to write, in one place or in several.
+  struct one_piece {
+    const_buffer rest;
+    [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return rest.size(); }
+    std::error_code send_on(socket_state& s) noexcept {
+      std::size_t sent = 0;
+      const std::error_code why = s.send(rest, sent);
+      rest = rest.subspan(sent);
+      return why;
+    }
+  };
 
-struct many_pieces {
-  std::span<const const_buffer> rest;
-  std::size_t skip = 0;  // bytes of the first piece that are sent
-  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
-  [[nodiscard]] std::size_t size() const noexcept {
-    std::size_t n = 0;
-    for (const const_buffer& piece : rest) n += piece.size();
-    return n - skip;
-  }
-  std::error_code send_on(socket_state& s) noexcept {
-    std::size_t sent = 0;
-    const std::error_code why = s.send(rest, skip, sent);
-    skip += sent;
-    drop_sent();
-    return why;
-  }
-  /// Drops the pieces in front that have nothing left to send.
-  void drop_sent() noexcept {
-    for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1)) skip -= rest.front().size();
-  }
-};
+  struct many_pieces {
+    std::span<const const_buffer> rest;
+    std::size_t skip = 0;  // bytes of the first piece that are sent
+    [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept {
+      std::size_t n = 0;
+      for (const const_buffer& piece : rest) n += piece.size();
+      return n - skip;
+    }
+    std::error_code send_on(socket_state& s) noexcept {
+      std::size_t sent = 0;
+      const std::error_code why = s.send(rest, skip, sent);
+      skip += sent;
+      drop_sent();
+      return why;
+    }
+    /// Drops the pieces in front that have nothing left to send.
+    void drop_sent() noexcept {
+      for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1))
+        skip -= rest.front().size();
+    }
+  };
 
-// Writes all bytes, over as many attempts as that takes.
-template <class Bytes>
-struct write_attempt {
-  static constexpr direction side = direction::write;
-  static constexpr bool takes_turns = true;
-  Bytes bytes;
-  std::size_t total = bytes.size();
+  // Writes all bytes, over as many attempts as that takes.
+  template <class Bytes>
+  struct write_attempt {
+    static constexpr direction side = direction::write;
+    static constexpr bool takes_turns = true;
+    Bytes bytes;
+    std::size_t total = bytes.size();
 
-  TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
-    if (bytes.done()) return true;
-    why = bytes.send_on(s);
-    return why || bytes.done();
-  }
-  // The peer has got an unknown part of the bytes, so nothing sensible can follow.
-  static void timed_out(socket_state& s) noexcept { s.cut(); }
-  TROUPE_NOINLINE result<void> outcome(const socket_ref& s, std::error_code why) const {
-    return write_outcome(s, bytes.size(), total, why);
-  }
-};
+    TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
+      if (bytes.done()) return true;
+      why = bytes.send_on(s);
+      return why || bytes.done();
+    }
+    // The peer has got an unknown part of the bytes, so nothing sensible can follow.
+    static void timed_out(socket_state& s) noexcept { s.cut(); }
+    TROUPE_NOINLINE result<void> outcome(const socket_ref& s, std::error_code why) const {
+      return write_outcome(s, bytes.size(), total, why);
+    }
+  };
 
-task<result<std::size_t>> refuse_empty() {
-  co_return std::unexpected(error(make_error_code(errc::invalid_argument),
-                                  "read_some: the buffer is empty, so 0 bytes would look like the end"));
-}
+  task<result<std::size_t>> refuse_empty() {
+    co_return std::unexpected(error(make_error_code(errc::invalid_argument),
+                                    "read_some: the buffer is empty, so 0 bytes would look like the end"));
+  }
 
 }  // namespace
 
 // -- the stream -------------------------------------------------------------------
 
-stream_socket& stream_socket::operator=(stream_socket&& other) noexcept {
+stream_socket&
+stream_socket::operator=(stream_socket&& other) noexcept {
   if (this != &other) {
     close();
     socket_ = std::move(other.socket_);
