@@ -1,4 +1,4 @@
-// What every codec must keep to, for the fuzz targets of this folder: no input crashes it or makes
+// The contract of every codec, checked by the fuzz targets of this folder: no input crashes it or makes
 // it read out of bounds; how the input was cut on its way does not matter, errors included; it is
 // never shown more than its limit; a frame that it gives out and takes back travels unchanged.
 #pragma once

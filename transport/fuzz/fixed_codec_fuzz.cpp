@@ -1,4 +1,4 @@
-// libFuzzer target for fixed_codec, run by scripts/fuzz; codec_fuzz.hpp says what it must keep to.
+// libFuzzer target for fixed_codec, run by scripts/fuzz; codec_fuzz.hpp has the contract it checks.
 // links: transport/src/framing/fixed_codec.cpp transport/src/framing/codec.cpp
 // links: transport/src/socket/read_buffer.cpp transport/src/socket/block_pool.cpp runtime/src/error.cpp
 #include "codec_fuzz.hpp"

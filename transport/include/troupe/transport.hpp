@@ -1,4 +1,5 @@
-// All of transport: sockets as awaitables, what is built on them, and transport as actors.
+// Includes all of transport: sockets as awaitables, framing and TLS on top of them, servers and clients as
+// actors.
 #pragma once
 
 #include <troupe/transport/async_io.hpp>

@@ -1,5 +1,5 @@
-// What a stream of bytes can do, as concepts: tcp_stream models all of them, and
-// so may a user's own type. Everything in transport that reads or writes a stream
+// The concepts of a byte stream: tcp_stream models all of them, and so may a
+// user's own type. Everything in transport that reads or writes a stream
 // (feed, buffered, framed, copy, split) asks for no more than it needs of these.
 #pragma once
 
@@ -30,7 +30,7 @@ concept async_reader = requires(S& s, std::span<std::byte> into) {
 };
 
 /// A reader that can wait without a buffer, so that an idle connection holds none.
-/// wait_readable() may be wrong now and then; try_read() never waits: nothing now
+/// wait_readable() may return spuriously; try_read() never waits: nothing now
 /// (nullopt), or as read_some().
 template <class S>
 concept waitable_reader = async_reader<S> && requires(S& s, std::span<std::byte> into) {
@@ -39,7 +39,7 @@ concept waitable_reader = async_reader<S> && requires(S& s, std::span<std::byte>
 };
 
 /// `co_await s.write_all(bytes)`: all of them have been taken, or there is an error
-/// and nothing sensible can follow. The bytes stay in place meanwhile.
+/// and the stream cannot be written any more. The bytes stay in place meanwhile.
 template <class S>
 concept async_writer = requires(S& s, const_buffer bytes) {
   { s.write_all(bytes) } -> detail::awaitable_of<result<void>>;
@@ -52,8 +52,8 @@ concept vectored_writer = async_writer<S> && requires(S& s, std::span<const cons
   { s.write_all(pieces) } -> detail::awaitable_of<result<void>>;
 };
 
-/// A writer whose end can be told to the peer while reading goes on. Where that
-/// takes a message of its own, as in TLS, it is awaited.
+/// A writer that can be shut down while reading goes on. Where that sends a
+/// message, as in TLS, it is awaited.
 template <class S>
 concept half_closable = requires(S& s) {
   { s.shutdown_write() } -> std::same_as<result<void>>;

@@ -1,4 +1,4 @@
-// A stream with a buffer in front of it, each way.
+// A stream with a read buffer and a write buffer.
 //
 //   troupe::buffered in(std::move(stream));            // owns the stream
 //   troupe::buffered in(stream);                       // borrows it: the stream outlives it
@@ -27,7 +27,7 @@
 namespace troupe {
 
 struct buffer_options {
-  /// What may be read and not consumed at most, in bytes.
+  /// The most that may be read and not yet consumed, in bytes.
   std::size_t read_limit = 1024 * 1024;
   /// Output is collected up to this, in bytes, and then written.
   std::size_t write_chunk = 16 * 1024;
@@ -63,8 +63,8 @@ enum class writing : std::uint8_t { idle, under_way, failed };
 
 /// Is a stream of the same kind as the one it wraps: reads what is buffered first,
 /// and collects what is written until flush(). Network errors are those of the
-/// stream. A write that failed, or was stopped half-way, is the last: part of it may
-/// have been sent, so that nothing sensible can follow.
+/// stream. After a write that failed, or was stopped half-way, the stream cannot be
+/// written any more: part of the bytes may have been sent.
 template <class Stream>
 class buffered {
  public:
@@ -78,9 +78,9 @@ class buffered {
 
   // -- reading ----------------------------------------------------------------
 
-  /// What has been read and not consumed. Stays in place until the next call that reads.
+  /// The bytes that are read and not consumed. They stay in place until the next call that reads.
   [[nodiscard]] std::span<const std::byte> data() const noexcept { return in_.data().subspan(done_); }
-  /// The oldest `n` bytes of data() are done with; they are dropped when more is read.
+  /// Consumes the oldest `n` bytes of data(); they are dropped when more is read.
   void consume(std::size_t n) noexcept { done_ += std::min(n, in_.size() - done_); }
 
   /// Reads once more behind data(), and yields how many bytes came; 0 at the end of
@@ -106,7 +106,7 @@ class buffered {
   {
     if (data().empty()) {
       drop_consumed();
-      // What is large enough gains nothing from a copy.
+      // A large read gains nothing from a copy.
       if (into.size() >= read_buffer::block_bytes) co_return co_await stream().read_some(into);
       result<std::size_t> got = co_await detail::fill(stream(), in_);
       if (!got || *got == 0) co_return got;
@@ -193,7 +193,7 @@ class buffered {
   [[nodiscard]] error write_refusal() const { return detail::write_refused(writing_); }
   [[nodiscard]] std::size_t write_chunk() const noexcept { return write_chunk_; }
 
-  /// Bytes of memory that both buffers hold at present.
+  /// Bytes of memory that both buffers hold now.
   [[nodiscard]] std::size_t memory() const noexcept { return in_.capacity() + out_.capacity(); }
 
  private:

@@ -26,7 +26,7 @@
 
 namespace troupe {
 
-/// What the front of the input turned out to be.
+/// The result of decoding the front of the input.
 template <class Frame>
 struct decoded {
   /// Empty: more bytes are needed.
@@ -42,8 +42,8 @@ struct decoded {
 /// Finds frames. `decode(input)` is shown all bytes from the start of a frame that
 /// have come so far, never more than max_encoded(). As long as it asks for more, the
 /// next call shows the same bytes, at another address perhaps, and more of them, so
-/// it may remember how far it has looked. How the bytes were cut on their way must
-/// not matter to it. An error is final; another call with the same bytes repeats it.
+/// it may remember how far it has looked. Its result must not depend on how the
+/// bytes were split in transit. An error is final; another call with the same bytes repeats it.
 /// A frame may point into the input.
 template <class C>
 concept frame_decoder = requires(C& c, const C& k, std::span<const std::byte> input) {
@@ -53,8 +53,8 @@ concept frame_decoder = requires(C& c, const C& k, std::span<const std::byte> in
   { k.max_encoded() } -> std::same_as<std::size_t>;
 };
 
-/// Has a say about what is left when the stream ends: a frame, or an error. Without
-/// this, whatever is left is an error.
+/// Optional: decides on the bytes left when the stream ends, a frame or an error.
+/// Without this, any bytes left are an error.
 template <class C>
 concept end_decoder = frame_decoder<C> && requires(C& c, std::span<const std::byte> input) {
   { c.decode_end(input) } -> std::same_as<result<decoded<typename C::frame_type>>>;
@@ -86,7 +86,7 @@ namespace detail {
 [[nodiscard]] error bad_codec_option(std::string_view codec, std::string_view why);
 [[nodiscard]] error codec_without_progress(std::string_view codec, std::size_t took, std::size_t shown);
 
-/// decode(), shown no more than its limit, and held to its contract.
+/// Calls decode() with no more than its limit, and checks its contract.
 template <frame_decoder C>
 [[nodiscard]] result<decoded<typename C::frame_type>> decode_front(C& codec,
                                                                    std::span<const std::byte> data) {
@@ -106,7 +106,7 @@ template <frame_decoder C>
   return step;
 }
 
-/// What is left at the end of the stream, which is not empty.
+/// Decodes the bytes left at the end of the stream, which are not empty.
 template <frame_decoder C>
 [[nodiscard]] result<decoded<typename C::frame_type>> decode_rest(C& codec, std::span<const std::byte> data,
                                                                   std::size_t needed) {

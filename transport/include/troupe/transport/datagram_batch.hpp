@@ -20,12 +20,12 @@ struct batch_memory_delete {
 
 /// Room for a number of datagrams, with their peers, allocated once and used
 /// again and again. Move-only; not thread-safe; while a receive_batch() or
-/// send_batch() with it is under way it belongs to that. An echo is
+/// send_batch() with it is under way, that operation owns it. An echo is
 ///
 ///     while (co_await s.receive_batch(batch)) co_await s.send_batch(batch);
 ///
 /// Datagrams of one size that follow each other to one peer go through the kernel as one message, which it
-/// splits at the end, where it can: it pays to keep them together.
+/// splits at the end, where it can: keep them together.
 class datagram_batch {
  public:
   /// Up to `capacity` datagrams (1 to 1024) of up to `datagram_bytes` (1 to
@@ -46,7 +46,7 @@ class datagram_batch {
   [[nodiscard]] std::span<const std::byte> operator[](std::size_t i) const noexcept;
   /// It was longer than datagram_bytes(), and its end is lost.
   [[nodiscard]] bool truncated(std::size_t i) const noexcept;
-  /// Who sent it, or whom it goes to.
+  /// Its sender, or its receiver.
   [[nodiscard]] ip_endpoint peer(std::size_t i) const noexcept;
   void set_peer(std::size_t i, const ip_endpoint& to) noexcept;
   /// Gives it another length, to be filled through operator[]; at most datagram_bytes().

@@ -1,4 +1,4 @@
-// Where a socket is: an IP address, version 4 or 6, and a port. A plain value.
+// The address of a socket: an IP address, version 4 or 6, and a port. A plain value.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -32,7 +32,7 @@ class ip_endpoint {
 
   /// "127.0.0.1:6379" or "[::1]:6379". The error says what was expected.
   [[nodiscard]] static result<ip_endpoint> parse(std::string_view text);
-  /// An address without brackets and port, as "::1", and a port.
+  /// An address without brackets and port, such as "::1", and a port.
   [[nodiscard]] static result<ip_endpoint> parse(std::string_view address, std::uint16_t port);
 
   /// This machine only. Port 0: the kernel picks a free one when it is bound.
@@ -59,7 +59,7 @@ class ip_endpoint {
     return e;
   }
 
-  /// An IPv4 address inside IPv6, as ::ffff:127.0.0.1.
+  /// An IPv4 address inside IPv6, such as ::ffff:127.0.0.1.
   [[nodiscard]] constexpr bool is_v4_mapped() const noexcept {
     for (std::size_t i = 0; i < 10; ++i) {
       if (bytes_[i] != 0) return false;

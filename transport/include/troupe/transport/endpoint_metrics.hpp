@@ -11,11 +11,11 @@ enum class close_reason : std::uint8_t {
   peer,       ///< the peer ended it in order
   idle,       ///< nothing came from it for its read deadline, or a message for an on_data() took too long
   error,      ///< a read or write failed: reset by the peer, or cut by the write deadline
-  finished,   ///< our side was done with it, or did not take what came: on_data() failed, a message was too
+  finished,   ///< our side ended it, or refused the input: on_data() failed, a message was too
               ///< long
   drain,      ///< the server stopped
   crash,      ///< its actor failed
-  handshake,  ///< TLS was not agreed on: the peer speaks something else, was refused, or took too long
+  handshake,  ///< the TLS handshake failed: the peer speaks something else, was refused, or took too long
 };
 
 /// How many connections ended, by reason.
@@ -34,7 +34,7 @@ struct close_counts {
 };
 
 /// The figures of one endpoint at one moment. All but `active` only grow; they are read one
-/// after the other while everything goes on, so they need not add up to the last one.
+/// after the other while the endpoint runs, so they need not add up exactly.
 struct endpoint_metrics {
   std::uint64_t accepted = 0;  ///< connections that a server took, or a client made
   std::uint64_t refused = 0;   ///< connections that were turned away, over the limit

@@ -31,8 +31,8 @@ concept byte_consumer = requires(F& f, std::span<const std::byte> data) {
 /// Feeds `on_data` from `from` until the stream ends, the consumer or the
 /// network fails, or the owner stops. The next read waits until the consumer
 /// has taken what it can, so a consumer that awaits, say, room in a mailbox
-/// pauses the reading, the kernel's window fills, and the peer is slowed down.
-/// Whatever it is fed with, a connection holds at most `buffer.limit()` bytes,
+/// pauses the reading, the TCP window fills, and the peer is slowed down.
+/// Whatever the peer sends, a connection holds at most `buffer.limit()` bytes,
 /// and, if the stream is a waitable_reader, none while it waits for the peer
 /// with everything consumed.
 ///

@@ -25,7 +25,7 @@ class fixed_codec {
   std::size_t bytes_;
 };
 
-/// No framing: a frame is whatever has come, at least one byte and at most `max_chunk`.
+/// No framing: a frame is the bytes that have come, at least one and at most `max_chunk`.
 class bytes_codec {
  public:
   using frame_type = std::span<const std::byte>;

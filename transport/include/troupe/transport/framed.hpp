@@ -9,10 +9,10 @@
 //     }
 //   }
 //
-// What is buffered is given out without suspending, without copying, and without
-// memory for each frame; what is queued meanwhile leaves with one system call. So
-// a peer that sends many small frames at once is answered at the price of one read
-// and one write.
+// Buffered frames are delivered without suspending, without copying, and without
+// an allocation for each frame; frames queued meanwhile leave with one system call.
+// So a peer that sends many small frames at once is answered at the cost of one
+// read and one write.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -46,10 +46,10 @@ struct framed_options {
 
 namespace detail {
 
-/// `got`, where with_timeout gave up, as an error that says so.
+/// `got`, with an error text if with_timeout gave up.
 [[nodiscard]] result<std::size_t> name_frame_deadline(result<std::size_t> got, std::string_view codec,
                                                       std::size_t came);
-/// What is left until `due`, on this worker's clock.
+/// The time left until `due`, on this worker's clock.
 [[nodiscard]] duration time_until(std::int64_t due) noexcept;
 
 }  // namespace detail
@@ -60,7 +60,7 @@ namespace detail {
 ///
 /// One task reads, and one writes; where they are not the same task, only the one
 /// that writes calls queue(). An error of the codec is final, and so is one of the
-/// stream, but for the deadlines of reading.
+/// stream, except for the deadlines of reading.
 template <class Stream, frame_decoder Codec>
 class framed {
  public:
@@ -76,7 +76,7 @@ class framed {
 
   [[nodiscard]] Codec& codec() noexcept { return codec_; }
   [[nodiscard]] stream_type& stream() noexcept { return io_.stream(); }
-  /// The bytes below the frames: what is left of them when another protocol takes over.
+  /// The stream below the frames, with the bytes still buffered, for when another protocol takes over.
   [[nodiscard]] buffered<Stream>& bytes() noexcept { return io_; }
 
   // -- reading ----------------------------------------------------------------
@@ -86,9 +86,9 @@ class framed {
   class batch_awaiter;
 
   /// The next frame; nullopt at the end of the stream between two frames; an end
-  /// inside a frame is an error that says how much was missing. What the frame points
-  /// to stays in place until the next call that reads. Does not suspend when a whole
-  /// frame is buffered, but for the strand's budget; otherwise writes what is
+  /// inside a frame is an error that says how much was missing. The bytes that the frame
+  /// points to stay in place until the next call that reads. Does not suspend when a whole
+  /// frame is buffered, except for the strand's budget; otherwise writes what is
   /// queued, and reads. Await it in the same expression.
   [[nodiscard]] next_awaiter next() noexcept
     requires async_reader<stream_type>
@@ -97,8 +97,8 @@ class framed {
   }
 
   /// At least one frame, and all others that are buffered behind it; empty at the end
-  /// of the stream. Goes through once, decoding on the way. An error behind the
-  /// first frame ends the batch, and comes with the next call.
+  /// of the stream. A single-pass range that decodes as it goes. An error after the
+  /// first frame ends the batch, and the next call yields it.
   [[nodiscard]] batch_awaiter next_batch() noexcept
     requires async_reader<stream_type>
   {
@@ -158,8 +158,8 @@ class framed {
  private:
   static constexpr std::int64_t not_begun = INT64_MAX;
 
-  // What decoding came to. A frame is consumed when it is delivered, and not before:
-  // a wait that is called off in between loses nothing.
+  // The result of decoding. A frame is consumed when it is delivered, and not before:
+  // a wait that is cancelled in between loses nothing.
   struct found {
     next_result frame = std::nullopt;
     std::size_t bytes = 0;
@@ -195,8 +195,8 @@ class framed {
     return std::move(f.frame);
   }
 
-  // What follows is called between two waits of read_frame(), out of line: its frame,
-  // which lives as long as the connection idles, is to have none of their temporaries.
+  // The functions below are called between two waits of read_frame(), out of line: its
+  // frame, which lives as long as the connection idles, must not hold their temporaries.
 
   TROUPE_NOINLINE void after_read(result<std::size_t> got, found& f) {
     if (!got) return fail(f, std::move(got.error()));
@@ -221,7 +221,7 @@ class framed {
   }
 
   [[nodiscard]] TROUPE_NOINLINE bool wants_flush() noexcept {
-    // What another task is writing is its own business.
+    // Output that another task is writing is left to that task.
     const write_buffer* const out = io_.collected();
     return out != nullptr && !out->empty();
   }

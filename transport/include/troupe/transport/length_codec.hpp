@@ -23,7 +23,7 @@ enum class byte_order : std::uint8_t { big, little };
 
 struct length_options {
   length_prefix prefix = length_prefix::u32;
-  /// Of a fixed-width prefix.
+  /// The byte order of a fixed-width prefix.
   byte_order order = byte_order::big;
   /// The length counts its own bytes too.
   bool counts_prefix = false;
@@ -33,8 +33,8 @@ struct length_options {
 
 /// A frame is what follows its length, and may be empty; it points into the input.
 /// A length beyond the limit is refused as soon as it is known, before any of the
-/// frame is waited or made room for; so is one that is less than its own prefix, and
-/// a varint that is longer than it need be or does not fit 64 bits.
+/// frame is awaited or allocated; so is one that is less than its own prefix, and a
+/// varint that is longer than needed or does not fit 64 bits.
 class length_codec {
  public:
   using frame_type = std::span<const std::byte>;

@@ -14,16 +14,16 @@ enum class line_ending : unsigned char { lf, crlf };
 struct line_options {
   /// The longest line, in bytes, without its ending.
   std::size_t max_line = 8 * 1024;
-  /// What is sent; either is accepted.
+  /// The ending of sent lines; either is accepted.
   line_ending ending = line_ending::lf;
   /// Whether the last line of a stream may lack its ending. If not, it is an error:
-  /// who sent it may have been cut off in the middle of it.
+  /// the sender may have been cut off in the middle of it.
   bool open_end = false;
 };
 
-/// A frame is a line without its ending; it points into the input. A line that could
-/// not be told from two when it is read back is refused: one that contains LF, or
-/// ends with CR. Each byte is looked at once, in whatever pieces it comes.
+/// A frame is a line without its ending; it points into the input. A line that would
+/// not be read back as one equal line is refused: one that contains LF, or ends
+/// with CR. Each byte is looked at once, in whatever pieces it comes.
 class line_codec {
  public:
   using frame_type = std::string_view;

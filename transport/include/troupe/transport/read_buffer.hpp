@@ -1,4 +1,4 @@
-// The bytes between a stream and a parser.
+// A buffer between a stream and a parser.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace troupe {
 /// ones from the heap. Not thread-safe; may be moved between threads.
 class read_buffer {
  public:
-  /// What one block of the pool holds.
+  /// The size of one block of the pool.
   static constexpr std::size_t block_bytes = 16 * 1024;
 
   /// Never holds more than `limit` bytes: the longest message a peer may send.
@@ -28,20 +28,20 @@ class read_buffer {
   read_buffer& operator=(read_buffer&& other) noexcept;
   ~read_buffer() { free_memory(); }
 
-  /// What has been read and not consumed. Valid until the next call that is not const.
+  /// The bytes that are read and not consumed. Valid until the next call that is not const.
   [[nodiscard]] std::span<const std::byte> data() const noexcept { return {memory_ + begin_, size()}; }
   [[nodiscard]] std::size_t size() const noexcept { return end_ - begin_; }
   [[nodiscard]] bool empty() const noexcept { return end_ == begin_; }
   [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
-  /// Bytes of memory held at present.
+  /// Bytes of memory held now.
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   /// Room behind the data for at least `at_least` more bytes, moving the data
   /// when it must; empty when that would exceed the limit. Throws bad_alloc.
   [[nodiscard]] std::span<std::byte> prepare(std::size_t at_least);
-  /// Room for a read that pays; less near the limit, and empty at the limit.
+  /// Room for a read of a useful size; less near the limit, and empty at the limit.
   [[nodiscard]] std::span<std::byte> prepare() { return prepare(std::min(worthwhile, limit_ - size())); }
-  /// The first `n` bytes of what prepare() returned are data now.
+  /// Makes the first `n` bytes that prepare() returned data.
   void commit(std::size_t n) noexcept { end_ += n; }
   /// Drops the oldest `n` bytes, at most size().
   void consume(std::size_t n) noexcept;
@@ -54,7 +54,7 @@ class read_buffer {
   void clear() noexcept {
     if (memory_ != nullptr) consume(size());
   }
-  /// Gives back memory if there is no data: after a prepare() that came to nothing.
+  /// Gives back memory if there is no data: after a prepare() without a commit.
   void give_back() noexcept;
 
  private:

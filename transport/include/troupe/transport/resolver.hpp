@@ -19,7 +19,7 @@
 
 namespace troupe {
 
-/// Which addresses are of use.
+/// Which addresses are wanted.
 enum class ip_family : std::uint8_t { any, v4, v6 };
 
 struct name_query {
@@ -42,11 +42,11 @@ class resolver {
 };
 
 /// getaddrinfo on the runtime's pool for blocking calls. It cannot be
-/// interrupted: when a deadline or a stop ends the wait, its thread goes on by
-/// itself until the system gives up (some ten seconds, as resolv.conf says),
-/// and keeps its place in the pool; the end of the runtime waits for it. While
-/// all threads of the pool are taken (runtime_options::blocking_threads), the
-/// next question waits in line, and one whose asker has gone is not asked.
+/// interrupted: when a deadline or a stop ends the wait, its thread goes on until
+/// the system gives up (some ten seconds, as resolv.conf says), and keeps its
+/// place in the pool; the end of the runtime waits for it. While all threads of
+/// the pool are busy (runtime_options::blocking_threads), the next query waits in
+/// line, and a query whose caller has gone is dropped.
 /// On a simulated runtime it knows the hosts of its network (sim_network.hpp).
 [[nodiscard]] resolver& system_resolver() noexcept;
 
@@ -55,11 +55,11 @@ class table_resolver final : public resolver {
  public:
   /// The answer for `host`, in this order; the ports do not matter.
   void set(std::string host, std::vector<ip_endpoint> addresses);
-  /// `host` fails so.
+  /// Makes `host` fail with this error.
   void fail(std::string host, error why);
   /// Every answer takes this long.
   void set_delay(duration d);
-  /// Questions so far.
+  /// Queries so far.
   [[nodiscard]] std::uint64_t asked() const;
 
   [[nodiscard]] task<result<std::vector<ip_endpoint>>> resolve(name_query query) override;

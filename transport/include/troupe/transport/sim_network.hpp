@@ -1,24 +1,24 @@
 // The simulated network: hosts, links and faults, all from the seed of the
 // sim::runtime.
 //
-// On a sim::runtime every socket is simulated, without a word in user code: what
-// runs there binds, connects, reads and writes through the same tcp_stream,
-// tcp_listener and udp_socket. With no set-up there is one host, "localhost" with
-// 127.0.0.1 and ::1. A network adds hosts, and is where faults are ordered:
+// On a sim::runtime every socket is simulated, without changes to user code: it
+// binds, connects, reads and writes through the same tcp_stream, tcp_listener and
+// udp_socket. Without set-up there is one host, "localhost" with 127.0.0.1 and
+// ::1. A network adds hosts and injects faults:
 //
 //   troupe::sim::runtime rt({.seed = 7});
 //   troupe::sim::network net(rt, {.link = {.latency = 2ms, .jitter = 1ms, .loss = 0.01}});
 //   troupe::sim::host server(net, "server");
 //   troupe::sim::host client(net, "client");
 //   troupe::system store(server, {.name = "store"});     // its actors live on "server"
-//   client.spawn(use(server.at(6379)));                  // and so do tasks, on "client"
+//   client.spawn(use(server.endpoint(6379)));                  // and so do tasks, on "client"
 //   rt.advance(1s);
 //   net.partition(client, server);
 //
-// What runs on a host starts what it starts there, too. Connections are real ones
-// in small: segments with sequence numbers travel, are lost, and are sent again,
-// after longer and longer pauses; windows close when a reader is slow; handshakes
-// time out. So a fault shows as it does on a machine, and as late.
+// Code on a host starts its tasks and actors on the same host. Connections are a
+// small model of TCP: segments with sequence numbers travel, are lost, and are
+// retransmitted with growing pauses; windows close when a reader is slow;
+// handshakes time out. So a fault shows as on a real network, and as late.
 #pragma once
 
 #include <troupe/runtime/sim.hpp>
@@ -37,11 +37,11 @@ struct machine;
 
 namespace troupe::sim {
 
-/// How packets fare from one host to another. Probabilities are from 0 to 1, for each packet; times are not
-/// negative.
+/// The quality of a link from one host to another. Probabilities are from 0 to 1, for each packet; times are
+/// not negative.
 struct link_options {
   duration latency = std::chrono::microseconds(200);
-  /// Up to this much more, at random.
+  /// Up to this much additional latency, at random.
   duration jitter = std::chrono::microseconds(100);
   /// Bytes a second; 0: without limit.
   std::uint64_t bandwidth = 0;
@@ -66,7 +66,7 @@ struct network_options {
   double split = 0.25;
   /// Bytes of a stream that one packet carries.
   std::size_t segment = 1460;
-  /// Bytes of a stream's buffers, where the socket's options do not say.
+  /// Bytes of a stream's buffers, unless the socket's options say otherwise.
   std::size_t receive_buffer = 64 * 1024;
   std::size_t send_buffer = 64 * 1024;
   /// A connection fails (ETIMEDOUT) when the peer has answered nothing for this long.
@@ -79,13 +79,13 @@ struct network_options {
 class host;
 
 /// A handle on the network of a runtime, of which there is one: copies and other
-/// handles mean the same. On the runtime's thread only. Every function takes
+/// handles refer to the same. On the runtime's thread only. Every function takes
 /// effect at once, also when it is called from a task.
 class network {
  public:
   explicit network(sim::runtime& on);
   /// The same, and gives the network these options. Throws troupe_error, with the name of the option, when
-  /// one of them cannot be.
+  /// one of them is invalid.
   network(sim::runtime& on, const network_options& options);
 
   /// A link's own options, both ways, or one way. Throws as the constructor does.
@@ -100,8 +100,8 @@ class network {
   /// Both ends of every connection between the two see a reset.
   void reset_connections(const host& a, const host& b);
 
-  /// What has happened on the network so far, as one number: two runs that differ
-  /// in anything that was sent, when, or how it fared, differ in this.
+  /// A digest of what has happened on the network so far: two runs that differ in
+  /// any packet, its time or its fate, differ in this.
   [[nodiscard]] std::uint64_t trace() const noexcept;
   /// Packets that arrived, and that were lost or dropped.
   [[nodiscard]] std::uint64_t delivered() const noexcept;
@@ -126,7 +126,7 @@ class host final : public troupe::runtime {
   host(const network& net, std::string_view name);
 
   [[nodiscard]] const std::string& name() const noexcept;
-  /// The host's address with a port: what others connect to.
+  /// The host's address with a port, for others to connect to.
   [[nodiscard]] ip_endpoint endpoint(std::uint16_t port) const noexcept;
   [[nodiscard]] ip_endpoint endpoint_v6(std::uint16_t port) const noexcept;
 
@@ -136,7 +136,7 @@ class host final : public troupe::runtime {
   /// socket call.
   void crash();
   /// The machine is back, with no sockets: packets of old connections are answered
-  /// with a reset. Harmless when it is up.
+  /// with a reset. No effect when it is up.
   void restart();
   [[nodiscard]] bool is_up() const noexcept;
 

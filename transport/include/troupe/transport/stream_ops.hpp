@@ -1,7 +1,7 @@
 // Common operations on a stream: read a known amount, read up to a delimiter, write
 // several pieces, copy to another stream, close gracefully.
 //
-// All of it for any stream of async_io.hpp, by reference: streams and memory outlive the
+// All take any stream of async_io.hpp, by reference: streams and memory outlive the
 // task. Errors are those of the streams, and the ones named below.
 #pragma once
 
@@ -28,7 +28,7 @@ namespace detail {
 [[nodiscard]] error ended_early(std::string_view what, std::size_t came, std::size_t wanted);
 [[nodiscard]] error no_delimiter_within(std::size_t limit);
 
-/// Looks for a string of bytes in what grows at its end; each byte is looked at once.
+/// Looks for a string of bytes in input that grows at its end; each byte is looked at once.
 class delimiter_search {
  public:
   explicit delimiter_search(std::string_view delimiter) noexcept : delimiter_(delimiter) {}
@@ -149,10 +149,10 @@ task<void> end_and_read_on(S& stream) {
 
 }  // namespace detail
 
-/// The end of a connection whose last bytes are to arrive: ends our half of the stream, and reads on,
-/// unheard, until the peer has ended the other, for `patience` at most; with none, what has come already.
-/// Then it is to be closed: a close with bytes unread would be a reset, which can overtake what was written
-/// before it.
+/// Ends a connection so that its last bytes arrive: ends our half of the stream, then reads and discards
+/// until the peer has ended the other, for `patience` at most; without patience, only what has come already.
+/// Close the stream afterwards: a close with bytes unread would be a reset, which can overtake what was
+/// written before it.
 template <class S>
   requires async_reader<S> && half_closable<S>
 task<void> close_gracefully(S& stream, duration patience) {

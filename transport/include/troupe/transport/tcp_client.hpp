@@ -52,7 +52,7 @@ struct tcp_client_options {
   troupe::resolver* resolver = nullptr;
   tcp_options connection = {};
   duration connect_deadline = std::chrono::seconds(5);
-  /// The pause before the next attempt. It starts over once a connection has lasted for (first + most) / 2.
+  /// The pause before the next attempt. It starts over once a connection has lasted for (initial + max) / 2.
   troupe::backoff reconnect = {.initial = std::chrono::milliseconds(100), .max = std::chrono::seconds(10)};
   /// Receives what the peer sends; empty: it is read and dropped.
   ref<tcp_received> consumer = {};

@@ -28,7 +28,7 @@ class tcp_stream : public detail::stream_socket {
   /// Connects to a name: resolve(), then its addresses by turns of the family,
   /// each attempt_delay after the one before or as soon as that has failed; the
   /// first that answers is taken, and the others are closed before this returns.
-  /// `deadline` is for all of it. The error says what was tried, and why not.
+  /// `deadline` covers all of it. The error says what was tried, and why it failed.
   [[nodiscard]] static task<result<tcp_stream>> connect(std::string host, std::uint16_t port,
                                                         duration deadline = std::chrono::seconds(10),
                                                         connect_options options = {});
@@ -36,7 +36,7 @@ class tcp_stream : public detail::stream_socket {
   result<void> set_no_delay(bool on);
 
   [[nodiscard]] result<ip_endpoint> local_endpoint() const;
-  /// Who is at the other end; also after it has gone, until close().
+  /// The peer's address; also after it has gone, until close().
   [[nodiscard]] result<ip_endpoint> remote_endpoint() const;
 
  private:

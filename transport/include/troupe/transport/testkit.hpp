@@ -16,9 +16,9 @@
 namespace troupe::testkit {
 
 struct duplex_options {
-  /// What each direction holds at most, in bytes; a write waits for room.
+  /// The capacity of each direction, in bytes; a write waits for room.
   std::size_t capacity = 64 * 1024;
-  /// What one read yields at most, in bytes: a peer whose messages come in pieces.
+  /// The most that one read yields, in bytes: a peer whose messages come in pieces.
   std::size_t max_read = ~std::size_t{0};
 };
 
@@ -43,7 +43,7 @@ class memory_stream {
   result<void> shutdown_write();
   void close() noexcept;
 
-  /// How many reads found something, and how many writes were begun, so far: what would be system calls.
+  /// Reads that found data, and writes that were begun, so far: they stand for system calls.
   [[nodiscard]] std::size_t reads() const noexcept { return reads_; }
   [[nodiscard]] std::size_t writes() const noexcept { return writes_; }
 

@@ -21,7 +21,7 @@ namespace detail {
 class tls_context_state;
 }
 
-/// Certificates or a key in PEM form: a file's name, or the text itself.
+/// Certificates or a key in PEM format: a file's name, or the text itself.
 class pem {
  public:
   /// Nothing.
@@ -46,7 +46,7 @@ enum class tls_version : std::uint8_t { v1_2, v1_3 };
 /// Immutable and thread-safe; a copy shares. Compression and renegotiation are off.
 class tls_context {
  public:
-  /// Reads what the options name; blocks for that, so call it before the work begins, or in
+  /// Reads what the options name; blocks for that, so call it before the runtime starts, or in
   /// blocking(). Errors: tls_errc::bad_file and key_mismatch, with the file's name and the
   /// reason, or errc::invalid_argument.
   [[nodiscard]] static result<tls_context> server(const tls_server_options& options);
@@ -83,17 +83,17 @@ struct tls_server_name {
 };
 
 struct tls_server_options {
-  /// Needed.
+  /// Required.
   tls_identity identity = {};
   /// Mutual TLS: a client must show a certificate that one of these authorities has signed.
   pem client_ca = {};
   /// With client_ca: a client may come without a certificate, but not with a wrong one.
   bool client_certificate_optional = false;
   /// Protocols this server speaks (ALPN), the best first. A client that names only others is
-  /// turned away; one that names none is not.
+  /// rejected; one that names none is not.
   std::vector<std::string> alpn = {};
   tls_version minimum_version = tls_version::v1_2;
-  /// Lets clients come back without a full handshake. The server keeps nothing for it; its
+  /// Lets clients resume without a full handshake. The server keeps no state for it; its
   /// tickets end with the context.
   bool session_tickets = true;
   /// Other names of this server; a client that asks for none of them gets `identity`.
@@ -103,9 +103,9 @@ struct tls_server_options {
 struct tls_client_options {
   /// The authorities that are trusted; none: those of the system.
   pem ca = {};
-  /// What this client shows to a server that asks (mutual TLS); none: nothing.
+  /// The identity this client shows to a server that asks (mutual TLS); empty: none.
   tls_identity identity = {};
-  /// Protocols this client would speak (ALPN), the best first.
+  /// Protocols this client offers (ALPN), the best first.
   std::vector<std::string> alpn = {};
   tls_version minimum_version = tls_version::v1_2;
   /// Accepts any certificate of any server, so a man in the middle can read and change

@@ -8,14 +8,14 @@ namespace troupe {
 
 /// Codes of TLS. The error's text says which certificate, which file, which peer.
 enum class tls_errc : std::uint8_t {
-  bad_file = 1,         ///< a certificate or key cannot be read, or is not what it should be
+  bad_file = 1,         ///< a certificate or key cannot be read, or has the wrong content
   key_mismatch,         ///< the private key belongs to another certificate
-  not_tls,              ///< the peer speaks something else, plain HTTP say
+  not_tls,              ///< the peer speaks another protocol, such as plain HTTP
   certificate_refused,  ///< the peer's certificate is not accepted here; the text says why
   refused_by_peer,      ///< the peer ended it with an alert; the text names it
   handshake_failed,     ///< no common version or cipher, or the peer went away meanwhile
   truncated,            ///< the connection ended without the peer's close_notify: data may be truncated
-  protocol_error,       ///< what came later was not valid TLS: damaged, forged or replayed
+  protocol_error,       ///< after the handshake: a record that was damaged, forged or replayed
 };
 
 /// The category of tls_errc, for std::error_code.

@@ -55,7 +55,7 @@ class tls_ref {
 
 }  // namespace detail
 
-/// What a client remembers of a connection to come back sooner. Cheap to copy, thread-safe.
+/// A session that a client can resume, for a shorter handshake. Cheap to copy, thread-safe.
 class tls_session {
  public:
   /// Nothing to resume.
@@ -68,17 +68,17 @@ class tls_session {
 };
 
 struct tls_accept_options {
-  /// How long the handshake may take as a whole; then the client is cut.
+  /// How long the handshake may take as a whole; then the connection is cut.
   duration handshake_deadline = std::chrono::seconds(10);
 };
 
 struct tls_connect_options {
-  /// The host one means to talk to, a name or an IP address. Its certificate must be for it,
-  /// and a server with many names learns which one is meant.
+  /// The host to talk to, a name or an IP address. The certificate must be valid for it, and a
+  /// server with many names learns which one is meant (SNI).
   std::string server_name = {};
   duration handshake_deadline = std::chrono::seconds(10);
-  /// From session() of an earlier connection to the same server. One that the server no longer
-  /// takes costs nothing but the full handshake.
+  /// From session() of an earlier connection to the same server. If the server no longer
+  /// accepts it, the handshake is a full one.
   tls_session resume = {};
   /// Accepts a certificate of any name if its authority is trusted: anyone who has one can
   /// then impersonate this server.
@@ -98,10 +98,10 @@ struct tls_certificate {
 
 /// Move-only; closes in its destructor. Not thread-safe. At most one read and one write may be
 /// under way at a time: a second one of a kind gets errc::invalid_argument. Errors are values:
-/// those of the socket as for tcp_stream, those of TLS in tls_errc; what has failed stays so.
+/// those of the socket as for tcp_stream, those of TLS in tls_errc; a failed connection stays failed.
 /// Every operation ends when its owner is stopped. The deadlines are those of the stream below.
 ///
-/// A read that is stopped loses no byte. A write that is stopped leaves the connection whole:
+/// A read that is stopped loses no byte. A write that is stopped leaves the connection usable:
 /// part of its bytes is sent or will be, in order, before those of the next write.
 class tls_stream {
  public:
@@ -113,13 +113,13 @@ class tls_stream {
 
   /// Does the server's part of the handshake, over a tcp_stream or a unix_stream that is moved
   /// in. It may have been used before, as in STARTTLS, if nothing has been read beyond that.
-  /// On an error the connection is closed, and the client has been told why, where TLS has a
-  /// word for it.
+  /// On an error the connection is closed, after an alert to the client if TLS has a
+  /// fitting one.
   [[nodiscard]] static task<result<tls_stream>> accept(detail::stream_socket stream, tls_context context,
                                                        tls_accept_options options = {});
   /// Does the client's part: sends the name (SNI), checks the certificate and that it is for
-  /// that name. A server that does not like the client's certificate says so after the handshake:
-  /// then the first read yields tls_errc::refused_by_peer.
+  /// that name. A server that rejects the client's certificate says so after the handshake: then
+  /// the first read yields tls_errc::refused_by_peer.
   [[nodiscard]] static task<result<tls_stream>> connect(detail::stream_socket stream, tls_context context,
                                                         tls_connect_options options);
 
@@ -152,7 +152,7 @@ class tls_stream {
 
   void set_read_deadline(duration d) noexcept;
   void set_write_deadline(duration d) noexcept;
-  /// Who is at the other end; also after it has gone, until close(). Of a unix stream 0.0.0.0:0.
+  /// The peer's address; also after it has gone, until close(). Of a unix stream 0.0.0.0:0.
   [[nodiscard]] result<ip_endpoint> remote_endpoint() const;
 
   // -- what was agreed; empty or false on a stream that is not open -------------
@@ -160,11 +160,11 @@ class tls_stream {
   [[nodiscard]] tls_version version() const noexcept;
   /// Such as "TLS_AES_256_GCM_SHA384".
   [[nodiscard]] std::string_view cipher() const noexcept;
-  /// The protocol both ends speak; empty when they have not talked of it. Valid until close().
+  /// The negotiated protocol (ALPN); empty if none was. Valid until close().
   [[nodiscard]] std::string_view alpn() const noexcept;
   /// The name the client has asked for; empty for none. Valid until close().
   [[nodiscard]] std::string_view server_name() const noexcept;
-  /// Nothing for a client that has shown none.
+  /// The peer's certificate; nullopt for a client that has shown none.
   [[nodiscard]] std::optional<tls_certificate> peer_certificate() const;
   /// Whether this connection resumed an earlier one.
   [[nodiscard]] bool resumed() const noexcept;
@@ -172,7 +172,7 @@ class tls_stream {
   /// handshake, so take it after the first read.
   [[nodiscard]] tls_session session() const;
   /// Changes the keys of what we send, and asks the peer to change its own; with the next write.
-  /// TLS 1.3 only; it is done by itself long before a key is worn out.
+  /// TLS 1.3 only; this happens automatically long before a key reaches its limit.
   result<void> update_keys();
 
  private:

@@ -36,7 +36,7 @@ struct udp_endpoint_options {
   ref<udp_datagram> consumer = {};
   /// The longest datagram to receive. Longer ones are dropped.
   std::size_t max_datagram = 2048;
-  /// How many are received at a time at most.
+  /// The most that are received at a time.
   std::size_t batch = 32;
   endpoint_monitor monitor = {};
   /// Called on the actor's strand when the socket is bound.
@@ -46,11 +46,11 @@ struct udp_endpoint_options {
 /// An actor, to be spawned by the actor that handles its datagrams, or to be a child of a supervisor. When
 /// its socket cannot be opened it fails, with an error that says why.
 ///
-/// Dropped, and counted as `dropped` in the figures: what came while the consumer's mailbox was full; what
-/// was too long for max_datagram; what was sent and refused by the kernel, for its length or its address; and
-/// what the kernel had to drop because the socket's buffer was full, which is looked up when a whole batch
-/// has come at once. What is to be sent waits in the mailbox while the kernel has no room, up to
-/// socket.write_deadline.
+/// Four kinds of datagrams are dropped, and counted as `dropped` in the figures: those that came while the
+/// consumer's mailbox was full; those too long for max_datagram; those the kernel refused to send, for their
+/// length or address; and those the kernel dropped because the socket's buffer was full, a count that is read
+/// when a whole batch has come at once. Datagrams to be sent wait in the mailbox while the kernel has no
+/// room, up to socket.write_deadline.
 task<void> udp_endpoint(context& ctx, inbox<udp_datagram> in, udp_endpoint_options options);
 
 }  // namespace troupe

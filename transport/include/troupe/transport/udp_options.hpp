@@ -22,7 +22,7 @@ struct udp_options {
   /// while the receive buffer is full is dropped, and counted: kernel_drops().
   int receive_buffer = 0;
   int send_buffer = 0;
-  /// Where a connected socket sends from; port 0 and no address: the kernel chooses.
+  /// The local address of a connected socket; port 0 and no address: the kernel chooses.
   ip_endpoint from = {};
   /// How long one receive may wait.
   duration read_deadline = forever;

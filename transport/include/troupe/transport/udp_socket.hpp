@@ -1,8 +1,8 @@
 // UDP as awaitables: datagrams to and from any peer, one peer, or a group.
 //
-// A datagram arrives whole, is flagged as cut, or does not arrive; nothing says
-// which. To stop reading is to stop calling: the kernel's buffer fills, and what
-// does not fit is dropped and counted.
+// A datagram arrives whole, is flagged as truncated, or does not arrive; the sender
+// does not learn which. While receive is not called, the kernel's buffer fills, and
+// datagrams that do not fit are dropped and counted.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -20,7 +20,7 @@
 namespace troupe {
 
 /// Move-only; one strand at a time (datagram_socket.hpp). Errors are values and
-/// never the end of the socket: after any but errc::closed it can be used on.
+/// never the end of the socket: it stays usable after any but errc::closed.
 class udp_socket : public detail::datagram_socket {
  public:
   /// No socket: every operation yields errc::closed.
@@ -47,20 +47,20 @@ class udp_socket : public detail::datagram_socket {
   /// The same without waiting; nullopt: nothing is there.
   [[nodiscard]] result<std::optional<datagram>> try_receive_from(std::span<std::byte> into);
 
-  /// Sends one datagram; waits while the kernel's buffer is full. Too long a one
-  /// yields std::errc::message_size, and is not sent.
+  /// Sends one datagram; waits while the kernel's buffer is full. One that is too
+  /// long yields std::errc::message_size, and is not sent.
   [[nodiscard]] task<result<void>> send_to(std::span<const std::byte> bytes, ip_endpoint to);
   /// To the peer of a connected socket.
   [[nodiscard]] task<result<void>> send(std::span<const std::byte> bytes);
   /// Without waiting; false: the kernel has no room.
   [[nodiscard]] result<bool> try_send_to(std::span<const std::byte> bytes, ip_endpoint to);
 
-  /// Waits for the first datagram, and takes with it all that are there, up to
-  /// batch.capacity(): one system call (recvmmsg). What was in the batch is
-  /// dropped. Yields how many there are, at least 1.
+  /// Waits for the first datagram, and receives all that are there, up to
+  /// batch.capacity(), with one system call (recvmmsg). Replaces the content of the
+  /// batch. Yields how many there are, at least 1.
   [[nodiscard]] task<result<std::size_t>> receive_batch(datagram_batch& batch);
-  /// Sends all of the batch, as often as not with one system call (sendmmsg).
-  /// One that the kernel refuses does not keep the others: batch.refused().
+  /// Sends all of the batch, usually with one system call (sendmmsg). A datagram
+  /// that the kernel refuses does not stop the others: batch.refused().
   /// Yields how many were sent.
   [[nodiscard]] task<result<std::size_t>> send_batch(datagram_batch& batch);
 
@@ -71,11 +71,11 @@ class udp_socket : public detail::datagram_socket {
   /// empty: the one that the kernel's routes choose.
   result<void> join(ip_endpoint group, std::string_view interface = {});
   result<void> leave(ip_endpoint group, std::string_view interface = {});
-  /// How many routers what we send to a group may pass; 1: none, the default.
+  /// How many hops datagrams to a group may take (TTL); 1, the default: the local network only.
   result<void> set_multicast_ttl(int hops);
-  /// Whether this machine receives what we send to a group it has joined; the default is yes.
+  /// Whether this machine receives what this socket sends to a group it has joined; the default is yes.
   result<void> set_multicast_loopback(bool on);
-  /// Where what we send to groups goes out.
+  /// The interface through which datagrams to groups leave.
   result<void> set_multicast_interface(std::string_view interface);
   result<void> set_broadcast(bool on);
 

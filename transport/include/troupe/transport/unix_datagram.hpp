@@ -28,11 +28,11 @@ class unix_datagram : public detail::datagram_socket {
 
   /// Receives what is sent to `path`; replaces a file as unix_listener does. Any thread.
   [[nodiscard]] static result<unix_datagram> bind(std::string path, unix_options options = {});
-  /// Sends to `to`. It has no name itself unless `from` gives one, so that it
-  /// cannot be answered. Any thread.
+  /// Sends to `to`. Without `from` it has no name, so the receiver cannot answer.
+  /// Any thread.
   [[nodiscard]] static result<unix_datagram> connect(const std::string& to, std::string from = {},
                                                      unix_options options = {});
-  /// Two that are connected to each other. Any thread.
+  /// Two sockets that are connected to each other. Any thread.
   [[nodiscard]] static result<std::pair<unix_datagram, unix_datagram>> pair(unix_options options = {});
 
   struct datagram {

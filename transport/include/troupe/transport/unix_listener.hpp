@@ -17,7 +17,7 @@ namespace troupe {
 /// tcp_listener. Not available on the simulated runtime.
 class unix_listener {
  public:
-  /// Listens nowhere: every operation yields errc::closed.
+  /// Not listening: every operation yields errc::closed.
   unix_listener() noexcept = default;
   unix_listener(unix_listener&& other) noexcept = default;
   unix_listener& operator=(unix_listener&& other) noexcept;

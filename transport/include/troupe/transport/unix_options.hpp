@@ -1,7 +1,7 @@
 // Options for unix sockets, and how they are named.
 //
-// A name is a path in the file system, or, after an '@', a name in the kernel's
-// own space ("@bus"), which leaves no file behind. A file whose name begins with
+// A name is a path in the file system, or, after an '@', an abstract name ("@bus"),
+// which leaves no file behind. A file whose name begins with
 // an '@' is "./@name". A path has at most 107 bytes.
 #pragma once
 
@@ -24,7 +24,7 @@ struct unix_options {
 struct unix_listen_options {
   /// Connections the kernel queues until they are accepted; further clients wait.
   int backlog = 1024;
-  /// Who may connect, as of chmod, e.g. 0660; 0: what the umask leaves.
+  /// The permissions of the file, as for chmod, e.g. 0660; 0: those that the umask leaves.
   unsigned permissions = 0;
   /// Options of accepted connections.
   unix_options accepted = {};

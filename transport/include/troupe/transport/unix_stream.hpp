@@ -14,13 +14,13 @@ namespace troupe {
 
 /// Move-only; closes in its destructor. Not thread-safe. Not available on the
 /// simulated runtime. A peer that is cut or reset() sees the end of the stream:
-/// unix sockets have no other sign.
+/// unix sockets have no reset.
 class unix_stream : public detail::stream_socket {
  public:
   /// No connection: every operation yields errc::closed.
   unix_stream() noexcept = default;
 
-  /// Connects to who listens at `path` (unix_options.hpp), or yields
+  /// Connects to the listener at `path` (unix_options.hpp), or yields
   /// errc::timeout after `deadline`, when its queue stays full. On a strand.
   [[nodiscard]] static task<result<unix_stream>> connect(std::string path,
                                                          duration deadline = std::chrono::seconds(10),
@@ -33,7 +33,7 @@ class unix_stream : public detail::stream_socket {
     std::uint32_t user = 0;
     std::uint32_t group = 0;
   };
-  /// Who was at the other end when it connected, or listened; vouched for by the kernel.
+  /// The credentials of the peer when it connected, or listened, as reported by the kernel.
   [[nodiscard]] result<credentials> peer() const;
 
  private:

@@ -1,4 +1,4 @@
-// Bytes on their way to a stream: what encoders append to.
+// An output buffer that encoders append to.
 #pragma once
 
 #include <troupe/transport/read_buffer.hpp>
@@ -17,11 +17,11 @@ class write_buffer {
  public:
   write_buffer() noexcept : bytes_(~std::size_t{0} / 4) {}
 
-  /// What is there to be written. Valid until the next call that is not const.
+  /// The bytes to be written. Valid until the next call that is not const.
   [[nodiscard]] std::span<const std::byte> data() const noexcept { return bytes_.data(); }
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
-  /// Bytes of memory held at present.
+  /// Bytes of memory held now.
   [[nodiscard]] std::size_t capacity() const noexcept { return bytes_.capacity(); }
 
   /// Copies `piece` to the end; it must not be of this buffer. Throws bad_alloc.
@@ -35,7 +35,7 @@ class write_buffer {
 
   /// Room for at least `n` bytes behind the data, for encoders that write in place.
   [[nodiscard]] std::span<std::byte> prepare(std::size_t n) { return bytes_.prepare(n); }
-  /// The first `n` bytes of what prepare() returned belong to the data now.
+  /// Makes the first `n` bytes that prepare() returned data.
   void commit(std::size_t n) noexcept { bytes_.commit(n); }
   /// Takes back the newest bytes, so that `n` are left: an encoder that fails half-way.
   void truncate(std::size_t n) noexcept { bytes_.truncate(n); }

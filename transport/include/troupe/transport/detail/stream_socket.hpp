@@ -49,8 +49,8 @@ class stream_socket {
 
   /// Waits until the kernel has taken all of `bytes`, which must stay in place
   /// meanwhile. After write_deadline it yields errc::timeout and cuts the
-  /// connection: how much the peer has got is unknown, so nothing sensible can
-  /// follow. Stopped half-way, part of `bytes` may have been sent.
+  /// connection: how much the peer has got is unknown, so the stream cannot be
+  /// written any more. Stopped half-way, part of `bytes` may have been sent.
   [[nodiscard]] task<result<void>> write_all(std::span<const std::byte> bytes);
 
   /// The same for bytes in several places, which travel as if they were joined,
@@ -60,8 +60,8 @@ class stream_socket {
     return write_pieces(pieces);
   }
 
-  /// Waits until a read would not wait, without holding a buffer; now and then
-  /// it is wrong, so follow with try_read(). Same deadline as read_some().
+  /// Waits until a read would not wait, without holding a buffer; it may return
+  /// spuriously, so follow with try_read(). Same deadline as read_some().
   /// Awaited where it is called, or put into with_timeout() and its like: a result<void>.
   [[nodiscard]] readable_wait wait_readable() const noexcept { return readable_wait(socket_); }
 
