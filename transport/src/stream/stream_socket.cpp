@@ -1,4 +1,4 @@
-// The coroutines that read and write a connected socket, TCP or unix; options, shutdown and closing.
+// Streams over sockets: reading, writing, closing. On the strand that owns the stream.
 #include "socket/operation.hpp"
 #include "socket/run_operation.hpp"
 #include "socket/socket_error.hpp"
@@ -19,21 +19,6 @@ namespace {
 constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
 
-// A frame is made for every operation, and has to fit the slab. So the coroutines
-// below end in one place, and code with temporaries is kept out of line: inlined
-// into a coroutine, they may take space in its frame.
-
-TROUPE_NOINLINE result<std::size_t> read_outcome(const socket_ref& s, std::optional<std::size_t> got,
-                                                 std::error_code why) {
-  if (why) return std::unexpected(operation_failure(s, reading, why));
-  return *got;
-}
-
-TROUPE_NOINLINE result<void> outcome(const socket_ref& s, const char* what, std::error_code why) {
-  if (why) return std::unexpected(operation_failure(s, what, why));
-  return {};
-}
-
 TROUPE_NOINLINE result<void> write_outcome(const socket_ref& s, std::size_t left, std::size_t total,
                                            std::error_code why) {
   if (!why) return {};
@@ -50,73 +35,82 @@ struct read_attempt {
   std::span<std::byte> into;
   std::optional<std::size_t> got = std::nullopt;
 
-  // The bytes left to write, in one place or in several.
-  struct one_piece {
-    const_buffer rest;
-    [[nodiscard]] bool done() const noexcept { return rest.empty(); }
-    [[nodiscard]] std::size_t size() const noexcept { return rest.size(); }
-    std::error_code send_on(socket_state& s) noexcept {
-      std::size_t sent = 0;
-      const std::error_code why = s.send(rest, sent);
-      rest = rest.subspan(sent);
-      return why;
-    }
-  };
-
-  struct many_pieces {
-    std::span<const const_buffer> rest;
-    std::size_t skip = 0;  // bytes of the first piece that are sent
-    [[nodiscard]] bool done() const noexcept { return rest.empty(); }
-    [[nodiscard]] std::size_t size() const noexcept {
-      std::size_t n = 0;
-      for (const const_buffer& piece : rest) n += piece.size();
-      return n - skip;
-    }
-    std::error_code send_on(socket_state& s) noexcept {
-      std::size_t sent = 0;
-      const std::error_code why = s.send(rest, skip, sent);
-      skip += sent;
-      drop_sent();
-      return why;
-    }
-    /// Drops the pieces in front that have nothing left to send.
-    void drop_sent() noexcept {
-      for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1))
-        skip -= rest.front().size();
-    }
-  };
-
-  // Writes all bytes, over as many attempts as that takes.
-  template <class Bytes>
-  struct write_attempt {
-    static constexpr direction side = direction::write;
-    static constexpr bool takes_turns = true;
-    Bytes bytes;
-    std::size_t total = bytes.size();
-
-    TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
-      if (bytes.done()) return true;
-      why = bytes.send_on(s);
-      return why || bytes.done();
-    }
-    // The peer has got an unknown part of the bytes, so nothing sensible can follow.
-    static void timed_out(socket_state& s) noexcept { s.cut(); }
-    TROUPE_NOINLINE result<void> outcome(const socket_ref& s, std::error_code why) const {
-      return write_outcome(s, bytes.size(), total, why);
-    }
-  };
-
-  task<result<std::size_t>> refuse_empty() {
-    co_return std::unexpected(error(make_error_code(errc::invalid_argument),
-                                    "read_some: the buffer is empty, so 0 bytes would look like the end"));
+  TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
+    if (!s.worth_trying(direction::read)) return false;
+    why = s.receive(into, got);
+    return why || got;
   }
+  TROUPE_NOINLINE result<std::size_t> outcome(const socket_ref& s, std::error_code why) const {
+    if (why) return std::unexpected(operation_failure(s, reading, why));
+    return *got;
+  }
+};
+
+// The bytes left to write: in one place, or in several.
+struct one_piece {
+  const_buffer rest;
+  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return rest.size(); }
+  std::error_code send_on(socket_state& s) noexcept {
+    std::size_t sent = 0;
+    const std::error_code why = s.send(rest, sent);
+    rest = rest.subspan(sent);
+    return why;
+  }
+};
+
+struct many_pieces {
+  std::span<const const_buffer> rest;
+  std::size_t skip = 0;  // bytes of the first piece that are sent
+  [[nodiscard]] bool done() const noexcept { return rest.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::size_t n = 0;
+    for (const const_buffer& piece : rest) n += piece.size();
+    return n - skip;
+  }
+  std::error_code send_on(socket_state& s) noexcept {
+    std::size_t sent = 0;
+    const std::error_code why = s.send(rest, skip, sent);
+    skip += sent;
+    drop_sent();
+    return why;
+  }
+  /// Drops the pieces in front that have nothing left to send.
+  void drop_sent() noexcept {
+    for (; !rest.empty() && skip >= rest.front().size(); rest = rest.subspan(1)) skip -= rest.front().size();
+  }
+};
+
+// Writes all bytes, over as many attempts as that takes.
+template <class Bytes>
+struct write_attempt {
+  static constexpr direction side = direction::write;
+  static constexpr bool takes_turns = true;
+  Bytes bytes;
+  std::size_t total = bytes.size();
+
+  TROUPE_NOINLINE bool try_once(socket_state& s, std::error_code& why) noexcept {
+    if (bytes.done()) return true;
+    why = bytes.send_on(s);
+    return why || bytes.done();
+  }
+  // The peer has got an unknown part of the bytes, so nothing sensible can follow.
+  static void timed_out(socket_state& s) noexcept { s.cut(); }
+  TROUPE_NOINLINE result<void> outcome(const socket_ref& s, std::error_code why) const {
+    return write_outcome(s, bytes.size(), total, why);
+  }
+};
+
+task<result<std::size_t>> refuse_empty() {
+  co_return std::unexpected(error(make_error_code(errc::invalid_argument),
+                                  "read_some: the buffer is empty, so 0 bytes would look like the end"));
+}
 
 }  // namespace
 
 // -- the stream -------------------------------------------------------------------
 
-stream_socket&
-stream_socket::operator=(stream_socket&& other) noexcept {
+stream_socket& stream_socket::operator=(stream_socket&& other) noexcept {
   if (this != &other) {
     close();
     socket_ = std::move(other.socket_);
@@ -165,7 +159,7 @@ result<std::size_t> stream_socket::try_write(std::span<const std::byte> bytes) {
 
 bool stream_socket::is_quiet() const noexcept {
   if (!is_open()) return false;
-  // Consumes nothing, so it leaves readiness as it is.
+  // Takes nothing, and so says nothing about readiness.
   std::byte next{};
   const ssize_t n = sys::recv(socket_->fd(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
   return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
