@@ -24,7 +24,7 @@ using troupe_test::mailbox_forms;
 constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
 constexpr mail_kind system_kind{[](mail&, troupe::detail::strand&) noexcept {}, [](mail&) noexcept {}};
 
-/// What a mailbox is, without any cleverness.
+/// A model of a mailbox, as simple as possible.
 struct model {
   std::deque<mail*> user;
   std::deque<mail*> system;
@@ -127,7 +127,7 @@ TEMPLATE_LIST_TEST_CASE("mailbox: behaves as its model under any sequence of cal
         }
         case 8: {
           if (!m.active) break;
-          // The only mail since the last visit, which has left nothing hanging.
+          // The only mail since the last visit, which has left no mail here.
           const bool only = has_short_ways<TestType> && m.system.size() == 1 && m.user.empty() && !m.waiters;
           RC_ASSERT(box.take_single_system() == (only ? m.system.front() : nullptr));
           if (only) {
@@ -176,7 +176,7 @@ TEMPLATE_LIST_TEST_CASE("mailbox: a single mail is handled in place and unhooked
   CHECK(box.depth() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("mailbox: held, it wakes nobody until its consumer has been there", "",
+TEMPLATE_LIST_TEST_CASE("mailbox: held, no push says wake until its consumer has ended a visit", "",
                         mailbox_forms) {
   TestType box;
   box.hold();

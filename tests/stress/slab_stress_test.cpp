@@ -127,7 +127,7 @@ TEST_CASE("slab stress: bursts from several threads at once go back") {
   crew.clear();
   std::atomic<std::size_t> damaged{0};
   for (std::size_t t = 0; t < held.size(); ++t) {
-    crew.emplace_back([&, t] {  // each frees a part of everyone's
+    crew.emplace_back([&, t] {  // each frees a part of the objects of all
       for (auto& everyones : held) {
         for (std::size_t i = t; i < each; i += held.size()) {
           if (!unwrap(everyones[i])) damaged.fetch_add(1);

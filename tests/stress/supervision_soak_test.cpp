@@ -1,5 +1,5 @@
-// A large tree whose actors crash at random under load, for TROUPE_SOAK_SECONDS (3): nothing is delivered
-// twice or out of order, nothing that was accepted vanishes, and nothing is left behind.
+// A large tree whose actors crash at random under load, for TROUPE_SOAK_SECONDS (3): no message is delivered
+// twice or out of order, no accepted message vanishes, and no actor or memory is left at the end.
 #include "support/catch.hpp"
 #include "support/foreigners.hpp"
 #include "support/sanitized.hpp"
@@ -35,7 +35,7 @@ struct numbered {
 };
 struct crash {};
 
-/// What all incarnations of one leaf have seen: they follow one another, so that it needs no lock.
+/// The messages that all incarnations of one leaf have seen: one lives after another, so it needs no lock.
 struct ledger {
   std::array<std::uint64_t, senders> last{};
   std::uint64_t handled = 0;
@@ -105,7 +105,7 @@ struct addresses {
       case send_result::ok:
         return true;
       case send_result::closed:
-        // In the midst of a restart nobody is there: the next one asks again.
+        // During a restart the actor is not there: the next call asks again.
         if (auto found = sys->at<numbered, crash>((*paths)[i])) refs[i] = std::move(*found);
         return false;
       default:
@@ -229,7 +229,8 @@ void soak(unsigned visiting_threads) {
 
 }  // namespace
 
-TEST_CASE("supervision soak: a tree of 10 000 whose actors crash under load loses nothing but what crashed") {
+TEST_CASE(
+    "supervision soak: a tree of 10 000 whose actors crash under load loses only the messages that crashed") {
   soak(0);
 }
 

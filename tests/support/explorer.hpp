@@ -1,15 +1,15 @@
 // Runs a small concurrent test through its interleavings, all of them up to a bound and random ones beyond.
 //
 // The threads of the test run as fibers of the calling thread. Each operation on an explorer::atomic is a
-// point at which the explorer chooses who goes on, and each load whose memory order allows it may see an
-// older store; an execution is the list of these choices. Choices are explored depth first, with a bound on
-// preemptions (as CHESS does) and on weak effects (see options); after that random schedules run without
-// bounds, every other one by priorities with few change points (PCT), which finds a bug of small depth with a
-// probability known from below. A failure names the schedule that replays it.
+// point at which the explorer chooses the thread that runs next, and each load whose memory order allows it
+// may see an older store; an execution is the list of these choices. Choices are explored depth first, with a
+// bound on preemptions (as CHESS does) and on weak effects (see options); after that random schedules run
+// without bounds, every other one by priorities with few change points (PCT), which finds a bug of small
+// depth with a probability known from below. A failure names the schedule that replays it.
 //
 // What the memory model shows and what it does not: explorer_memory.hpp. The test must be deterministic but
-// for its schedule, and must make its shared state anew in each call. Code between two atomic operations runs
-// at once: plain shared data belongs in explorer::var, which finds the race instead.
+// for its schedule, and must create its shared state again in each call. Code between two atomic operations
+// runs at once: plain shared data belongs in explorer::var, which finds the race instead.
 #pragma once
 
 #include "support/explorer_atomic.hpp"

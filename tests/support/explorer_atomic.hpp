@@ -275,7 +275,7 @@ class atomic {
 
 /// Plain data shared by the threads of an exploration. Every access must be ordered with each
 /// conflicting one by what the atomics release and acquire; one that is not fails the exploration as a
-/// data race, in whichever order the two happened to run. An access is no point of switching.
+/// data race, in whichever order the two happened to run. An access is not a point of switching.
 template <class T>
 class var {
  public:

@@ -34,7 +34,7 @@ std::vector<std::int64_t> fire(timer_wheel& wheel, std::int64_t now) {
   return fired;
 }
 
-// What a wheel must do, done by a map: equal keys stay in the order of insertion.
+// A model of the wheel, by a map: equal keys stay in the order of insertion.
 class model {
  public:
   void insert(timer_node& node, std::int64_t deadline) { timers_.emplace(deadline, &node); }
@@ -256,7 +256,7 @@ TEST_CASE("timer wheel: cancelling an unarmed timer does nothing") {
   CHECK(wheel.empty());
 }
 
-TEST_CASE("timer wheel: what fires may cancel what is due with it") {
+TEST_CASE("timer wheel: a timer that fires may cancel another that is due with it") {
   timer_wheel wheel;
   timer_node a;
   timer_node b;
@@ -321,7 +321,7 @@ TEST_CASE("timer wheel: follows the clock, so timers that are near share no slot
 }
 
 // The sizes below end in well under a second when every operation is O(1), and in minutes or hours when
-// one is linear in what shares its slot: the test's time limit tells.
+// one is linear in the number of timers in its slot: the test's time limit shows it.
 TEST_CASE("timer wheel: crowds cost no more per timer than a few") {
   constexpr std::size_t many = 200'000;
   std::vector<timer_node> nodes(many);
