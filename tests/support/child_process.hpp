@@ -42,7 +42,7 @@ class scratch_directory {
   std::filesystem::path path_;
 };
 
-/// How a shell command ended, and what it printed.
+/// The exit status and the output of a shell command.
 struct shell_result {
   int status = -1;
   std::string out;

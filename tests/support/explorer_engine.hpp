@@ -39,7 +39,7 @@ struct check_failed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Outlives every exploration: fibers are reused, and what a failed execution left stays reachable.
+/// Outlives every exploration: fibers are reused, and the stacks of a failed execution stay reachable.
 struct stacks {
   fiber main;
   std::vector<std::unique_ptr<fiber>> idle;
@@ -65,7 +65,7 @@ class engine {
 
   static inline engine* current = nullptr;
 
-  /// Runs the test once; returns what failed, or nothing.
+  /// Runs the test once; returns the failure, or an empty string.
   std::string run(detail::search& choices, std::vector<std::string>* trace = nullptr) {
     choices_ = &choices;
     trace_ = trace;
@@ -99,7 +99,7 @@ class engine {
 
   [[nodiscard]] std::uint32_t steps() const noexcept { return steps_; }
 
-  // -- what the atomics call, on the stack of a thread of the test --
+  // -- called by the atomics, on the stack of a thread of the test --
 
   void construct(const access& at) {
     if (mode_ == mode::running) memory_.construct(running_, at);
@@ -335,7 +335,7 @@ class engine {
     return false;
   }
 
-  /// A point of the running thread at which another one may go on.
+  /// A point of the running thread at which the explorer may switch to another one.
   void point() {
     const auto self = running_;
     auto& own = *threads_[self].on;

@@ -182,7 +182,7 @@ class world {
   std::vector<std::unique_ptr<virtual_worker>> workers_;
   std::deque<runnable> jobs_;
   std::mt19937_64 random_{1};
-  using event = std::tuple<std::int64_t, std::size_t>;  // when, and the index of what to do; in that order
+  using event = std::tuple<std::int64_t, std::size_t>;  // time, and index of the action; sorted by both
   std::priority_queue<event, std::vector<event>, std::greater<>> events_;
   std::deque<std::function<void()>> actions_;
   std::int64_t now_ = 0;

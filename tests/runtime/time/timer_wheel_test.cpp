@@ -117,7 +117,8 @@ void live_like_the_model(std::int64_t start, bool always_look) {
                                           : std::max(now, saturating_add(now, *any_distance()));
         [[fallthrough]];
       default: {
-        int budget = *rc::gen::inRange(1, 2 * timers);  // what fires may arm and cancel, also at once
+        int budget =
+            *rc::gen::inRange(1, 2 * timers);  // a timer that fires may arm and cancel others, also at once
         while (timer_node* const due = wheel.pop_due(now)) {
           RC_ASSERT(due == reference.pop_due(now));
           RC_ASSERT(!due->armed());
@@ -295,7 +296,7 @@ TEST_CASE(
   wheel.insert(nodes[0], now + 100);
   wheel.insert(nodes[1], now + 101);
   wheel.cancel(nodes[0]);
-  wheel.insert(nodes[2], now - 1);  // in the past: what lies between joins one slot
+  wheel.insert(nodes[2], now - 1);  // in the past: the slots in between are joined
   CHECK(wheel.pop_due(now) == &nodes[2]);
   CHECK(wheel.next_deadline() == now + 101);
   wheel.cancel(nodes[1]);

@@ -151,7 +151,7 @@ inline task<void> task_promise<void>::get_return_object() noexcept {
   return task<void>{std::coroutine_handle<task_promise>::from_promise(*this)};
 }
 
-// -- what an awaitable yields -------------------------------------------------
+// -- the result of an awaitable -----------------------------------------------
 
 template <class A>
 decltype(auto) get_awaiter(A&& a) {

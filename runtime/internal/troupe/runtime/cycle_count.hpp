@@ -14,8 +14,8 @@
 
 namespace troupe::detail {
 
-/// Whether the counter runs at one rate, whatever the processor's clock does. Written before main() only;
-/// until then it says no.
+/// Whether the counter runs at one rate, independent of the processor's clock. Written before main() only;
+/// until then it is false.
 inline const bool cycles_are_steady = [] {
 #if defined(__x86_64__)
   unsigned a = 0;

@@ -1,4 +1,4 @@
-// The engine behind a runtime: the workers, and what they share.
+// The engine behind a runtime: the workers, and the state that they share.
 //
 // Internal to Troupe's own sources. Owned by the runtime and by each of its threads, so that a thread that is
 // stuck in a handler when the runtime ends (a wedged one) keeps the memory that it may still touch. Threads

@@ -76,7 +76,7 @@ class run_queue {
                : 0;
   }
 
-  /// Puts `r` into the slot and returns what was there, or null.
+  /// Puts `r` into the slot and returns the runnable that was there, or null.
   runnable* put_slot(runnable& r) noexcept {
     runnable* const old = slot_.load(std::memory_order_relaxed);
     if (old == nullptr || !shared_) {  // only the owner fills the slot, so an empty one stays empty

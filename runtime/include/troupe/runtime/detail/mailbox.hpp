@@ -124,7 +124,7 @@ class one_word_mailbox {
     }
   }
 
-  /// Refuses user mail from now on; what is queued stays. Any thread.
+  /// Refuses user mail from now on; queued mail stays. Any thread.
   void close() noexcept {
     if (const std::uint64_t w = load(); is_elsewhere(w)) [[unlikely]]
       return elsewhere(w).close();

@@ -19,7 +19,7 @@
 #define TROUPE_GUARDED_BY(lock) TROUPE_THREAD_SAFETY(guarded_by(lock))
 /// A pointer whose target is only touched while `lock` is held.
 #define TROUPE_PT_GUARDED_BY(lock) TROUPE_THREAD_SAFETY(pt_guarded_by(lock))
-/// A function for callers that hold these, and go on holding them.
+/// A function for callers that hold these before and after the call.
 #define TROUPE_REQUIRES(...) TROUPE_THREAD_SAFETY(requires_capability(__VA_ARGS__))
 /// A function for callers that do not hold these: it takes them itself.
 #define TROUPE_EXCLUDES(...) TROUPE_THREAD_SAFETY(locks_excluded(__VA_ARGS__))
