@@ -1,3 +1,4 @@
+// The heavy fence, by membarrier(2). See asymmetric_fence.hpp.
 #include <troupe/runtime/asymmetric_fence.hpp>
 
 #include <linux/membarrier.h>

@@ -1,6 +1,7 @@
+// The messages of errc, and the shared part of an error: text, path and cause.
 #include "memory/lasting.hpp"
 
-#include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/share_count.hpp>
 #include <troupe/runtime/error.hpp>
 
 #include <optional>
@@ -23,7 +24,7 @@ class category final : public std::error_category {
       case errc::actor_failed:
         return "the receiver crashed while it handled this request";
       case errc::would_deadlock:
-        return "waiting here would wait for oneself: answer later, or use tell";
+        return "waiting here would close a cycle of waits: answer later, or use tell";
       case errc::cancelled:
         return "cancelled: the waiting side was told to stop";
       case errc::on_worker:
@@ -47,7 +48,7 @@ class category final : public std::error_category {
       case errc::unhandled:
         return "the receiver has no handler for this message: name it in its protocol";
       case errc::stuck:
-        return "nothing is left to run, and what is awaited has not happened";
+        return "no work, timer or event is left, and the awaited operation has not completed";
     }
     return "unknown troupe error " + std::to_string(value);
   }
@@ -67,10 +68,7 @@ struct error::story {
   const std::string text;
   const std::string path;
   const std::optional<error> cause;
-  // shares: the errors that have this story. The release half of each decrement orders a
-  // holder's last look before the free; the acquire half makes the last one see them all.
-  // Broken by: tests/actors/supervision/supervisor_test under TSan.
-  mutable troupe::detail::atomic<std::uint32_t> shares{1};
+  mutable troupe::detail::share_count shares;  // of the errors that have this story
 };
 
 error::error(std::error_code code, std::string text, std::string path)
@@ -80,16 +78,16 @@ error::error(std::error_code code, std::string text, std::string path, error cau
     : code_(code), story_(new story(std::move(text), std::move(path), std::move(cause))) {}
 
 void error::share() const noexcept {
-  story_->shares.fetch_add(1, std::memory_order_relaxed);
+  story_->shares.add();
 }
 
 void error::drop() const noexcept {
-  if (story_->shares.fetch_sub(1, std::memory_order_acq_rel) == 1) delete story_;
+  if (story_->shares.drop()) delete story_;
 }
 
 namespace {
 
-// A what() of a user's may say nothing.
+// The what() of a user's exception may return null.
 const char* text_of(const std::exception& x) noexcept {
   const char* const text = x.what();
   return text != nullptr ? text : "an exception without a text";
@@ -112,7 +110,8 @@ error error::from_exception(const std::exception_ptr& e, std::string path) {
   } catch (const std::exception& x) {
     return {make_error_code(errc::actor_failed), text_of(x), std::move(path)};
   } catch (...) {
-    return {make_error_code(errc::actor_failed), "an exception that is no std::exception", std::move(path)};
+    return {make_error_code(errc::actor_failed), "an exception not derived from std::exception",
+            std::move(path)};
   }
 }
 

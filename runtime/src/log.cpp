@@ -1,3 +1,4 @@
+// The two log sinks that come with the runtime. They are never destroyed.
 #include "memory/lasting.hpp"
 
 #include <troupe/runtime/log.hpp>
@@ -19,7 +20,7 @@ class stderr_sink final : public log_sink {
     std::timespec_get(&now, TIME_UTC);
     std::tm parts{};
     gmtime_r(&now.tv_sec, &parts);
-    // One call a line, so that lines of several threads do not mix.
+    // One call for each line, so that the lines of several threads do not mix.
     std::fprintf(stderr, "%02d:%02d:%02d.%03ld %-5s %.*s\n", parts.tm_hour, parts.tm_min, parts.tm_sec,
                  now.tv_nsec / 1000000, names[static_cast<int>(level)], static_cast<int>(line.size()),
                  line.data());

@@ -1,3 +1,4 @@
+// The runtime: its construction, its end, and block_on. See runtime.hpp for the contract.
 #include "scheduler/blocking_pool.hpp"
 #include "task/root_task.hpp"
 
@@ -41,21 +42,22 @@ runtime::runtime(const runtime& whole, std::uint16_t place)
 
 namespace {
 
-// What the end of a runtime has left behind.
+// The tasks, threads and calls that the end of a runtime abandons.
 struct remains {
   unsigned tasks = 0;
   unsigned threads = 0;
-  std::vector<std::string> calls;  // who made them
+  std::vector<std::string> calls;  // their callers
 };
 
 void report(const detail::engine& e, const remains& left) {
   const auto line = [&e](unsigned n, const char* what) {
     if (n != 0) e.log(log_level::error, std::to_string(n) + what);
   };
-  line(left.tasks, " tasks of the runtime did not end when they were told to stop; they are left behind");
-  line(left.threads, " worker threads never came back from a handler; they are left behind");
-  for (const std::string& who : left.calls)
-    e.log(log_level::error, who + ": what it called by blocking() did not return; its thread is left behind");
+  line(left.tasks, " tasks of the runtime did not stop by the deadline; they are abandoned");
+  line(left.threads, " worker threads did not return from a handler by the deadline; they are abandoned");
+  for (const std::string& caller : left.calls)
+    e.log(log_level::error,
+          caller + ": what it called by blocking() did not return; its thread is abandoned");
 }
 
 }  // namespace
@@ -64,9 +66,9 @@ runtime::~runtime() {
   if (!whole_) return;
   detail::engine& e = *engine_;
   TROUPE_ASSERT(detail::this_worker() == nullptr || &detail::this_worker()->home() != &e,
-                "a runtime does not end on one of its own workers");
+                "a runtime is not destroyed on one of its own workers");
   const duration within = e.options().shutdown;
-  // What only has to notice gets a moment, however long everything before it took.
+  // A thread that only has to notice the end gets a moment, however long the steps before took.
   const auto a_moment = [&e, within] { return detail::deadline_after(e.now(), within / 8); };
   const std::int64_t deadline =
       std::max(std::min(detail::deadline_after(e.now(), within), end_by_), a_moment());
@@ -81,7 +83,8 @@ runtime::~runtime() {
     left.calls = e.blocking().stop(last);
     report(e, left);
   } catch (const std::bad_alloc&) {
-    e.log(log_level::error, "something was left behind, and there is no memory to tell what");
+    e.log(log_level::error,
+          "the end of the runtime abandoned tasks, threads or calls; no memory is left to list them");
   }
   if (left.tasks != 0 || left.threads != 0 || !left.calls.empty()) e.silence();
 }

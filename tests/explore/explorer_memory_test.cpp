@@ -1,4 +1,4 @@
-// The explorer's memory model: what weak memory shows is found, what fences and orders forbid is not.
+// The explorer's memory model: it shows the effects of weak memory, but none that fences and orders forbid.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
 

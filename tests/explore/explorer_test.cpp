@@ -1,4 +1,4 @@
-// The explorer finds what it must find, proves what is right, and counts its schedules exactly.
+// The explorer finds known bugs, accepts correct programs, and counts its schedules exactly.
 #include "support/explorer.hpp"
 
 #include "support/catch.hpp"
@@ -75,7 +75,7 @@ TEST_CASE("explorer: the bound on preemptions counts exactly the schedules withi
   CHECK(two_threads_of(5, {.preemptions = 9, .weak_effects = 0}).schedules == binomial(10, 5));
 }
 
-TEST_CASE("explorer: giving up at max_schedules is not called exhausted") {
+TEST_CASE("explorer: a search that stops at max_schedules is not exhausted") {
   const auto r = two_threads_of(6, {.preemptions = explorer::unbounded, .max_schedules = 100});
   CHECK(r.ok);
   CHECK_FALSE(r.exhausted);
@@ -134,7 +134,7 @@ TEST_CASE("explorer: a schedule that failed fails again when replayed, and only 
   CHECK(explorer::explore({.name = "lost"}, lose_an_update).ok);
 }
 
-TEST_CASE("explorer: a text that is no schedule is refused") {
+TEST_CASE("explorer: a text that is not a schedule is refused") {
   for (const char* text : {"lost:", "lost:01", "lost:p1w-0", "lost:p1w1-0!", "lost:pw1-0"}) {
     const replaying env(text);
     CHECK_THROWS_AS((void)explorer::explore({.name = "lost"}, lose_an_update), std::invalid_argument);
@@ -193,7 +193,7 @@ TEST_CASE("explorer: a spinlock by exchange is right, also for three threads tha
   CHECK(r.exhausted);
 }
 
-TEST_CASE("explorer: a spinlock that is let go without release is found") {
+TEST_CASE("explorer: a spinlock that is unlocked without release is found") {
   CHECK(contains(count_under<lock_by_exchange<memory_order_relaxed>>(2).failure, "data race"));
 }
 
@@ -251,7 +251,7 @@ TEST_CASE("explorer: threads that wait for each other are a deadlock") {
   CHECK(contains(r.failure, "deadlock"));
 }
 
-TEST_CASE("explorer: a wake-up lost for want of a fence is a deadlock") {
+TEST_CASE("explorer: a wake-up lost by a missing fence is a deadlock") {
   // The producer leaves work and looks for a sleeper; the worker says that it sleeps and looks for work.
   struct state {
     explorer::atomic<int> work{0};
@@ -312,7 +312,7 @@ TEST_CASE("explorer: a condition that changes an atomic is refused") {
   CHECK(contains(r.failure, "may only load"));
 }
 
-TEST_CASE("explorer: spinning for what never comes is a livelock") {
+TEST_CASE("explorer: spinning for a value that never comes is a livelock") {
   const auto r = explorer::explore({.max_steps = 200}, [](explorer::execution& e) {
     auto flag = std::make_shared<explorer::atomic<bool>>(false);
     e.thread([flag] {
@@ -331,7 +331,7 @@ TEST_CASE("explorer: a weak exchange may fail for no reason, a strong one may no
         int expected = 0;
         const bool done =
             weak ? n->compare_exchange_weak(expected, 1) : n->compare_exchange_strong(expected, 1);
-        explorer::require(done, "nobody else touches n");
+        explorer::require(done, "no other thread writes n");
       });
     });
   };
@@ -345,7 +345,7 @@ TEST_CASE("explorer: an exception that leaves a thread is a failure") {
   CHECK(contains(r.failure, "out of paper"));
 }
 
-TEST_CASE("explorer: a test that is not deterministic is told so") {
+TEST_CASE("explorer: a test that is not deterministic is reported") {
   int calls = 0;
   const auto r = explorer::explore({.preemptions = explorer::unbounded}, [&calls](explorer::execution& e) {
     auto n = std::make_shared<explorer::atomic<int>>(0);

@@ -1,6 +1,6 @@
 // The queue of injected work under all interleavings of foreign threads and workers.
 //
-// A worker may sleep only when the queue is empty: what it then cannot see must be with a worker that is
+// A worker may sleep only when the queue is empty: work that it then cannot see must be with a worker that is
 // awake.
 #include "scheduler/inject_queue.hpp"
 #include "support/catch.hpp"
@@ -99,13 +99,13 @@ TEST_CASE("inject queue explored: two workers take, and nothing is lost or taken
   CHECK(r.ok);
 }
 
-TEST_CASE("inject queue explored: it is not empty while what it holds moves from the stack to the list") {
+TEST_CASE("inject queue explored: it is not empty while its work moves from the stack to the list") {
   const auto r = explorer::explore(bounded("inject move", 3), [](explorer::execution& e) {
     auto s = std::make_shared<model>();
     s->push(0);
     s->push(1);
     e.thread([s] { (void)s->take(); });
-    // One of two is left whatever the worker is at: a thread that looks must not go to sleep.
+    // One of two is left wherever the worker is: a thread that looks must not go to sleep.
     e.thread([s] { explorer::require(!s->queue.empty(), "a runnable is left, so the queue is not empty"); });
   });
   INFO(r.report);

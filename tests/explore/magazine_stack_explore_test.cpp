@@ -9,7 +9,7 @@
 
 namespace explorer = troupe::explorer;
 
-// What the stack only points to: a magazine, and the mark of its owner, which a second owner would race with.
+// A magazine, and the mark of its owner, with which a second owner would race.
 struct troupe::detail::free_block {
   explorer::var<int> filled{0};
 };
@@ -34,9 +34,9 @@ struct model {
 
 }  // namespace
 
-// The sequence of an ABA: a thread between its look at the top and its taking it, while another takes both
-// magazines and gives back the first.
-TEST_CASE("magazine stack explored: what is taken is taken by one thread, also when it comes and goes") {
+// The sequence of an ABA: one thread reads the top; another takes both magazines and gives back the first;
+// then the first thread takes the top.
+TEST_CASE("magazine stack explored: a magazine is taken by one thread, also when it leaves and comes back") {
   const auto r = explorer::explore(
       {.name = "magazine stack",
        .preemptions = 3,

@@ -1,9 +1,9 @@
 // The mailbox, in its one-word and its two-word form, under all interleavings of a few senders and two
 // workers.
 //
-// A worker may visit the strand only when a push said `wake`, as in the scheduler; each visit touches plain
-// data of the strand. So a second schedule, a lost one, and a visit that does not see what the last one left
-// are found as a data race or a deadlock, whichever order they happen in.
+// A worker may visit the strand only when a push said `wake`, as in the scheduler; each visit writes plain
+// data of the strand. So a second schedule, a lost one, and a visit that does not see the writes of the last
+// one are found as a data race or a deadlock, in whichever order they happen.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
 #include "support/sanitized.hpp"
@@ -201,7 +201,7 @@ TEMPLATE_LIST_TEST_CASE(
 }
 
 TEMPLATE_LIST_TEST_CASE(
-    "mailbox explored: system mail that comes while system mail is handled schedules nobody else", "",
+    "mailbox explored: system mail that comes while system mail is handled does not schedule again", "",
     mailbox_forms) {
   using model = model_of<TestType>;
   for (const rest how : {rest::idle, rest::suspended}) {
@@ -214,7 +214,7 @@ TEMPLATE_LIST_TEST_CASE(
 }
 
 TEMPLATE_LIST_TEST_CASE(
-    "mailbox explored: system mail is never refused or lost beside user mail at its bound", "",
+    "mailbox explored: system mail is never refused or lost while user mail is at its bound", "",
     mailbox_forms) {
   using model = model_of<TestType>;
   const auto r =
@@ -237,8 +237,9 @@ TEMPLATE_LIST_TEST_CASE(
   CHECK(r.exhausted);
 }
 
-TEMPLATE_LIST_TEST_CASE("mailbox explored: the bound is never exceeded, and full is said only at the bound",
-                        "", mailbox_forms) {
+TEMPLATE_LIST_TEST_CASE(
+    "mailbox explored: the bound is never exceeded, and a push is refused only at the bound", "",
+    mailbox_forms) {
   using model = model_of<TestType>;
   const auto r =
       explore_model<model>(bounded("mailbox bound"), rest::idle,
@@ -286,7 +287,7 @@ TEMPLATE_LIST_TEST_CASE(
     "mailbox explored: a sender that announced itself is not overtaken, and gets the room it waits for", "",
     mailbox_forms) {
   using model = model_of<TestType>;
-  // The owner's side of waiting, as small as it can be: one waiting sender, whose mail the visit admits.
+  // A minimal owner's side of waiting: one waiting sender, whose mail the visit admits.
   struct waiting {
     troupe::detail::atomic<bool> locked{false};
     mail* first = nullptr;  // guarded by locked
@@ -309,7 +310,7 @@ TEMPLATE_LIST_TEST_CASE(
         if (waits) {
           s->waiters.first = &s->m.user[2];
           explorer::require(s->m.box.try_push(s->m.user[3], 1) == push_result::full,
-                            "nobody overtakes a waiter");
+                            "a sender does not overtake a waiter");
         }
         s->waiters.unlock();
         if (waits) break;
@@ -344,7 +345,7 @@ TEMPLATE_LIST_TEST_CASE(
     });
     e.finally([s] {
       explorer::require(s->m.user_handled == 2, "the waiting sender's mail is handled");
-      explorer::require(s->m.box.depth() == 0 && !s->m.box.has_waiters(), "nobody waits at the end");
+      explorer::require(s->m.box.depth() == 0 && !s->m.box.has_waiters(), "no sender waits at the end");
     });
   });
   INFO(r.report);

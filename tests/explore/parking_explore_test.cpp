@@ -1,8 +1,8 @@
 // The parking of the engine, its wake-ups included, under all interleavings of pushers, workers and a
 // watchdog.
 //
-// The queue is a counter, and a reactor is modelled: an event that whoever looks takes away. A push that
-// nobody runs is found as a deadlock.
+// The queue is a counter, and the reactor is a model: an event that the first thread to look takes away. A
+// push that no worker runs is found as a deadlock.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
 
@@ -22,7 +22,7 @@ using troupe::detail::scoped_lock;
 using troupe::detail::spinlock;
 using troupe::detail::wake_flag;
 
-/// What reactor.cpp does, with an event in place of the epoll set.
+/// A model of reactor.cpp, with an event in place of the epoll set.
 struct model_reactor {
   void wake() {
     woken.raise();
@@ -117,7 +117,7 @@ explorer::result explore_model(const explorer::options& how, int pushes, const B
 
 }  // namespace
 
-TEST_CASE("parking explored: a worker hears of a push from outside") {
+TEST_CASE("parking explored: a worker sees a push from outside") {
   const auto r = explore_model<1>(
       bounded("parking one", 3), 2, [](model<1>& s) { s.loop(0); },
       [](model<1>& s) {

@@ -1,5 +1,5 @@
-// A pin against the end of what it pins, under all interleavings: what is freed is not touched, and is freed
-// once.
+// A pin against the end of the pinned object, under all interleavings: the object is freed once, and not used
+// afterwards.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
 
@@ -16,14 +16,14 @@ namespace {
 
 using troupe::detail::pin_place;
 
-/// An engine with one strand, the places of two threads, and the list of what waits to be freed, as in
+/// An engine with one strand, the places of two threads, and the list of objects that wait to be freed, as in
 /// pin.cpp.
 struct world {
   world() { places[0].next_of_all = &places[1]; }
 
   std::array<pin_place, 2> places;
   troupe::detail::atomic<bool> dead{false};     // the word of the strand's mailbox
-  troupe::detail::atomic<bool> waiting{false};  // the list: under the lock, and looked at without
+  troupe::detail::atomic<bool> waiting{false};  // the list: written under the lock, read without it
   troupe::detail::atomic<bool> locked{false};
   explorer::var<int> touched{0};
   bool freed = false;
@@ -55,7 +55,7 @@ struct world {
     }
     unlock();
     if (!mine) return;
-    touched.write(1);  // a race with whoever is still inside
+    touched.write(1);  // a race with a visitor that is still inside
     explorer::require(!std::exchange(freed, true), "it is freed once");
   }
   void lock() {

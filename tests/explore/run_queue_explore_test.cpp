@@ -1,8 +1,8 @@
 // A worker's queue, small, under all interleavings of its owner and thieves.
 //
 // Each runnable carries plain data written before it is pushed and when it is taken. So one that is taken
-// twice, or before its push was published, is found as a data race or by its count; what is left at the end
-// is popped and counted, so that nothing is lost.
+// twice, or before its push was published, is found as a data race or by its count; the rest at the end is
+// popped and counted, so that nothing is lost.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
 
@@ -26,7 +26,7 @@ struct item : runnable {
   explorer::var<int> taken{0};
 };
 
-/// A queue of `Size`, two more that belong to thieves, and what travels between them.
+/// A queue of `Size`, two more that belong to thieves, and the items that move between them.
 template <std::size_t Size>
 struct model {
   model() {
@@ -43,7 +43,7 @@ struct model {
   }
   bool push(std::size_t i) { return queue.push(ready(i)); }
 
-  /// Runs what was taken; returns its number, or -1 for nothing.
+  /// Runs a taken item; returns its number, or -1 for none.
   static int run(runnable* r) {
     if (r == nullptr) return -1;
     auto& it = static_cast<item&>(*r);
@@ -112,7 +112,7 @@ TEST_CASE("run_queue explored: owner and thief take each runnable once, in order
   CHECK(r.exhausted);
 }
 
-TEST_CASE("run_queue explored: a ring that wraps around beneath a thief gives it nothing stale") {
+TEST_CASE("run_queue explored: a thief takes nothing stale from a ring that wraps around meanwhile") {
   const auto r = explore_model<2>(
       bounded("queue wrap", 3), 4,
       [](model<2>& s) {
@@ -141,7 +141,7 @@ TEST_CASE("run_queue explored: two thieves and the owner share without loss") {
   CHECK(r.exhausted);
 }
 
-TEST_CASE("run_queue explored: what a thief has stolen may be stolen from it") {
+TEST_CASE("run_queue explored: stolen items may be stolen again") {
   const auto r = explore_model<4>(
       bounded("queue chain", 2), 4,
       [](model<4>& s) {

@@ -1,5 +1,5 @@
 // The bitmap of filled rings, with the real rings and the real parking, under all interleavings: a worker
-// that makes work and then stays in its slice is helped, for no worker sleeps on a filled ring.
+// that makes work and then stays in its slice is helped, because no worker sleeps while a ring is filled.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
 
@@ -38,7 +38,7 @@ struct model_worker : parking::place {
   troupe::detail::atomic<int> event{0};
   bool searching = false;
   bool refused = false;
-  const model_worker* victim = nullptr;  // whose ring it stole from
+  const model_worker* victim = nullptr;  // the worker that it stole from
 
   void wake() {
     woken.raise();
@@ -73,7 +73,7 @@ struct model {
     return filled.find(0, [this](unsigned i) { return workers[i]->queue.size() != 0; });
   }
 
-  /// What a slice does that makes `n` jobs and waits for the first of them to run elsewhere.
+  /// A slice that makes `n` jobs and waits for the first of them to run elsewhere.
   void make(unsigned i, int n) {
     model_worker& w = *workers[i];
     for (int k = 0; k < n; ++k) {
@@ -156,7 +156,7 @@ TEST_CASE("filled rings explored: a worker does not sleep while another waits wi
   CHECK(r.ok);
 }
 
-TEST_CASE("filled rings explored: a thief that stays in its slice is helped with what it took, too") {
+TEST_CASE("filled rings explored: a thief that stays in its slice is helped with the jobs it stole, too") {
   const auto r = explorer::explore(bounded("ring bit thief", 2), [](explorer::execution& e) {
     auto s = std::make_shared<model<3>>();
     s->all = 3;

@@ -1,6 +1,6 @@
-// A whole program whose handler never returns: its system is left behind with the thread, main() returns, and
-// the process ends as it should. What is left behind is still in use, so no leak: under AddressSanitizer all
-// of it must be within reach of the thread that hangs.
+// A whole program whose handler never returns: its system is abandoned with the thread, main() returns, and
+// the process ends normally. The abandoned memory is still in use, so it is not a leak: under
+// AddressSanitizer all of it must be reachable from the thread that hangs.
 #include <troupe/troupe.hpp>
 
 #include <atomic>
@@ -36,6 +36,6 @@ int main() {
     hangs.wait(false);
     clean = sys.shutdown().has_value();
   }
-  if (clean) std::fputs("shutdown() says that all ended, but a handler hangs\n", stderr);
+  if (clean) std::fputs("shutdown() reports that all actors ended, but a handler hangs\n", stderr);
   return clean ? 1 : 0;
 }

@@ -1,3 +1,4 @@
+// TROUPE_ASSERT: its effect where assertions are on, and that it has none where they are off.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/detail/assert.hpp>
@@ -14,7 +15,7 @@ struct last_words {
   std::string text;
 };
 
-// Runs `f` in a process of its own and tells which signal ended it, and what it said on standard error.
+// Runs `f` in a child process; returns the signal that ended it, and its output on standard error.
 template <class F>
 last_words end_of(F f) {
   int pipe[2];
@@ -42,14 +43,14 @@ last_words end_of(F f) {
 }  // namespace
 
 #if defined(TROUPE_ASSERTIONS)
-TEST_CASE("assert: what does not hold ends the process with its sentence and its place") {
+TEST_CASE("assert: a condition that is false ends the process with its sentence, file and line") {
   const last_words said = end_of([] { TROUPE_ASSERT(1 + 1 == 3, "one and one make three"); });
   CHECK(said.signal == SIGABRT);
   CHECK(said.text.find("one and one make three") != std::string::npos);
   CHECK(said.text.find("assert_test.cpp:") != std::string::npos);
 }
 
-TEST_CASE("assert: what holds has no effect, and is evaluated once") {
+TEST_CASE("assert: a condition that is true is evaluated once and has no effect") {
   int evaluated = 0;
   TROUPE_ASSERT(++evaluated == 1, "it counts");
   CHECK(evaluated == 1);

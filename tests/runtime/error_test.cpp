@@ -1,4 +1,4 @@
-// error: what it keeps of an exception.
+// error: the text, the path and the causes that it keeps of an exception.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/error.hpp>

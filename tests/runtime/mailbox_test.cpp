@@ -24,7 +24,7 @@ using troupe_test::mailbox_forms;
 constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
 constexpr mail_kind system_kind{[](mail&, troupe::detail::strand&) noexcept {}, [](mail&) noexcept {}};
 
-/// What a mailbox is, without any cleverness.
+/// A model of a mailbox, as simple as possible.
 struct model {
   std::deque<mail*> user;
   std::deque<mail*> system;
@@ -51,103 +51,137 @@ struct model {
   }
 };
 
+/// A mailbox and its model: each function makes the same call to both and compares the results.
+template <class Box>
+class checked_mailbox {
+ public:
+  explicit checked_mailbox(std::uint32_t capacity) : capacity_(capacity) {}
+
+  void push_user() {
+    mails_.emplace_back(user_kind);
+    RC_ASSERT(box_.try_push(mails_.back(), capacity_) == m_.push(mails_.back(), capacity_));
+  }
+  void push_system() {
+    mails_.emplace_back(system_kind);
+    RC_ASSERT(box_.push_system(mails_.back()) == m_.push_system(mails_.back()));
+  }
+  void detach() {
+    if (!m_.active) return;
+    mail_queue user;
+    mail_queue system;
+    box_.detach(m_.out, nullptr, user, system);
+    m_.out = static_cast<std::uint32_t>(m_.user.size());
+    for (mail* const expected : m_.user) RC_ASSERT(user.pop_front() == expected);
+    for (mail* const expected : m_.system) RC_ASSERT(system.pop_front() == expected);
+    RC_ASSERT(user.empty());
+    RC_ASSERT(system.empty());
+    m_.user.clear();
+    m_.system.clear();
+    visited_ = true;
+  }
+  void take_single_system() {
+    if (!m_.active) return;
+    // The only mail since the last visit, which has left no mail here.
+    const bool only = has_short_ways<Box> && m_.system.size() == 1 && m_.user.empty() && !m_.waiters;
+    RC_ASSERT(box_.take_single_system() == (only ? m_.system.front() : nullptr));
+    if (only) {
+      m_.system.clear();
+      visited_ = true;
+    }
+  }
+  void try_idle() {
+    if (!m_.active || !visited_) return;
+    const bool rests = m_.user.empty() && m_.system.empty() && !m_.waiters;
+    RC_ASSERT(box_.try_idle(m_.out, nullptr) == rests);
+    if (rests) {
+      m_.out = 0;
+      m_.active = false;
+      visited_ = false;
+    }
+  }
+  /// False when there was nothing to wait with: not a state that a strand enters.
+  bool try_suspend() {
+    if (!m_.active) return true;
+    const bool rests = m_.system.empty();
+    RC_ASSERT(box_.try_suspend() == rests);
+    if (!rests) return true;
+    if (m_.out == 0 && m_.user.empty() && !visited_) return false;
+    m_.active = false;
+    m_.suspended = true;
+    return true;
+  }
+  void announce_waiter() {
+    const bool announced = box_.announce_waiter(capacity_);
+    RC_ASSERT(announced == (!m_.closed && (m_.waiters || m_.user.size() + m_.out >= capacity_)));
+    m_.waiters = m_.waiters || announced;
+  }
+  void clear_waiters() {
+    if (!m_.active) return;
+    box_.clear_waiters();
+    m_.waiters = false;
+  }
+  void close() {
+    box_.close();
+    m_.closed = true;
+  }
+  void compare() const {
+    RC_ASSERT(box_.depth() == m_.user.size() + m_.out);
+    RC_ASSERT(box_.closed() == m_.closed);
+    RC_ASSERT(box_.urgent() == !m_.system.empty());
+    RC_ASSERT(box_.has_waiters() == m_.waiters);
+  }
+
+ private:
+  const std::uint32_t capacity_;
+  Box box_;
+  model m_;
+  std::deque<mail> mails_;  // stable addresses
+  bool visited_ = false;    // the visit has taken the mail at least once
+};
+
+/// False when the sequence of calls ends here.
+template <class Box>
+bool move_on(checked_mailbox<Box>& box, std::uint8_t move) {
+  switch (move % 10) {
+    case 0:
+    case 1:
+      box.push_user();
+      break;
+    case 2:
+      box.push_system();
+      break;
+    case 3:
+      box.detach();
+      break;
+    case 4:
+      box.try_idle();
+      break;
+    case 5:
+      return box.try_suspend();
+    case 6:
+      box.announce_waiter();
+      break;
+    case 7:
+      box.clear_waiters();
+      break;
+    case 8:
+      box.take_single_system();
+      break;
+    default:
+      if (move == 9) box.close();
+      break;
+  }
+  return true;
+}
+
 }  // namespace
 
 TEMPLATE_LIST_TEST_CASE("mailbox: behaves as its model under any sequence of calls", "", mailbox_forms) {
   CHECK(rc::check("the mailbox and a deque agree", [](const std::vector<std::uint8_t>& moves) {
-    const auto capacity = *rc::gen::inRange<std::uint32_t>(1, 6);
-    TestType box;
-    model m;
-    std::deque<mail> mails;  // stable addresses
-    bool visited = false;    // the visit has taken what hangs there at least once
+    checked_mailbox<TestType> box(*rc::gen::inRange<std::uint32_t>(1, 6));
     for (const std::uint8_t move : moves) {
-      switch (move % 10) {
-        case 0:
-        case 1: {
-          mails.emplace_back(user_kind);
-          RC_ASSERT(box.try_push(mails.back(), capacity) == m.push(mails.back(), capacity));
-          break;
-        }
-        case 2: {
-          mails.emplace_back(system_kind);
-          RC_ASSERT(box.push_system(mails.back()) == m.push_system(mails.back()));
-          break;
-        }
-        case 3: {
-          if (!m.active) break;
-          const auto credit = m.out;
-          mail_queue user;
-          mail_queue system;
-          box.detach(credit, nullptr, user, system);
-          m.out = static_cast<std::uint32_t>(m.user.size());
-          for (mail* const expected : m.user) RC_ASSERT(user.pop_front() == expected);
-          for (mail* const expected : m.system) RC_ASSERT(system.pop_front() == expected);
-          RC_ASSERT(user.empty());
-          RC_ASSERT(system.empty());
-          m.user.clear();
-          m.system.clear();
-          visited = true;
-          break;
-        }
-        case 4: {
-          if (!m.active || !visited) break;
-          const bool rests = m.user.empty() && m.system.empty() && !m.waiters;
-          RC_ASSERT(box.try_idle(m.out, nullptr) == rests);
-          if (rests) {
-            m.out = 0;
-            m.active = false;
-            visited = false;
-          }
-          break;
-        }
-        case 5: {
-          if (!m.active) break;
-          const bool rests = m.system.empty();
-          RC_ASSERT(box.try_suspend() == rests);
-          if (rests && (m.out > 0 || !m.user.empty() || visited)) {
-            m.active = false;
-            m.suspended = true;
-          } else if (rests) {
-            return;  // nothing to wait with: not a state that a strand enters
-          }
-          break;
-        }
-        case 6: {
-          const bool announced = box.announce_waiter(capacity);
-          const bool wanted = !m.closed && (m.waiters || m.user.size() + m.out >= capacity);
-          RC_ASSERT(announced == wanted);
-          m.waiters = m.waiters || announced;
-          break;
-        }
-        case 7: {
-          if (!m.active) break;
-          box.clear_waiters();
-          m.waiters = false;
-          break;
-        }
-        case 8: {
-          if (!m.active) break;
-          // The only mail since the last visit, which has left nothing hanging.
-          const bool only = has_short_ways<TestType> && m.system.size() == 1 && m.user.empty() && !m.waiters;
-          RC_ASSERT(box.take_single_system() == (only ? m.system.front() : nullptr));
-          if (only) {
-            m.system.clear();
-            visited = true;
-          }
-          break;
-        }
-        default: {
-          if (move == 9) {
-            box.close();
-            m.closed = true;
-          }
-          break;
-        }
-      }
-      RC_ASSERT(box.depth() == m.user.size() + m.out);
-      RC_ASSERT(box.closed() == m.closed);
-      RC_ASSERT(box.urgent() == !m.system.empty());
-      RC_ASSERT(box.has_waiters() == m.waiters);
+      if (!move_on(box, move)) return;
+      box.compare();
     }
   }));
 }
@@ -176,7 +210,7 @@ TEMPLATE_LIST_TEST_CASE("mailbox: a single mail is handled in place and unhooked
   CHECK(box.depth() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("mailbox: held, it wakes nobody until its consumer has been there", "",
+TEMPLATE_LIST_TEST_CASE("mailbox: held, no push says wake until its consumer has ended a visit", "",
                         mailbox_forms) {
   TestType box;
   box.hold();

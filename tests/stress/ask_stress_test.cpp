@@ -108,7 +108,7 @@ TEST_CASE("ask stress: replies race with deadlines, and leave nothing behind") {
   }
 }
 
-TEST_CASE("ask stress: askers are stopped while replies are under way") {
+TEST_CASE("ask stress: askers are stopped while replies are in flight") {
   for (const unsigned workers : {1U, 2U}) {
     const troupe::testkit::leak_guard memory;
     {

@@ -1,5 +1,5 @@
-// A system ends while others are inside of it: threads that tell its actors, workers of another system, and
-// whoever answers what its actors asked. TROUPE_SOAK_ROUNDS=10000 makes it long.
+// A system ends while others use it: threads that tell its actors, workers of another system, and threads
+// that answer requests of its actors. TROUPE_SOAK_ROUNDS=10000 makes it long.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 
@@ -64,7 +64,7 @@ void end_under_fire(const troupe::system_options& o, const troupe::mailbox_optio
         if (open[at].tell(add{1}) != send_result::closed) continue;
         open.erase(open.begin() + static_cast<std::ptrdiff_t>(at));
       }
-      // Closed for good; dead by now, or soon, and its system gone.
+      // Closed forever; dead by now, or soon, and its system freed.
       for (int i = 0; i < 100; ++i) {
         if (refs.front().tell(add{1}) != send_result::closed) ++wrong;
       }
@@ -95,7 +95,7 @@ TEST_CASE("end of a system: threads that fill mailboxes which lose the newest me
   }
 }
 
-TEST_CASE("end of a system: that has no threads of its own") {
+TEST_CASE("end of a system: one without worker threads") {
   for (int i = 0; i < rounds(); ++i) end_under_fire({.current_thread = true}, {}, i % 7);
 }
 
@@ -156,7 +156,7 @@ namespace {
 struct question {
   using reply = int;
 };
-// What others may answer.
+// Requests that other threads may answer.
 struct open_questions {
   void put(troupe::reply_to<int> r) {
     const std::scoped_lock guard(lock);
@@ -194,7 +194,7 @@ struct asker {
   troupe::ref<question> desk;
 };
 
-// A desk, and three threads that answer what is asked there.
+// A desk, and three threads that answer its requests.
 class help_desk {
  public:
   help_desk() {
@@ -226,7 +226,7 @@ class help_desk {
 
 }  // namespace
 
-TEST_CASE("end of a system: other threads answer what its actors asked meanwhile") {
+TEST_CASE("end of a system: other threads answer requests of its actors meanwhile") {
   const help_desk help;
   for (int i = 0; i < rounds(); ++i) {
     auto sys = std::make_unique<troupe::system>(troupe::system_options{.workers = 2});

@@ -1,4 +1,4 @@
-// Timers that are armed on threads that are no workers: each fires, though no worker hears of anything else.
+// Timers that are armed on threads that are not workers: each fires, though no worker gets any other event.
 #include "support/becomes_true.hpp"
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
@@ -35,7 +35,7 @@ bool long_form() {
 
 }  // namespace
 
-TEST_CASE("foreign timers: one from a constructor fires when the workers have been asleep for long") {
+TEST_CASE("foreign timers: one armed by a constructor fires when the workers have slept for long") {
   for (const unsigned workers : {1U, 2U, 4U}) {
     std::atomic<int> ticks{0};
     troupe::system sys({.workers = workers});

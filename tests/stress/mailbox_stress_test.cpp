@@ -1,6 +1,5 @@
-// The mailbox, and the lock beside it, under real threads: nothing is lost, doubled or reordered, the bound
-// holds, and the consumer is scheduled exactly once for each time it went to rest. Run under ThreadSanitizer
-// too.
+// The mailbox, and the spinlock, under real threads: nothing is lost, doubled or reordered, the bound holds,
+// and the consumer is scheduled exactly once for each time it became idle. Run under ThreadSanitizer, too.
 #include "support/catch.hpp"
 #include "support/mailbox_forms.hpp"
 
@@ -112,7 +111,7 @@ TEMPLATE_LIST_TEST_CASE("mailbox stress: many senders, one consumer that rests, 
   CHECK(box.depth() == 0);
 }
 
-TEST_CASE("spinlock stress: what it guards is touched by one thread at a time") {
+TEST_CASE("spinlock stress: guarded data is used by one thread at a time") {
   troupe::detail::spinlock lock;
   std::uint64_t plain = 0;
   std::vector<std::thread> crew;

@@ -16,7 +16,7 @@ using troupe::detail::runnable;
 
 struct item : runnable {
   item() : runnable(nullptr) {}
-  int taken = 0;  // plain: whoever takes an item owns it
+  int taken = 0;  // plain: the thread that takes an item owns it
 };
 
 }  // namespace

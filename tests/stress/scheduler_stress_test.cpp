@@ -52,7 +52,7 @@ TEST_CASE("scheduler stress: work that foreign threads inject, with pauses in wh
   }
 }
 
-TEST_CASE("scheduler stress: workers stand back and come again while foreign threads inject") {
+TEST_CASE("scheduler stress: workers stand back and return while foreign threads inject") {
   for (const unsigned workers : {2U, 4U}) {
     troupe::runtime on({.workers = workers});
     std::atomic<bool> over{false};
@@ -106,7 +106,7 @@ TEST_CASE("scheduler stress: spawned tasks all run, more of them than a ring hol
   }
 }
 
-TEST_CASE("scheduler stress: runtimes come and go with work under way") {
+TEST_CASE("scheduler stress: runtimes start and end with work in flight") {
   constexpr auto forever = []() -> troupe::task<void> {
     for (;;) co_await troupe::sleep_for(1ms);
   };

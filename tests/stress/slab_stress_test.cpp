@@ -107,7 +107,7 @@ TEST_CASE("slab stress: one thread allocates, another frees, and the depot carri
   const slab_stats after = slab_statistics();
   CHECK(after.live_objects == before.live_objects);
   CHECK(after.heap_calls == before.heap_calls);
-  // Visits fill what is in flight and in the magazines once, and the consumer's exit empties its own.
+  // Visits fill the queue and the magazines once, and the consumer's exit empties its magazines.
   CHECK(after.chunk_visits - before.chunk_visits <= 2 * (in_flight / 64 + 8));
 }
 
@@ -127,7 +127,7 @@ TEST_CASE("slab stress: bursts from several threads at once go back") {
   crew.clear();
   std::atomic<std::size_t> damaged{0};
   for (std::size_t t = 0; t < held.size(); ++t) {
-    crew.emplace_back([&, t] {  // each frees a part of everyone's
+    crew.emplace_back([&, t] {  // each frees a part of the objects of all
       for (auto& everyones : held) {
         for (std::size_t i = t; i < each; i += held.size()) {
           if (!unwrap(everyones[i])) damaged.fetch_add(1);

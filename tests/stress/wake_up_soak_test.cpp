@@ -1,5 +1,6 @@
 // Slices that the watchdog takes for stuck, sockets in use, and requests from outside at random moments, for
-// TROUPE_SOAK_SECONDS (2): each request wakes a worker, whoever looks at that worker's sockets meanwhile.
+// TROUPE_SOAK_SECONDS (2): each request wakes a worker, even if the watchdog polls that worker's sockets
+// meanwhile.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/engine.hpp>
@@ -76,5 +77,5 @@ TEST_CASE("wake-up soak: a request from outside is never left waiting") {
   for (silent_source* const s : sources) s->end();
   WARN(requests << " requests, the slowest took "
                 << std::chrono::duration_cast<std::chrono::milliseconds>(slowest).count() << " ms");
-  CHECK(slowest < 10s);  // one that is lost takes for ever
+  CHECK(slowest < 10s);  // a lost one would take forever
 }

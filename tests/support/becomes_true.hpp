@@ -1,4 +1,4 @@
-// Waiting for what other threads or processes bring about.
+// Waiting for a condition that other threads or processes make true.
 #pragma once
 
 #include <chrono>

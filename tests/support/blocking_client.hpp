@@ -1,5 +1,5 @@
-// A plain blocking TCP connection, for tests that play a client from outside: no part of Troupe is in it.
-// Nothing on it waits for longer than its patience.
+// A plain blocking TCP connection, for tests that act as an external client: it uses no part of Troupe. No
+// call on it waits for longer than its patience.
 #pragma once
 
 #include <arpa/inet.h>
@@ -63,7 +63,7 @@ class blocking_client {
     received_.erase(0, got.size());
     return got;
   }
-  /// Up to and with the next newline; what there is when the connection ended.
+  /// Up to and including the next newline; the bytes so far when the connection ended.
   std::string receive_line() {
     std::size_t at;
     while ((at = received_.find('\n')) == received_.npos) {
@@ -81,7 +81,7 @@ class blocking_client {
   }
   [[nodiscard]] bool was_reset() const { return reset_; }
   void shutdown_write() { ::shutdown(socket_, SHUT_WR); }
-  /// Goes away with a reset instead of an orderly end.
+  /// Closes with a reset instead of an orderly end.
   void reset() {
     const linger hard{.l_onoff = 1, .l_linger = 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);

@@ -13,7 +13,7 @@
 
 namespace troupe_test {
 
-/// A directory of its own for the process, removed at its end.
+/// A directory for this process, removed at its end.
 class certificate_folder {
  public:
   static const certificate_folder& get() {

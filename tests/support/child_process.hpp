@@ -1,4 +1,4 @@
-// A program under test in a process of its own, and the shell. A child ends with its object.
+// A program under test as a child process, and the shell. A child ends with its object.
 #pragma once
 
 #include "support/catch.hpp"
@@ -22,7 +22,7 @@
 
 namespace troupe_test {
 
-/// A directory that goes with the object.
+/// A directory that is removed with the object.
 class scratch_directory {
  public:
   scratch_directory() {
@@ -42,7 +42,7 @@ class scratch_directory {
   std::filesystem::path path_;
 };
 
-/// How a shell command ended, and what it printed.
+/// The exit status and the output of a shell command.
 struct shell_result {
   int status = -1;
   std::string out;
@@ -117,7 +117,7 @@ class child_process {
     return at == std::string::npos ? 0 : std::atoi(ready_.c_str() + at + what.size());
   }
   [[nodiscard]] pid_t id() const { return child_; }
-  /// What it has said on standard error so far.
+  /// Its output on standard error so far.
   [[nodiscard]] std::string log() const {
     std::ostringstream all;
     all << std::ifstream(log_).rdbuf();

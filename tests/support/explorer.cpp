@@ -38,7 +38,7 @@ std::optional<detail::parsed_schedule> schedule_to_replay(const std::string& nam
   auto schedule = detail::parse_schedule(all.substr(colon + 1));
   if (!schedule) {
     throw std::invalid_argument("TROUPE_REPLAY: '" + std::string(all.substr(colon + 1)) +
-                                "' is no schedule; copy it from the report, as in name:p2w1-0102");
+                                "' is not a schedule; copy it from the report, as in name:p2w1-0102");
   }
   return schedule;
 }

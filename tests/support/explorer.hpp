@@ -1,15 +1,15 @@
 // Runs a small concurrent test through its interleavings, all of them up to a bound and random ones beyond.
 //
 // The threads of the test run as fibers of the calling thread. Each operation on an explorer::atomic is a
-// point at which the explorer chooses who goes on, and each load whose memory order allows it may see an
-// older store; an execution is the list of these choices. Choices are explored depth first, with a bound on
-// preemptions (as CHESS does) and on weak effects (see options); after that random schedules run without
-// bounds, every other one by priorities with few change points (PCT), which finds a bug of small depth with a
-// probability known from below. A failure names the schedule that replays it.
+// point at which the explorer chooses the thread that runs next, and each load whose memory order allows it
+// may see an older store; an execution is the list of these choices. Choices are explored depth first, with a
+// bound on preemptions (as CHESS does) and on weak effects (see options); after that random schedules run
+// without bounds, every other one by priorities with few change points (PCT), which finds a bug of small
+// depth with a probability known from below. A failure names the schedule that replays it.
 //
-// What the memory model shows and what it does not: explorer_memory.hpp. The test must be deterministic but
-// for its schedule, and must make its shared state anew in each call. Code between two atomic operations runs
-// at once: plain shared data belongs in explorer::var, which finds the race instead.
+// The scope of the memory model: explorer_memory.hpp. The test must be deterministic but
+// for its schedule, and must create its shared state again in each call. Code between two atomic operations
+// runs at once: plain shared data belongs in explorer::var, which finds the race instead.
 #pragma once
 
 #include "support/explorer_atomic.hpp"
@@ -29,7 +29,7 @@ inline constexpr unsigned unbounded = ~0U;
 struct options {
   /// Tells explorations of one program apart when a schedule is replayed.
   std::string name{};
-  /// How often a schedule may take the processor from a thread that could go on.
+  /// How often a schedule may take the processor from a thread that could continue.
   unsigned preemptions = 2;
   /// How many loads may see a store older than the newest, and how many weak exchanges fail for no reason.
   /// 0 explores sequential consistency only.
@@ -52,14 +52,14 @@ struct result {
   /// Schedules of the last exhaustive pass; the passes before it, under smaller bounds, are not counted.
   std::uint64_t schedules = 0;
   std::uint64_t random_schedules = 0;
-  /// What failed, and the schedule that shows it; empty when ok.
+  /// The failure, and the schedule that shows it; empty when ok.
   std::string failure{};
   std::string schedule{};
   /// One line when ok; else the failure, how to replay it, and the steps that led to it.
   std::string report{};
 };
 
-/// One run of the test: given to the test so that it can say what runs.
+/// One run of the test: given to the test so that it can add its threads.
 class execution {
  public:
   /// Adds a thread; at most 8. All start together after the test's function returned.

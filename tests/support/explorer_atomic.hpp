@@ -1,12 +1,11 @@
 // The atomics of a build that explores interleavings.
 //
-// explorer::atomic<T> has the interface of std::atomic<T>; TROUPE_EXPLORE makes
-// troupe::detail::atomic<T> an alias of it. Inside a thread of an exploration
-// (see explorer.hpp) each operation is a point at which the explorer may switch
-// threads, and each load may see an older store where the memory order allows
-// it. explorer::var<T> is plain data whose accesses are checked for races.
-// Outside of an exploration both are plain values for one thread: what a test
-// sets up before its threads start and checks after they ended.
+// explorer::atomic<T> has the interface of std::atomic<T>; TROUPE_EXPLORE makes troupe::detail::atomic<T> an
+// alias of it. Inside a thread of an exploration (see explorer.hpp) each operation is a point at which the
+// explorer may switch threads, and each load may see an older store where the memory order allows it.
+// explorer::var<T> is plain data whose accesses are checked for races. Outside an exploration both are plain
+// values for one thread, so that a test can set them up before its threads start and check them after they
+// ended.
 #pragma once
 
 #include <atomic>
@@ -274,8 +273,8 @@ class atomic {
 };
 
 /// Plain data shared by the threads of an exploration. Every access must be ordered with each
-/// conflicting one by what the atomics release and acquire; one that is not fails the exploration as a
-/// data race, in whichever order the two happened to run. An access is no point of switching.
+/// conflicting one by releases and acquires of atomics; one that is not fails the exploration as a
+/// data race, in whichever order the two happened to run. An access is not a point of switching.
 template <class T>
 class var {
  public:

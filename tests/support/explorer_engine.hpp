@@ -1,8 +1,9 @@
 // The explorer's engine: runs one execution of a test under the choices of a search.
 //
-// The decision who goes on is taken on the stack of the thread that arrives at a point, so a thread that
-// keeps running costs no switch. A failure leaves its execution where it is: code under test is full of
-// noexcept, so nothing is unwound; the stacks of a failed execution are kept for good, with what they own.
+// The decision which thread runs next is taken on the stack of the thread that arrives at a point, so a
+// thread that keeps running costs no switch. A failure leaves its execution where it is: code under test is
+// full of noexcept, so nothing is unwound; the stacks of a failed execution are kept forever, with all that
+// they own.
 //
 // Owned by explore() in explorer.cpp, which alone includes this file; one thread.
 #pragma once
@@ -31,14 +32,14 @@ namespace troupe::explorer {
 
 namespace detail {
 
-inline constexpr thread_index nobody = max_threads;
+inline constexpr thread_index no_thread = max_threads;
 
 /// Thrown where no thread of the test runs: while it is set up and in its final checks.
 struct check_failed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Outlives every exploration: fibers are reused, and what a failed execution left stays reachable.
+/// Outlives every exploration: fibers are reused, and the stacks of a failed execution stay reachable.
 struct stacks {
   fiber main;
   std::vector<std::unique_ptr<fiber>> idle;
@@ -57,14 +58,14 @@ class engine {
   using fiber = detail::fiber;
   using store_index = detail::store_index;
   using thread_index = detail::thread_index;
-  static constexpr thread_index nobody = detail::nobody;
+  static constexpr thread_index no_thread = detail::no_thread;
 
  public:
   engine(const options& how, const std::function<void(execution&)>& test) : how_(how), test_(test) {}
 
   static inline engine* current = nullptr;
 
-  /// Runs the test once; returns what failed, or nothing.
+  /// Runs the test once; returns the failure, or an empty string.
   std::string run(detail::search& choices, std::vector<std::string>* trace = nullptr) {
     choices_ = &choices;
     trace_ = trace;
@@ -74,7 +75,7 @@ class engine {
     steps_ = 0;
     changes_ = 0;
     preemptions_ = weak_effects_ = 0;
-    running_ = nobody;
+    running_ = no_thread;
     static std::uint64_t executions = 0;
     memory_.reset(++executions);
     choices.begin();
@@ -98,7 +99,7 @@ class engine {
 
   [[nodiscard]] std::uint32_t steps() const noexcept { return steps_; }
 
-  // -- what the atomics call, on the stack of a thread of the test --
+  // -- called by the atomics, on the stack of a thread of the test --
 
   void construct(const access& at) {
     if (mode_ == mode::running) memory_.construct(running_, at);
@@ -219,7 +220,7 @@ class engine {
 
   void wait_until(const std::function<bool()>& holds) {
     if (mode_ != mode::running) {
-      require(holds(), "wait_until outside of a thread would wait for ever", std::source_location::current());
+      require(holds(), "wait_until outside a thread would wait forever", std::source_location::current());
       return;
     }
     threads_[running_].waits_for = &holds;
@@ -277,9 +278,9 @@ class engine {
     starting_ = true;
     for (running_ = 0; running_ < threads_.size() && failure_.empty(); ++running_) enter(running_);
     starting_ = false;
-    running_ = nobody;
+    running_ = no_thread;
     if (failure_.empty()) {
-      if (const auto first = decide(); first != nobody) {
+      if (const auto first = decide(); first != no_thread) {
         running_ = first;
         enter(first);
       }
@@ -290,7 +291,7 @@ class engine {
     for (std::size_t i = 0; i < mine.size(); ++i) {
       (threads_[i].done ? stacks.idle : stacks.abandoned).push_back(std::move(mine[i]));
       if (!threads_[i].done) stacks.abandoned_bodies.push_back(std::move(threads_[i].body));
-      // Only here: the end of what the threads share is no action of the last thread that held it.
+      // Only here: the end of the shared state is not an action of the last thread that held it.
       threads_[i].body = nullptr;
     }
   }
@@ -314,7 +315,7 @@ class engine {
       self.threads_[index].done = true;
       auto* next = &detail::all_stacks().main;
       if (!self.starting_) {
-        if (const auto chosen = self.decide(); chosen != nobody) {
+        if (const auto chosen = self.decide(); chosen != no_thread) {
           self.running_ = chosen;
           next = self.threads_[chosen].on;
         }
@@ -334,13 +335,13 @@ class engine {
     return false;
   }
 
-  /// A point of the running thread at which another one may go on.
+  /// A point of the running thread at which the explorer may switch to another one.
   void point() {
     const auto self = running_;
     auto& own = *threads_[self].on;
     if (starting_) {
       fiber::switch_to(own, detail::all_stacks().main);
-    } else if (const auto next = decide(); next == nobody) {
+    } else if (const auto next = decide(); next == no_thread) {
       leave();
     } else if (next != self) {
       running_ = next;
@@ -355,10 +356,10 @@ class engine {
     threads_[self].yielded = false;
   }
 
-  /// Who goes on; nobody when all are done or none can.
+  /// The thread that runs next; no_thread when all are done or none can.
   thread_index decide() {
     ready_.clear();
-    thread_index rested = nobody;
+    thread_index rested = no_thread;
     bool all_done = true;
     const auto consider = [&](thread_index index) {
       const auto& each = threads_[index];
@@ -366,18 +367,18 @@ class engine {
       all_done = false;
       if (each.waits_for != nullptr && !look(*each.waits_for)) return;
       if (each.yielded && each.changes_at_yield == changes_ && !each.may_see_more) {
-        if (rested == nobody || each.last_step < threads_[rested].last_step) rested = index;
+        if (rested == no_thread || each.last_step < threads_[rested].last_step) rested = index;
         return;
       }
       ready_.push_back(index);
     };
-    if (running_ != nobody) consider(running_);
+    if (running_ != no_thread) consider(running_);
     for (thread_index i = 0; i < threads_.size(); ++i) {
       if (i != running_) consider(i);
     }
-    if (all_done || !failure_.empty()) return nobody;
+    if (all_done || !failure_.empty()) return no_thread;
     if (ready_.empty()) {
-      if (rested == nobody && failure_.empty()) {
+      if (rested == no_thread && failure_.empty()) {
         failure_ = "deadlock: every thread that is not done waits in wait_until";
       }
       return rested;
@@ -469,7 +470,7 @@ class engine {
   std::vector<store_index> seen_;
   mode mode_ = mode::outside;
   bool starting_ = false;
-  thread_index running_ = nobody;
+  thread_index running_ = no_thread;
   std::uint32_t steps_ = 0;
   std::uint64_t changes_ = 0;  // writes that changed a value
   unsigned preemptions_ = 0;

@@ -62,7 +62,7 @@ class fiber {
 #endif
   }
 
-  /// Leaves `from`, which must be the running one, and goes on where `to` was left.
+  /// Leaves `from`, which must be the running one, and continues where `to` was left.
   static void switch_to(fiber& from, fiber& to) noexcept {
     target = &to;
 #ifdef TROUPE_EXPLORER_ASAN

@@ -4,7 +4,7 @@
 // modification order. A thread's view holds, for each atomic, the oldest store it may still read,
 // and a vector clock. Reading or writing raises the view (coherence); a release attaches the view
 // to the store, an acquire that reads the store joins it; a read-modify-write reads the newest store
-// and passes on what that store had attached (release sequence). Sequentially consistent fences
+// and passes on the view that was attached to that store (release sequence). Sequentially consistent fences
 // join their view with a global one, both ways; sequentially consistent accesses do so for their own
 // atomic. This is the view semantics of promising and of C++20's [atomics.order], without promises.
 //
@@ -43,7 +43,7 @@ constexpr bool releases(std::memory_order order) noexcept {
          order == std::memory_order_seq_cst;
 }
 
-/// What one thread knows, or what one store tells.
+/// The knowledge of one thread, or the knowledge attached to one store.
 class view {
  public:
   [[nodiscard]] store_index oldest(std::size_t location) const noexcept {
@@ -151,7 +151,7 @@ class memory {
     fresh.told = releases(order) ? self.now : self.fenced;
     if (continues) fresh.told.join(target.stores[at - 1].told);
     if (order == std::memory_order_seq_cst) sequential_.raise(location, at);
-    ++self.now.clock[thread];  // what the thread does from here on, this store does not tell
+    ++self.now.clock[thread];  // this store does not publish later actions of the thread
   }
 
   void fence(thread_index thread, std::memory_order order) {
@@ -188,7 +188,7 @@ class memory {
  private:
   struct store_record {
     value_bytes value;
-    view told;  // what an acquire that reads this store learns
+    view told;  // joined by an acquire that reads this store
   };
   struct location_record {
     std::vector<store_record> stores;  // the first `count` are of this execution
@@ -206,8 +206,8 @@ class memory {
   };
   struct thread_record {
     view now;
-    view unacquired;  // what relaxed loads read, for a later acquire fence
-    view fenced;      // what the last release fence covers, for later relaxed stores
+    view unacquired;  // the views of relaxed loads, for a later acquire fence
+    view fenced;      // the view of the last release fence, for later relaxed stores
   };
 
   static store_record& append(location_record& to, const void* value, std::size_t size) {

@@ -119,7 +119,7 @@ class search {
     return true;
   }
 
-  /// Which of `threads` goes on; the first is the one that ran, if it may go on.
+  /// The one of `threads` to run next; the first is the one that ran, if it may continue.
   std::uint32_t pick_thread(std::span<const thread_index> threads, std::uint32_t step) {
     const auto ways = static_cast<std::uint32_t>(threads.size());
     if (mode_ != mode::priorities) return pick(ways, false);

@@ -1,5 +1,5 @@
-// Threads from outside that use a system while something is on trial there: they spawn, tell, ask, watch and
-// unwatch, register, find, inspect and stop, with random pauses. What is on trial must not notice.
+// Threads from outside that use a system while a test runs in it: they spawn, tell, ask, watch and
+// unwatch, register, find, inspect and stop, with random pauses. The test must not be affected.
 #pragma once
 
 #include <troupe/actors.hpp>
@@ -16,7 +16,7 @@
 
 namespace troupe_test {
 
-/// The names of their actors, which are children of the root, begin so.
+/// The prefix of the names of their actors, which are children of the root.
 constexpr std::string_view visitor_name = "visitor ";
 
 struct regard {
@@ -28,7 +28,7 @@ struct seen_by_visitor {
   using reply = int;
 };
 
-/// What they spawn: it watches, and has timers, on behalf of its thread.
+/// The actor that they spawn: it watches, and has timers, for its thread.
 struct visitor {
   using accepts = troupe::protocol<regard, tick_of_visitor, seen_by_visitor>;
   explicit visitor(troupe::context& ctx) { ctx.every(std::chrono::microseconds(500), tick_of_visitor{}); }
@@ -55,14 +55,14 @@ class foreigners {
   foreigners& operator=(const foreigners&) = delete;
   ~foreigners() { (void)leave(); }
 
-  /// They end what they are at, and go. What they found wrong.
+  /// They finish their current round and end. Returns the errors they found.
   std::vector<std::string> leave() {
     over_ = true;
     for (std::thread& t : threads_) t.join();
     threads_.clear();
     return faults_;
   }
-  /// Ends the system under their hands, from yet another thread. What they found wrong.
+  /// Ends the system while they use it, on another thread. Returns the errors they found.
   [[nodiscard]] std::vector<std::string> end_system() {
     std::thread([this] {
       if (!sys_.shutdown()) complain("the system did not stop in time");

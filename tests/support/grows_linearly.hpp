@@ -16,10 +16,10 @@ inline double processor_time() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-/// `measure(n)` does something n times and returns the time of what matters. What is linear takes ten times
-/// as long for ten times as much, twice that where it does not fit into the cache any more; what is quadratic
-/// takes a hundred times as long. The limit lies between, and one attempt of 20 has to keep it. Under a
-/// sanitizer nothing is compared: the time there is that of its bookkeeping.
+/// `measure(n)` does an operation n times and returns the time of the measured part. A linear operation takes
+/// ten times as long for ten times as much, twice that where the data no longer fits into the cache; a
+/// quadratic one takes a hundred times as long. The limit lies between, and one attempt of 20 must keep it.
+/// Under a sanitizer nothing is compared: there the time is that of its bookkeeping.
 inline void grows_linearly(unsigned n, const std::function<double(unsigned)>& measure) {
   double once = 0;
   double ten_times = 0;

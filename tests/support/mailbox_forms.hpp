@@ -9,7 +9,7 @@
 
 namespace troupe_test {
 
-/// One word, which leads to a mailbox of two: what an actor with a large bound has.
+/// One word that refers to a mailbox of two: the form of an actor with a large bound.
 struct large_mailbox : troupe::detail::one_word_mailbox {
   large_mailbox() noexcept { live_in(there); }
   troupe::detail::two_word_mailbox there;

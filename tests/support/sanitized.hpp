@@ -1,4 +1,4 @@
-// Whether this is built with AddressSanitizer or ThreadSanitizer: then a test does with fewer rounds.
+// Whether this is built with AddressSanitizer or ThreadSanitizer: then a test runs fewer rounds.
 #pragma once
 
 #ifndef __has_feature

@@ -1,4 +1,4 @@
-// All of runtime: tasks, time and the pool they run on.
+// All public headers of runtime: tasks, time and the pool that runs them.
 #pragma once
 
 #include <troupe/runtime/blocking.hpp>

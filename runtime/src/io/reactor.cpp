@@ -1,3 +1,6 @@
+// A worker's epoll set: waiting, delivering events, and the end of a source. See reactor.hpp for owner and
+// threads.
+#include <troupe/runtime/detail/spinlock.hpp>
 #include <troupe/runtime/reactor.hpp>
 
 #include <array>
@@ -15,12 +18,13 @@ namespace {
 
 using event_array = std::array<epoll_event, 128>;
 
-// exact_waits: whether the kernel takes nanoseconds. Cleared once by the first thread that is refused;
-// relaxed, for another thread that has not seen it is refused itself. Broken by: tests/runtime/reactor_test.
+// exact_waits: whether the kernel takes nanoseconds. Cleared by the first thread that is refused; relaxed,
+// pairs with nothing: another thread that has not seen it is refused itself. Broken by:
+// tests/runtime/io/reactor_test.
 constinit atomic<bool> exact_waits{true};
 
-// Linux before 5.11 does not know the call, and the system-call filters of old container tools answer
-// EPERM or EINVAL to what they do not know.
+// Linux before 5.11 does not have the call, and the system-call filters of old container tools answer EPERM
+// or EINVAL to calls that they do not know.
 bool refused(int error) noexcept {
   return error == ENOSYS || error == EPERM || error == EINVAL;
 }
@@ -34,7 +38,7 @@ int wait_for_events(int epoll, event_array& events, std::int64_t timeout_ns) noe
     if (n >= 0 || !refused(errno)) return n;
     exact_waits.store(false, std::memory_order_relaxed);
   }
-  // Whole milliseconds, rounded up, for a timer must not be early.
+  // Whole milliseconds, rounded up, because a timer must not be early.
   const std::int64_t ms = (timeout_ns - 1) / 1'000'000 + 1;
   return ::epoll_wait(epoll, events.data(), room, ms > INT_MAX ? INT_MAX : static_cast<int>(ms));
 }
@@ -61,17 +65,19 @@ reactor::~reactor() {
 }
 
 void reactor::release() noexcept {
-  if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  if (shares_.drop()) delete this;
 }
 
 void reactor::wait(std::int64_t timeout_ns) noexcept {
-  const std::scoped_lock guard(looking_);  // the watchdog may be about it, and does not sleep here
-  woken_.wait([&](bool woken) { collect(woken ? 0 : timeout_ns); });
+  const scoped_lock guard(looking_);  // the watchdog may hold it, and does not sleep with it
+  // Called by woken_ under this lock, which the analysis does not see.
+  woken_.wait([&](bool woken) TROUPE_NO_THREAD_SAFETY_ANALYSIS { collect(woken ? 0 : timeout_ns); });
 }
 
 void reactor::poll() noexcept {
-  const std::unique_lock guard(looking_, std::try_to_lock);
-  if (guard.owns_lock()) collect(0);
+  if (!looking_.try_lock()) return;
+  collect(0);
+  looking_.unlock();
 }
 
 void reactor::wake() noexcept {
@@ -82,7 +88,7 @@ void reactor::wake() noexcept {
 
 void reactor::collect(std::int64_t timeout_ns) noexcept {
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     collecting_ = true;
   }
   event_array events;
@@ -93,7 +99,7 @@ void reactor::collect(std::int64_t timeout_ns) noexcept {
   }
   io_source* retired = nullptr;
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     collecting_ = false;
     retired = std::exchange(retired_, nullptr);
   }
@@ -118,7 +124,7 @@ std::error_code tell_epoll(int epoll, int operation, int fd, io_source& s, react
 
 std::error_code reactor::attach(io_source& s, int fd, interest what) noexcept {
   if (const std::error_code failed = tell_epoll(epoll_, EPOLL_CTL_ADD, fd, s, what)) return failed;
-  shares_.fetch_add(1, std::memory_order_relaxed);
+  shares_.add();
   sources_.fetch_add(1, std::memory_order_relaxed);
   return {};
 }
@@ -128,8 +134,8 @@ std::error_code reactor::widen(io_source& s, int fd) noexcept {
 }
 
 void reactor::detach(int fd) noexcept {
-  // Explicitly, though closing would do: a child process that was forked in
-  // between may hold the socket open, and its events would go on.
+  // Explicitly, though closing would do: a child process that was forked in between may hold the socket open,
+  // and then its events would go on.
   epoll_event unused{};
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, &unused);
   sources_.fetch_sub(1, std::memory_order_relaxed);
@@ -138,16 +144,16 @@ void reactor::detach(int fd) noexcept {
 void reactor::retire(io_source& s) noexcept {
   bool first = false;
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     if (collecting_) {
       first = retired_ == nullptr;
       s.next_retired_ = std::exchange(retired_, &s);
       if (!first) return;
-      shares_.fetch_add(1, std::memory_order_relaxed);  // that of s may be gone by the time we wake
+      shares_.add();  // the share of s may be gone by the time of the wake-up
     }
   }
   if (first) {
-    wake();  // a worker that sleeps for long must not keep the dead that long
+    wake();  // a worker that sleeps for long must not keep retired sources that long
   } else {
     s.dispose();
   }

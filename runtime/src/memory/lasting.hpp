@@ -1,4 +1,4 @@
-// Objects that are never destroyed.
+// Objects of the process that are never destroyed.
 #pragma once
 
 #include <array>
@@ -7,8 +7,8 @@
 
 namespace troupe::detail {
 
-/// The one T of the process, made when it is first asked for: a thread that was left behind, or a static
-/// object, may use it to the very end. Any thread.
+/// The one T of the process, created by the first call. An abandoned thread, or a static object, may use it
+/// until the process ends. Any thread.
 template <class T>
 [[nodiscard]] T& lasting() noexcept {
   alignas(T) static std::array<std::byte, sizeof(T)> storage;

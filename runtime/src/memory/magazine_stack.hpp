@@ -1,9 +1,9 @@
 // The full magazines that threads exchange: a bounded stack for each size class of the slab.
 //
-// Owned by slab.cpp's depot. Any thread may call. A lock and not a lock-free stack: a tag beside the head
-// only makes ABA rare, for a thread may be preempted between its load and its compare-and-swap for as long as
-// it takes the others to use up all tags; and one uncontended lock costs no more than the two
-// compare-and-swaps of a stack with a free list. A thread comes here once in 32 objects at most.
+// Owned by slab.cpp's depot. Any thread. A lock and not a lock-free stack: a tag next to the head only makes
+// ABA rare, because a thread may be preempted between its load and its compare-and-swap until the others have
+// used up all tags; and one uncontended lock costs no more than the two compare-and-swaps of a stack with a
+// free list. A thread calls it at most once in 32 objects.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -30,9 +30,9 @@ class magazine_stack {
     return true;
   }
 
-  /// The magazine pushed last, which is the caller's from now on; null when there is none.
+  /// Takes the magazine that was pushed last; null when there is none.
   [[nodiscard]] free_block* pop() noexcept {
-    if (size() == 0) return nullptr;  // a look without the lock: the next one is a chunk's lock anyway
+    if (size() == 0) return nullptr;  // without the lock: then the caller takes a chunk's lock
     const scoped_lock guard(lock_);
     const std::size_t n = size();
     if (n == 0) return nullptr;
@@ -45,10 +45,10 @@ class magazine_stack {
 
  private:
   spinlock lock_;
-  // size_: written under lock_, which publishes the magazines; read relaxed without it, for a count says
-  // nothing about other memory. Broken by: magazine_stack_explore_test.
+  // size_: written under lock_, which publishes the magazines; read relaxed without it, because a count says
+  // nothing about other memory. Broken by: tests/explore/magazine_stack_explore_test.
   atomic<std::size_t> size_{0};
-  std::array<free_block*, capacity> magazines_{};
+  std::array<free_block*, capacity> magazines_ TROUPE_GUARDED_BY(lock_){};
 };
 
 }  // namespace troupe::detail

@@ -1,18 +1,18 @@
 // The slab allocator's front: magazines of threads and the depot between them.
 //
-// Bonwick and Adams, "Magazines and Vmem" (USENIX 2001). A magazine is a list of up to
-// `rounds` free objects, linked through the objects themselves, so it needs no memory of its own and an
-// empty one is nothing. A thread has two per size class: `loaded`, which it allocates from and frees to,
-// and `previous`, which is full or empty. Only when both are empty, or both are full, does it turn to the
-// depot, so a thread that swings around a boundary stays at home. The depot has a bounded stack of
-// full magazines (magazine_stack.hpp); what does not fit goes back to the chunks (slab_chunks.hpp).
+// Bonwick and Adams, "Magazines and Vmem" (USENIX 2001). A magazine is a list of up to `rounds` free objects,
+// linked through the objects themselves, so it needs no additional memory, and an empty one is a null
+// pointer. A thread has two for each size class: `loaded`, which it allocates from and frees to, and
+// `previous`, which is full or empty. It uses the depot only when both are empty, or both are full, so a
+// thread whose demand oscillates around a boundary does not. The depot has a bounded stack of full magazines
+// (magazine_stack.hpp); the surplus goes back to the chunks (slab_chunks.hpp).
 //
 //   thread: loaded <-> previous  --full-->  depot  --surplus-->  chunks  --whole-->  OS
 //                                <-full---         <-refill----          <-carve---
 //
-// Owner: the process. A thread's magazines are its own; other threads only read their counts. They go back
-// to the chunks when the thread ends; whatever the thread allocates or frees after that, in destructors of
-// thread-local and static objects, passes straight through to the chunks.
+// Owner: the process. A thread's magazines are its own; other threads only read their counts. They go back to
+// the chunks when the thread ends; later calls of the thread, in destructors of thread-local and static
+// objects, go directly to the chunks.
 #include "memory/lasting.hpp"
 #include "memory/magazine_stack.hpp"
 #include "memory/slab_chunks.hpp"
@@ -21,13 +21,13 @@
 
 #include <troupe/runtime/config.hpp>
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 #include <troupe/runtime/detail/slab.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <new>
 
 namespace troupe::detail {
@@ -56,27 +56,28 @@ constexpr std::uint32_t rounds_of(std::size_t size_class) noexcept {
 
 struct bin {
   free_block* loaded = nullptr;
-  // The length of `loaded`. Written by the owning thread only, read by slab_statistics(): relaxed, for
-  // the count says nothing about other memory. Broken by: slab_test, "the statistics agree with a model".
+  // count: the length of `loaded`. Written by the owning thread only, read by slab_statistics(): relaxed,
+  // pairs with nothing, because the count says nothing about other memory. Broken by:
+  // tests/runtime/memory/slab_test.
   atomic<std::uint32_t> count{0};
-  // rounds_of the class; 0 before the first use and after the thread's exit. Changed by the thread, under the
-  // lock of depot::threads_.
+  // rounds_of the class; 0 before the first use and after the thread's exit. Changed by the thread, under
+  // depot::threads_mutex_.
   std::uint32_t limit = 0;
-  // Null or full. Atomic for the same reason as count.
+  // previous: null or full. Relaxed, as count, and broken by the same test.
   atomic<free_block*> previous{nullptr};
 };
 
 enum class cache_state : std::uint8_t { unused, in_use, ended };
 
-// Constant-initialised and trivially destructible, so it can be used from the thread's first instruction
-// to its last.
+// Constant-initialized and trivially destructible, so it can be used from the thread's first instruction to
+// its last.
 struct thread_cache {
   std::array<bin, classes> bins{};
-  // Large objects this thread allocated and freed; as bin::count.
+  // Large objects that this thread allocated and freed. Relaxed, as bin::count, and broken by the same test.
   atomic<std::uint64_t> large_allocated{0};
   atomic<std::uint64_t> large_freed{0};
   cache_state state = cache_state::unused;
-  thread_cache* prev = nullptr;  // in depot::threads_, under its lock
+  thread_cache* prev = nullptr;  // in the list depot::threads_, under depot::threads_mutex_
   thread_cache* next = nullptr;
 };
 
@@ -86,7 +87,7 @@ void add_to(atomic<std::uint64_t>& mine) noexcept {
   mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
-// What all threads share of a size class.
+// The part of a size class that all threads share.
 struct size_class {
   chunk_store store;
   magazine_stack full;
@@ -116,15 +117,15 @@ class depot {
   void trim() noexcept;
   [[nodiscard]] slab_stats statistics() noexcept;
 
-  // Large objects of threads that ended.
+  // Large objects of threads that ended. Relaxed, as bin::count, and broken by the same test.
   atomic<std::uint64_t> large_allocated{0};
   atomic<std::uint64_t> large_freed{0};
 
  private:
   chunk_supply supply_;
   std::array<size_class, classes> classes_;
-  std::mutex threads_mutex_;
-  thread_cache* threads_ = nullptr;
+  mutex threads_mutex_;
+  thread_cache* threads_ TROUPE_GUARDED_BY(threads_mutex_) = nullptr;
 };
 
 // Never destroyed: objects may be freed later than any static object.
@@ -132,7 +133,7 @@ depot& the_depot() noexcept {
   return lasting<depot>();
 }
 
-// False when nothing would tell that the thread ends: then it has no magazines.
+// False when the end of the thread could not be noticed: then it has no magazines.
 bool depot::enter(thread_cache& cache) noexcept {
   static thread_end end([](void*) { the_depot().leave(this_thread); });
   if (!end.ask()) {
@@ -140,7 +141,7 @@ bool depot::enter(thread_cache& cache) noexcept {
     return false;
   }
   cache.state = cache_state::in_use;
-  const std::lock_guard lock(threads_mutex_);
+  const scoped_lock guard(threads_mutex_);
   for (std::size_t c = 0; c < classes; ++c) cache.bins[c].limit = rounds_of(c);
   cache.next = threads_;
   if (threads_ != nullptr) threads_->prev = &cache;
@@ -151,7 +152,7 @@ bool depot::enter(thread_cache& cache) noexcept {
 void depot::leave(thread_cache& cache) noexcept {
   flush(cache);
   cache.state = cache_state::ended;
-  const std::lock_guard lock(threads_mutex_);
+  const scoped_lock guard(threads_mutex_);
   for (bin& b : cache.bins) b.limit = 0;
   (cache.prev != nullptr ? cache.prev->next : threads_) = cache.next;
   if (cache.next != nullptr) cache.next->prev = cache.prev;
@@ -190,7 +191,7 @@ slab_stats depot::statistics() noexcept {
   std::uint64_t large_gone = large_freed.load(std::memory_order_relaxed);
   stats.heap_calls = large_allocated.load(std::memory_order_relaxed);
   {
-    const std::lock_guard lock(threads_mutex_);
+    const scoped_lock guard(threads_mutex_);
     for (const thread_cache* t = threads_; t != nullptr; t = t->next) {
       for (const bin& b : t->bins) {
         cached += b.count.load(std::memory_order_relaxed);

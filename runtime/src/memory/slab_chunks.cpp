@@ -3,6 +3,8 @@
 
 #include "memory/slab_poison.hpp"
 
+#include <troupe/runtime/detail/spinlock.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -22,13 +24,13 @@ constexpr std::size_t chunks_per_region = 64;
 constexpr std::size_t region_bytes = chunks_per_region * chunk::bytes;
 constexpr std::uint64_t all_chunks = ~std::uint64_t{0};
 
-// The reserve: this many chunks, or an eighth of those in use. Enough that a load which swings does not
-// buy and sell pages all the time.
+// The reserve: this many chunks, or an eighth of those in use. Enough that an oscillating load does not map
+// and unmap pages continually.
 constexpr std::size_t least_reserve = 16;
 constexpr std::size_t reserve_share = 8;
 
-// Once this many chunks are in use the next ones will be filled as well, so their pages are faulted in
-// with one call.
+// Once this many chunks are in use the next ones will probably be filled as well, so their pages are faulted
+// in with one call.
 constexpr std::size_t populate_from = 32;
 
 #ifdef TROUPE_SLAB_MMAP
@@ -80,8 +82,7 @@ chunk& chunk_of(const void* object) noexcept {
 }
 
 [[noreturn]] void corrupt(const char* what, const void* object) noexcept {
-  std::fprintf(stderr,
-               "troupe: slab: the object at %p %s; its memory may be damaged, so the program ends here\n",
+  std::fprintf(stderr, "troupe: slab: the object at %p %s; memory may be corrupt, so the program ends here\n",
                object, what);
   std::abort();
 }
@@ -94,7 +95,7 @@ void check_address([[maybe_unused]] const void* memory) noexcept {
     return;
   std::fprintf(
       stderr,
-      "troupe: slab: the memory at %p has an address of more than 48 bits, or a tag, and fits no mailbox; "
+      "troupe: slab: the address %p has more than 48 bits, or a tag, and does not fit into a mailbox; "
       "configure Troupe with -DTROUPE_TWO_WORD_MAILBOX=ON\n",
       memory);
   std::abort();
@@ -145,7 +146,7 @@ chunk* chunk_supply::carve() {
 }
 
 chunk* chunk_supply::take() {
-  const std::lock_guard lock(mutex_);
+  const scoped_lock guard(mutex_);
   chunk* c = reserve_;
   if (c != nullptr) {
     reserve_ = c->next;
@@ -158,7 +159,7 @@ chunk* chunk_supply::take() {
 }
 
 void chunk_supply::give(chunk* empty) noexcept {
-  const std::lock_guard lock(mutex_);
+  const scoped_lock guard(mutex_);
   --in_use_;
   empty->next = reserve_;
   reserve_ = empty;
@@ -167,7 +168,7 @@ void chunk_supply::give(chunk* empty) noexcept {
 }
 
 void chunk_supply::trim() noexcept {
-  const std::lock_guard lock(mutex_);
+  const scoped_lock guard(mutex_);
   shrink_reserve(0);
 }
 
@@ -190,7 +191,7 @@ void chunk_supply::shrink_reserve(std::size_t keep) noexcept {
 }
 
 std::size_t chunk_supply::mapped_bytes() const noexcept {
-  const std::lock_guard lock(mutex_);
+  const scoped_lock guard(mutex_);
   return (in_use_ + reserved_) * chunk::bytes;
 }
 
@@ -231,13 +232,13 @@ void chunk_store::unlink(chunk& c) noexcept {
 }
 
 free_block* chunk_store::take(std::uint32_t wanted, std::uint32_t& taken) {
-  const std::lock_guard lock(mutex_);
+  const scoped_lock guard(mutex_);
   visits_.store(visits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   if (partial_ == nullptr) {
     link_front(format(*supply_->take()));
     chunks_.store(chunks() + 1, std::memory_order_relaxed);
   }
-  // One chunk's worth is enough: a short magazine only means an earlier next visit.
+  // Objects of one chunk are enough: a short magazine only means an earlier next visit.
   chunk& c = *partial_;
   const std::uint32_t count = std::min(wanted, c.free_objects);
   char* const objects = reinterpret_cast<char*>(&c) + first_offset_;
@@ -266,7 +267,7 @@ free_block* chunk_store::take(std::uint32_t wanted, std::uint32_t& taken) {
 }
 
 void chunk_store::put(free_block* list) noexcept {
-  const std::lock_guard lock(mutex_);
+  const scoped_lock guard(mutex_);
   visits_.store(visits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   std::size_t returned = 0;
   for (free_block* block = list; block != nullptr; ++returned) {

@@ -1,17 +1,17 @@
 // Where slab memory comes from: 64 KiB chunks, each divided into objects of one size class.
 //
-// chunk_supply takes address space from the OS in regions and gives out chunks; chunk_store holds the
-// chunks of one size class and gives out objects. Both are the slow path behind the magazines of
-// slab.cpp, which owns them for the whole process; any thread may call, each has its own lock. Lock
-// order: a store's, then the supply's.
+// chunk_supply takes address space from the OS in regions and hands out chunks; chunk_store holds the chunks
+// of one size class and hands out objects. Both are the slow path behind the magazines of slab.cpp, which
+// owns them for the whole process. Any thread; each has its own lock. Lock order: a store's, then the
+// supply's.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
 namespace troupe::detail {
 
@@ -28,21 +28,21 @@ struct free_block {
   block->next = next;
 }
 
-/// Ends the program with a sentence when the form that mailboxes have here (mailbox.hpp) cannot hold the
+/// Ends the program with a message when the form of the mailboxes in this build (mailbox.hpp) cannot hold the
 /// address.
 void check_address(const void* memory) noexcept;
 
 struct region;
 
 /// The head of a chunk; the objects follow. A chunk is aligned to its size, so the chunk of an object is
-/// found by masking its address. `free_bits` has a bit for each object that is home.
+/// found by masking its address. `free_bits` has a bit for each object that is in the chunk, not handed out.
 struct chunk {
   static constexpr std::size_t bytes = std::size_t{64} * 1024;
 
   region* home = nullptr;
   chunk* prev = nullptr;
   chunk* next = nullptr;
-  const void* store = nullptr;  // tells an object that is freed with a wrong size
+  const void* store = nullptr;  // detects an object that is freed with a wrong size
   std::uint32_t free_objects = 0;
   std::array<std::uint64_t, 64> free_bits;  // only as many words as the class needs: objects may start here
 };
@@ -60,16 +60,16 @@ class chunk_supply {
   [[nodiscard]] std::size_t mapped_bytes() const noexcept;
 
  private:
-  [[nodiscard]] chunk* carve();
-  void open(region& r) noexcept;
-  void close(region& r) noexcept;
-  void shrink_reserve(std::size_t keep) noexcept;
+  [[nodiscard]] chunk* carve() TROUPE_REQUIRES(mutex_);
+  void open(region& r) noexcept TROUPE_REQUIRES(mutex_);
+  void close(region& r) noexcept TROUPE_REQUIRES(mutex_);
+  void shrink_reserve(std::size_t keep) noexcept TROUPE_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  region* open_ = nullptr;  // regions that have chunks to carve
-  chunk* reserve_ = nullptr;
-  std::size_t reserved_ = 0;
-  std::size_t in_use_ = 0;
+  mutable mutex mutex_;
+  region* open_ TROUPE_GUARDED_BY(mutex_) = nullptr;  // regions that have chunks to carve
+  chunk* reserve_ TROUPE_GUARDED_BY(mutex_) = nullptr;
+  std::size_t reserved_ TROUPE_GUARDED_BY(mutex_) = 0;
+  std::size_t in_use_ TROUPE_GUARDED_BY(mutex_) = 0;
 };
 
 /// The chunks of one size class.
@@ -77,16 +77,16 @@ class chunk_store {
  public:
   void configure(chunk_supply& supply, std::uint32_t object_bytes) noexcept;
 
-  /// Up to `wanted` objects, at least one, linked in address order and taken from the chunk that was
-  /// used last before an untouched one; `taken` tells how many. Throws std::bad_alloc.
+  /// Up to `wanted` objects, at least one, linked in address order and taken from the chunk that was used
+  /// last, or from a new one; `taken` is their number. Throws std::bad_alloc.
   [[nodiscard]] free_block* take(std::uint32_t wanted, std::uint32_t& taken);
 
-  /// Takes back the objects linked from `list`. Ends the program if one is home already, or of another
-  /// size: memory is corrupt then.
+  /// Takes back the objects linked from `list`. Ends the program if one was freed before, or has another
+  /// size: then memory is corrupt.
   void put(free_block* list) noexcept;
 
-  /// Whether most of the memory is held by few objects, so that each object in a magazine may be all
-  /// that keeps a chunk from going back.
+  /// Whether few objects hold most of the memory, so that a single object in a magazine may keep a chunk from
+  /// going back.
   [[nodiscard]] bool sparse() const noexcept;
 
   [[nodiscard]] std::size_t objects_out() const noexcept;
@@ -96,8 +96,8 @@ class chunk_store {
 
  private:
   [[nodiscard]] chunk& format(chunk& fresh) noexcept;
-  void link_front(chunk& c) noexcept;
-  void unlink(chunk& c) noexcept;
+  void link_front(chunk& c) noexcept TROUPE_REQUIRES(mutex_);
+  void unlink(chunk& c) noexcept TROUPE_REQUIRES(mutex_);
 
   chunk_supply* supply_ = nullptr;
   std::uint32_t object_bytes_ = 0;
@@ -106,12 +106,13 @@ class chunk_store {
   std::uint32_t words_ = 0;
   std::uint32_t objects_per_chunk_ = 0;
 
-  std::mutex mutex_;
-  chunk* partial_ = nullptr;  // chunks with an object home; the fullest tend to be in front
+  mutex mutex_;
+  chunk* partial_ TROUPE_GUARDED_BY(mutex_) =
+      nullptr;  // chunks with free objects; the fullest tend to be in front
 
-  // Written under mutex_, read without it for statistics and as a hint by sparse(), hence relaxed.
-  // Invariant: objects_out_ is the sum over chunks of the objects not home. Broken by: slab_test, "the
-  // statistics agree with a model".
+  // objects_out_, chunks_, visits_: written under mutex_, read without it for statistics and as a hint by
+  // sparse(), hence relaxed. Invariant: objects_out_ is the sum over chunks of the objects handed out. Broken
+  // by: tests/runtime/memory/slab_test.
   atomic<std::size_t> objects_out_{0};
   atomic<std::size_t> chunks_{0};
   atomic<std::uint64_t> visits_{0};

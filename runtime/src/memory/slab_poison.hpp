@@ -1,7 +1,8 @@
 // Tells AddressSanitizer and LeakSanitizer about slab memory; does nothing in other builds.
 //
-// A free object is poisoned, so that using it is reported as it would be on the heap. Regions are roots
-// for LeakSanitizer: heap memory that only a live slab object points to has not leaked.
+// A free object is poisoned, so that using it is reported as on the heap. Regions are roots for
+// LeakSanitizer: heap memory that only a live slab object points to has not leaked. Called by the slab, on
+// any thread.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,7 @@ inline void poison(void* p, std::size_t bytes) noexcept {
 inline void unpoison(void* p, std::size_t bytes) noexcept {
   __asan_unpoison_memory_region(p, bytes);
 }
-/// Reads a byte, so that freeing an object twice is reported where it happens.
+/// Reads a byte, so that freeing an object twice is reported at the second free.
 inline void require_live(const void* p) noexcept {
   static_cast<void>(*static_cast<const volatile char*>(p));
 }

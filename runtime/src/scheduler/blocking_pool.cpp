@@ -1,3 +1,4 @@
+// The threads of the pool for blocking calls, and its end. See blocking_pool.hpp for owner and threads.
 #include "scheduler/blocking_pool.hpp"
 
 #include <troupe/runtime/engine.hpp>
@@ -17,10 +18,10 @@ void blocking_pool::submit(blocking_call& call) {
     call.finish(*call.kind);
     return;
   }
-  std::unique_lock guard(lock_);
+  const mutex_lock guard(lock_);
   queue_.push_back(call);
   ++queued_;
-  if (queued_ <= idle_) {  // an idle thread that was woken before may not have taken its call yet
+  if (queued_ <= idle_) {  // idle threads that were woken before may not have taken their calls yet
     work_.notify_one();
   } else if (threads_ < most_) {
     ++threads_;
@@ -29,63 +30,66 @@ void blocking_pool::submit(blocking_call& call) {
       std::thread([this, alive = engine_ref(&engine_)] { loop(); }).detach();
     } catch (...) {
       --threads_;
-      if (threads_ == 0) {  // not even one thread: the caller's own has to do
+      if (threads_ == 0) {  // no thread at all: the caller runs it
         (void)queue_.pop_front();
         --queued_;
-        run(call, guard);
+        run(call);
       }
     }
   }
 }
 
-// The outcome is on its way when the call is not in the list any more: those in the list have not been freed.
-void blocking_pool::run(blocking_call& call, std::unique_lock<std::mutex>& guard) noexcept {
+// Leaves the lock while the call runs and finishes. A call is taken out of the list before it is finished, so
+// the calls in the list have not been freed.
+void blocking_pool::run(blocking_call& call) noexcept {
   visit here{&call, running_, &running_};
   if (running_ != nullptr) running_->link = &here.next;
   running_ = &here;
-  guard.unlock();
+  lock_.unlock();
   call.run(call);
-  guard.lock();
+  lock_.lock();
   *here.link = here.next;
   if (here.next != nullptr) here.next->link = here.link;
-  guard.unlock();
+  lock_.unlock();
   call.finish(*call.kind);
-  guard.lock();
+  lock_.lock();
 }
 
 void blocking_pool::loop() {
   pthread_setname_np(pthread_self(), (engine_.options().name.substr(0, 9) + "/block").c_str());
-  std::unique_lock guard(lock_);
+  mutex_lock guard(lock_);
   for (;;) {
     while (mail* const m = queue_.pop_front()) {
       --queued_;
-      run(static_cast<blocking_call&>(*m), guard);
+      run(static_cast<blocking_call&>(*m));
     }
     if (stopping_) break;
     ++idle_;
-    const bool more = work_.wait_for(guard, linger, [this] { return stopping_ || !queue_.empty(); });
+    const auto until = std::chrono::steady_clock::now() + linger;
+    while (!stopping_ && queue_.empty() && guard.wait_until(work_, until)) {
+    }
     --idle_;
-    if (!more) break;
+    if (!stopping_ && queue_.empty()) break;
   }
   --threads_;
   if (threads_ == 0) quiet_.notify_all();
 }
 
 std::vector<std::string> blocking_pool::stop(std::int64_t deadline) {
-  std::unique_lock guard(lock_);
+  mutex_lock guard(lock_);
   stopping_ = true;
   while (mail* const m = queue_.pop_front()) {
     --queued_;
     guard.unlock();
     auto& call = static_cast<blocking_call&>(*m);
-    call.failure =
-        std::make_exception_ptr(troupe_error(error(errc::cancelled)));  // should it be awaited still
+    call.failure = std::make_exception_ptr(troupe_error(error(errc::cancelled)));  // if it is still awaited
     call.finish(*call.kind);
     guard.lock();
   }
   work_.notify_all();
   const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
-  quiet_.wait_until(guard, until, [this] { return threads_ == 0; });
+  while (threads_ != 0 && guard.wait_until(quiet_, until)) {
+  }
   std::vector<std::string> callers;
   for (const visit* v = running_; v != nullptr; v = v->next) callers.push_back(v->call->waiter->describe());
   return callers;

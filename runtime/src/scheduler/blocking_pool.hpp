@@ -1,11 +1,11 @@
-// Threads for calls that block: started on demand, bounded, gone when idle.
+// Threads for blocking calls: started on demand, bounded, ended when idle.
 #pragma once
 
 #include <troupe/runtime/blocking.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <condition_variable>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,22 +14,22 @@ namespace troupe::detail {
 
 class engine;
 
-/// Owned by the engine, in which each of its threads has a share. What waits in its queue belongs to a
-/// suspended coroutine each, so the queue is bounded by those.
+/// Owned by the engine, in which each of its threads has a share. Each call in its queue belongs to a
+/// suspended coroutine, so the number of these bounds the queue.
 class blocking_pool {
  public:
   blocking_pool(engine& e, unsigned most) : engine_(e), most_(most) {}
   blocking_pool(const blocking_pool&) = delete;
   blocking_pool& operator=(const blocking_pool&) = delete;
 
-  /// Any thread. On the simulated runtime the call runs at once, here.
+  /// Queues `call`. Any thread. On the simulated runtime the call runs at once, on this thread.
   void submit(blocking_call& call);
-  /// The runtime ends: what has not begun does not begin, and what runs is waited for, because it runs user
-  /// code, until `deadline`. Returns who called what does not return; its threads are left behind.
+  /// Ends the pool: queued calls do not begin, and the running ones, which are user code, are waited for
+  /// until `deadline`. Returns the callers of those that have not returned; their threads are abandoned.
   [[nodiscard]] std::vector<std::string> stop(std::int64_t deadline);
 
  private:
-  /// A thread of the pool, or one that stands in for it, in a call.
+  /// A call that runs, on a thread of the pool or in place of one.
   struct visit {
     blocking_call* call;
     visit* next;
@@ -37,19 +37,19 @@ class blocking_pool {
   };
 
   void loop();
-  void run(blocking_call& call, std::unique_lock<std::mutex>& guard) noexcept;
+  void run(blocking_call& call) noexcept TROUPE_REQUIRES(lock_);
 
   engine& engine_;
   const unsigned most_;
-  std::mutex lock_;
+  mutex lock_;
   std::condition_variable work_;
   std::condition_variable quiet_;
-  mail_queue queue_;
-  visit* running_ = nullptr;
-  unsigned threads_ = 0;
-  unsigned idle_ = 0;
-  unsigned queued_ = 0;
-  bool stopping_ = false;
+  mail_queue queue_ TROUPE_GUARDED_BY(lock_);
+  visit* running_ TROUPE_GUARDED_BY(lock_) = nullptr;
+  unsigned threads_ TROUPE_GUARDED_BY(lock_) = 0;
+  unsigned idle_ TROUPE_GUARDED_BY(lock_) = 0;
+  unsigned queued_ TROUPE_GUARDED_BY(lock_) = 0;
+  bool stopping_ TROUPE_GUARDED_BY(lock_) = false;
 };
 
 }  // namespace troupe::detail

@@ -1,4 +1,6 @@
-// A runtime without threads of its own is driven by whoever waits for something that runs on it.
+// A runtime without worker threads: a thread that waits for a task of it runs the ready work meanwhile. Any
+// thread outside.
+#include <troupe/runtime/detail/spinlock.hpp>
 #include <troupe/runtime/engine.hpp>
 
 #include <chrono>
@@ -8,18 +10,18 @@ namespace troupe::detail {
 bool engine::drive_until(predicate done, std::int64_t deadline) {
   if (sim_) {
     while (!done()) {
-      if (sim_->now > deadline) return false;  // what is always busy takes time, too
+      if (sim_->now > deadline) return false;  // work that is always busy takes virtual time, too
       if (!sim_step() && !sim_advance(deadline)) return done();
     }
     return true;
   }
-  std::unique_lock turn(turn_lock_);
+  mutex_lock turn(turn_lock_);
   while (driven_ && !done()) {
     if (deadline == INT64_MAX) {
-      turn_changed_.wait(turn);
+      turn.wait(turn_changed_);
     } else {
       const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline)};
-      if (turn_changed_.wait_until(turn, until) == std::cv_status::timeout) return done();
+      if (!turn.wait_until(turn_changed_, until)) return done();
     }
   }
   if (driven_) return true;
@@ -34,7 +36,7 @@ bool engine::drive_until(predicate done, std::int64_t deadline) {
 
 void engine::notify_drivers() noexcept {
   if (has_threads() || sim_) return;
-  const std::scoped_lock turn(turn_lock_);
+  const scoped_lock turn(turn_lock_);
   turn_changed_.notify_all();
 }
 

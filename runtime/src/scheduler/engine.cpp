@@ -1,8 +1,11 @@
+// The engine: its start and end, the queues that workers share, waking workers, and the steps of a
+// simulation. See engine.hpp for owner and threads.
 #include "scheduler/blocking_pool.hpp"
 #include "scheduler/inject_queue.hpp"
 #include "scheduler/overflow_list.hpp"
 #include "scheduler/watchdog.hpp"
 
+#include <troupe/runtime/detail/spinlock.hpp>
 #include <troupe/runtime/engine.hpp>
 
 #include <algorithm>
@@ -34,7 +37,9 @@ runtime_options checked(runtime_options o) {
     throw troupe_error(error(make_error_code(errc::invalid_argument), text));
   };
   if (o.current_thread && o.workers > 1) {
-    refuse("runtime_options.workers: current_thread has one worker; leave the number out, or take threads");
+    refuse(
+        "runtime_options.workers: current_thread has one worker; leave workers at 0, or set current_thread "
+        "to false");
   }
   if (o.workers == 0) o.workers = o.current_thread ? 1 : usable_cores();
   if (o.workers > 1024) refuse("runtime_options.workers: at most 1024");
@@ -49,16 +54,9 @@ runtime_options checked(runtime_options o) {
 
 struct engine::threads {
   std::vector<std::thread> all;
-  std::mutex lock;
+  mutex lock;  // for `ended`
   std::condition_variable ended;
 };
-
-std::uint64_t simulation::next() noexcept {  // splitmix64, Steele, Lea and Flood 2014
-  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
 
 engine::engine(runtime_options options, std::unique_ptr<simulation> sim)
     : options_(checked(std::move(options))),
@@ -92,18 +90,17 @@ void engine::start() {
 }
 
 void engine::start(worker& w) {
-  // The thread owns a share of the engine: a thread that never comes back
-  // must find it alive.
+  // The thread owns a share of the engine: a thread that does not return from a handler must find it alive.
   share();
   threads_->all.emplace_back([self = engine_ref(this), &w] {
     const std::string name = self->options_.name.substr(0, 11) + "/" + std::to_string(w.index());
     pthread_setname_np(pthread_self(), name.c_str());
     w.loop();
-    const std::scoped_lock guard(self->threads_->lock);
+    const scoped_lock guard(self->threads_->lock);
     self->running_threads_.fetch_sub(1, std::memory_order_release);
     self->threads_->ended.notify_all();
   });
-  running_threads_.fetch_add(1, std::memory_order_relaxed);  // before it may end: that takes stop()
+  running_threads_.fetch_add(1, std::memory_order_relaxed);  // before the thread can end, which takes stop()
 }
 
 unsigned engine::stop(std::int64_t deadline) {
@@ -112,10 +109,11 @@ unsigned engine::stop(std::int64_t deadline) {
   for (auto& w : workers_) w->io.wake();
   unsigned stuck = 0;
   {
-    std::unique_lock guard(threads_->lock);
+    mutex_lock guard(threads_->lock);
     const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
-    threads_->ended.wait_until(guard, until,
-                               [this] { return running_threads_.load(std::memory_order_acquire) == 0; });
+    while (running_threads_.load(std::memory_order_acquire) != 0 &&
+           guard.wait_until(threads_->ended, until)) {
+    }
     stuck = running_threads_.load(std::memory_order_acquire);
   }
   watchdog_->stop();
@@ -170,7 +168,7 @@ void engine::arm(timer& t, std::int64_t deadline) noexcept {
   } else if (sim_) {
     first_worker().timers.arm(t, deadline);
   } else if (first_worker().timers.arm_from_outside(t, deadline)) {
-    first_worker().io.wake();  // it sleeps, or is about to, until what was its first deadline
+    first_worker().io.wake();  // it sleeps, or is about to, until a later deadline
   }
 }
 
@@ -190,13 +188,12 @@ void engine::overflow(worker& w, runnable& r) noexcept {
     half[i]->next_runnable = first;
     first = half[i];
   }
-  const std::scoped_lock guard(overflow_lock_);
+  const scoped_lock guard(overflow_lock_);
   overflow_->push(*first, n + 1);
   overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + n + 1, std::memory_order_release);
 }
 
-// All that a worker has, to whoever looks into the overflow list next. The caller sees to it that somebody
-// does.
+// Moves all that a worker has into the overflow list. The caller makes sure that another worker looks there.
 void engine::hand_over(worker& w) noexcept {
   runnable* next = w.queue.pop();
   if (next == nullptr) next = w.queue.take_slot();
@@ -212,7 +209,7 @@ void engine::hand_over(worker& w) noexcept {
       last = next;
     }
     last->next_runnable = nullptr;
-    const std::scoped_lock guard(overflow_lock_);
+    const scoped_lock guard(overflow_lock_);
     overflow_->push(*first, n);
     overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + n, std::memory_order_release);
   }
@@ -223,13 +220,13 @@ void engine::set_active_workers(unsigned n) noexcept {
   for (std::size_t i = before; i < n && i < workers_.size(); ++i) workers_[i]->io.wake();
 }
 
-// Returns one of a batch, and moves as many of the others as fit into the ring
-// of the worker, from where its peers may steal.
+// Returns one of a batch, and moves as many of the others as fit into the ring of the worker, from which
+// other workers may steal.
 runnable* engine::take_overflowed(worker& w) noexcept {
   std::size_t size = 0;
   runnable* first = nullptr;
   {
-    const std::scoped_lock guard(overflow_lock_);
+    const scoped_lock guard(overflow_lock_);
     first = overflow_->pop(size);
     if (first == nullptr) return nullptr;
     overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) - size, std::memory_order_release);
@@ -242,7 +239,7 @@ runnable* engine::take_overflowed(worker& w) noexcept {
     rest = after;
   }
   if (size > 0) {
-    const std::scoped_lock guard(overflow_lock_);
+    const scoped_lock guard(overflow_lock_);
     overflow_->push(*rest, size);
     overflow_size_.store(overflow_size_.load(std::memory_order_relaxed) + size, std::memory_order_release);
   }
@@ -253,7 +250,7 @@ bool engine::work_injected() noexcept {
   return !injected_->empty() || overflow_size_.load(std::memory_order_acquire) != 0;
 }
 
-// A member may be out of date: its worker is in a slice, and thieves have emptied its ring meanwhile.
+// A member may be stale: its worker is in a slice, and thieves have emptied its ring meanwhile.
 bool engine::rings_filled() const noexcept {
   return filled_.find(0, [this](unsigned i) { return workers_[i]->queue.size() != 0; });
 }
@@ -291,7 +288,7 @@ bool engine::sim_step() noexcept {
   if (sim_->max_slice_time > 0) {
     const std::uint64_t took = sim_->next() % (static_cast<std::uint64_t>(sim_->max_slice_time) + 1);
     sim_->now = deadline_after(sim_->now, duration(static_cast<std::int64_t>(took)));
-    sim_happen();  // what is always busy is not spared its timeouts
+    sim_run_due();  // timeouts fire even while work is always ready
   }
   return true;
 }
@@ -304,7 +301,7 @@ std::optional<std::int64_t> engine::sim_next() noexcept {
   return next;
 }
 
-void engine::sim_happen() noexcept {
+void engine::sim_run_due() noexcept {
   while (first_worker().timers.fire_due(sim_->now, UINT_MAX)) {
   }
   const auto event = sim_->surroundings ? sim_->surroundings->next() : std::nullopt;
@@ -318,7 +315,7 @@ bool engine::sim_advance(std::int64_t limit) noexcept {
     return false;
   }
   if (*next > sim_->now) sim_->now = *next;
-  sim_happen();
+  sim_run_due();
   return true;
 }
 

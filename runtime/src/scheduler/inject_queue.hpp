@@ -1,9 +1,9 @@
-// Work from threads that are no workers: first in, first out, without memory of its own.
+// Work from threads that are not workers: first in, first out; allocates nothing.
 //
 // A push is one compare-and-swap onto a stack, linked through the runnables themselves. A worker takes the
-// whole stack at once, which no address that comes back can confuse, turns it around, and appends it to the
-// list that all workers take from. The watchdog alone can push ten thousand at once, when it looks at the
-// sockets of a worker that is stuck.
+// whole stack at once, which rules out ABA, reverses it, and appends it to the list that all workers take
+// from. Lists may be long: the watchdog can push ten thousand at once, when it polls the sockets of a worker
+// that is stuck.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -30,7 +30,7 @@ class inject_queue {
         !pushed_.compare_exchange_weak(newest, &r, std::memory_order_release, std::memory_order_relaxed));
   }
 
-  /// The oldest, or null when nothing waits. A worker.
+  /// Takes the oldest, or null when none waits. A worker only.
   [[nodiscard]] runnable* pop() noexcept {
     if (empty()) return nullptr;
     const scoped_lock guard(taking_);
@@ -48,7 +48,7 @@ class inject_queue {
   }
 
  private:
-  void append_pushed() noexcept {
+  void append_pushed() noexcept TROUPE_REQUIRES(taking_) {
     if (pushed_.load(std::memory_order_relaxed) == nullptr) return;
     if (count_ == 0) waiting_.store(1, std::memory_order_relaxed);  // before it leaves the stack
     runnable* newest = pushed_.exchange(nullptr, std::memory_order_acq_rel);
@@ -65,17 +65,17 @@ class inject_queue {
     newest_ = last;
   }
 
-  // pushed_: the newest push that no worker has seen. The release of a push pairs with the acquire of the
-  // exchange: the runnables of the chain are published. waiting_: the length of the list, or 1 while the
-  // list is made; written under taking_. The release half of the exchange pairs with the acquire in empty():
-  // a thread that finds the stack taken also finds waiting_ set, until all has been taken by a worker that is
-  // awake. Broken by: tests/explore/inject_queue_explore_test, tests/stress/scheduler_stress_test.
+  // pushed_: the newest push that no worker has taken. The release of a push pairs with the acquire of the
+  // exchange: the runnables of the chain are published. waiting_: the length of the list, or 1 while the list
+  // is built; written under taking_. The release half of the exchange pairs with the acquire in empty(): a
+  // thread that finds the stack taken also finds waiting_ set, until awake workers have taken all. Broken by:
+  // tests/explore/inject_queue_explore_test, tests/stress/scheduler_stress_test.
   alignas(cache_line) atomic<runnable*> pushed_{nullptr};
   alignas(cache_line) atomic<std::size_t> waiting_{0};
   spinlock taking_;
-  runnable* oldest_ = nullptr;  // of the list, and the next two: under taking_
-  runnable* newest_ = nullptr;
-  std::size_t count_ = 0;
+  runnable* oldest_ TROUPE_GUARDED_BY(taking_) = nullptr;  // of the list, as the next two
+  runnable* newest_ TROUPE_GUARDED_BY(taking_) = nullptr;
+  std::size_t count_ TROUPE_GUARDED_BY(taking_) = 0;
 };
 
 }  // namespace troupe::detail

@@ -1,4 +1,6 @@
-// Where runnables go that do not fit into their worker's ring: in batches.
+// The list of runnables that did not fit into their worker's ring, in batches.
+//
+// Owned by the engine, which guards it by a lock.
 #pragma once
 
 #include <troupe/runtime/detail/runnable.hpp>
@@ -18,12 +20,12 @@ struct batch {
   std::size_t size = 0;
 };
 
-/// A double-ended list of batches. Not thread-safe. Its own memory is 16 bytes for each batch there
-/// ever was at the same time; where there is none to be had, batches are chained to one another.
+/// A double-ended list of batches. Not thread-safe. It uses 16 bytes for each batch of the largest number so
+/// far; when no memory is available, batches are chained to one another.
 ///
-/// The newest batch is taken first: a burst of work that makes work is walked
-/// depth first, so that its size stays that of a path and what is taken is
-/// still in the cache. Every sixteenth time it is the oldest, so that nothing starves.
+/// The newest batch is taken first: a burst of work that makes work is walked depth first, so that the list
+/// is as long as a path, and the batch is still in the cache. Every sixteenth time the oldest is taken, so
+/// that nothing starves.
 template <template <class> class Allocator>
 class batch_list {
  public:
@@ -39,7 +41,7 @@ class batch_list {
     }
   }
 
-  /// The first of a batch's chain, and how many follow; null when empty.
+  /// Takes a batch: the first of its chain, and its `size`; null when empty.
   runnable* pop(std::size_t& size) noexcept {
     if (count_ == 0) return nullptr;
     batch b;
@@ -71,7 +73,7 @@ class batch_list {
     first_ = 0;
     return true;
   }
-  // Behind the newest batch.
+  // Appends to the newest batch.
   void chain(runnable& first, std::size_t size) noexcept {
     batch& b = at(count_ - 1);
     runnable* last = b.first;
@@ -81,7 +83,7 @@ class batch_list {
   }
 
   std::array<batch, 16> small_{};
-  batches memory_;  // once that is too small
+  batches memory_;  // when small_ is too small
   std::span<batch> ring_{small_};
   std::size_t first_ = 0;
   std::size_t count_ = 0;

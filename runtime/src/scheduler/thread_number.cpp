@@ -1,3 +1,4 @@
+// The numbers of threads: taken at first use, given back at the end of the thread.
 #include "scheduler/thread_end.hpp"
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -12,9 +13,9 @@ constinit thread_local unsigned number_of_thread = 0;
 
 namespace {
 
-// free_numbers: a bit for each number that no thread has. Taken with acquire, given back with release, so
-// that what one thread did under a number precedes what the next one does. Broken by:
-// tests/runtime/foreign_thread_test.
+// free_numbers: a bit for each number that no thread has. The release of a number given back pairs with the
+// acquire of the next thread that takes it: the writes of the former to its element precede those of the
+// latter. Broken by: tests/runtime/scheduler/foreign_thread_test.
 constinit atomic<std::uint32_t> free_numbers{(std::uint32_t{1} << numbered_threads) - 1};
 
 void give_number_back(void*) {

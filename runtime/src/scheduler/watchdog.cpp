@@ -1,6 +1,8 @@
+// The watchdog's thread: its looks at the workers, and the report of a long handler. See watchdog.hpp.
 #include "scheduler/watchdog.hpp"
 
 #include <troupe/runtime/detail/inspection_gate.hpp>
+#include <troupe/runtime/detail/spinlock.hpp>
 #include <troupe/runtime/engine.hpp>
 
 #include <algorithm>
@@ -17,11 +19,11 @@ namespace troupe::detail {
 
 namespace {
 
-// Looks that find everything parked before the watchdog sleeps, over about 20 ms: a system
-// that gets a request every few milliseconds does not wake it each time.
+// Looks that find all workers parked before the watchdog sleeps, over about 20 ms: a system that gets a
+// request every few milliseconds does not wake it each time.
 constexpr unsigned patience = 6;
 
-// Between two looks: 1 ms while something runs, up to 4 once all is parked.
+// The time between two looks: 1 ms while a worker runs, up to 4 ms when all are parked.
 std::chrono::milliseconds period(unsigned quiet) noexcept {
   return std::chrono::milliseconds(1U << std::min(quiet, 2U));
 }
@@ -55,7 +57,7 @@ watchdog::~watchdog() {
 
 void watchdog::stop() noexcept {
   {
-    const std::scoped_lock guard(lock_);
+    const scoped_lock guard(lock_);
     stopping_ = true;
     changed_.notify_all();
   }
@@ -65,7 +67,7 @@ void watchdog::stop() noexcept {
 void watchdog::wake_up() noexcept {
   seq_cst_fence();
   if (!asleep_.load(std::memory_order_relaxed)) return;
-  const std::scoped_lock guard(lock_);
+  const scoped_lock guard(lock_);
   asleep_.store(false, std::memory_order_relaxed);
   changed_.notify_all();
 }
@@ -73,19 +75,21 @@ void watchdog::wake_up() noexcept {
 void watchdog::loop() noexcept {
   pthread_setname_np(pthread_self(), (engine_.options().name.substr(0, 9) + "/watch").c_str());
   unsigned quiet = 0;
-  std::unique_lock guard(lock_);
+  mutex_lock guard(lock_);
   while (!stopping_) {
     if (quiet >= patience) {
       asleep_.store(true, std::memory_order_relaxed);
       seq_cst_fence();
       if (engine_.parking_.all_parked()) {
-        changed_.wait(guard, [this] { return stopping_ || !asleep_.load(std::memory_order_relaxed); });
+        while (!stopping_ && asleep_.load(std::memory_order_relaxed)) guard.wait(changed_);
       }
       asleep_.store(false, std::memory_order_relaxed);
       quiet = 0;
       continue;
     }
-    changed_.wait_for(guard, period(quiet), [this] { return stopping_; });
+    const auto next_look = std::chrono::steady_clock::now() + period(quiet);
+    while (!stopping_ && guard.wait_until(changed_, next_look)) {
+    }
     if (stopping_) break;
     guard.unlock();
     if (engine_.parking_.all_parked()) {
@@ -102,7 +106,7 @@ void watchdog::loop() noexcept {
   }
 }
 
-// The second net beneath the wake-ups: work that is to be seen while somebody sleeps, at two looks in a row.
+// The second safety net for wake-ups: work that was visible at two looks in a row while a worker slept.
 void watchdog::rescue() noexcept {
   const bool left = engine_.work_injected() && engine_.parking_.parked() != 0;
   if (std::exchange(left_waiting_, left) && left) {
@@ -129,7 +133,8 @@ void watchdog::spread_work(std::int64_t now, bool stuck) noexcept {
 
 // Whether the worker is overdue.
 bool watchdog::observe(worker& w, sample& s, std::int64_t now) noexcept {
-  // A millisecond has passed: should what waits be shared? The worker knows what its slices take.
+  // A millisecond has passed: the worker, which knows how long its slices take, decides whether to share its
+  // backlog.
   if (w.queue.size() != 0) w.look_soon();
   const std::uint64_t slice = w.slice_number.load(std::memory_order_acquire);
   if (slice != s.slice || slice % 2 == 0) {
@@ -157,20 +162,18 @@ void watchdog::report(worker& w, std::int64_t ran, std::uint64_t slice) noexcept
   try {
     engine_.log(log_level::warning,
                 describe(w, slice) + ": has been running for " + std::to_string(ran / 1'000'000) +
-                    " ms without giving way; what blocks belongs into co_await blocking(...)");
+                    " ms without yielding; move blocking calls into co_await blocking(...)");
   } catch (const std::bad_alloc&) {
-    engine_.log(
-        log_level::warning,
-        "something has been running for long without giving way, and there is no memory to tell what");
+    engine_.log(log_level::warning,
+                "a handler has been running for long without yielding; no memory is left to name it");
   }
 }
 
-// What runs in that slice of the worker.
+// The strand and the message of that slice of the worker.
 std::string watchdog::describe(const worker& w, std::uint64_t slice) {
   const held_gate gate;
-  std::string what = "something";
-  // Without the barrier nothing would be known about the strand: then the report
-  // does without the path.
+  std::string what = "a handler";
+  // Without the barrier the strand may not be touched: then the report has no path.
   if (process_barrier() && w.slice_number.load(std::memory_order_acquire) == slice) {
     if (const strand* const s = w.running.load(std::memory_order_acquire)) what = s->describe();
     if (const char* const message = w.running_message.load(std::memory_order_relaxed)) {

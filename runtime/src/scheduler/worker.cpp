@@ -1,7 +1,10 @@
+// A worker's loop: taking work from its own queue, from the shared ones and from other workers, running it,
+// and sleeping. runtime/README.md has a picture of it; see worker.hpp for owner and threads.
 #include "scheduler/inject_queue.hpp"
 
 #include <troupe/runtime/cycle_count.hpp>
 #include <troupe/runtime/engine.hpp>
+#include <troupe/runtime/random.hpp>
 #include <troupe/runtime/worker.hpp>
 
 #include <algorithm>
@@ -29,15 +32,12 @@ worker::worker(engine& home, unsigned index, bool shared)
       home_(&home),
       index_(index),
       filled_(home.filled_, index, shared),
-      random_state_(0x9e3779b97f4a7c15ULL * (index + 1)) {}
+      random_state_(golden_ratio * (index + 1)) {}
 
-std::uint64_t worker::random() noexcept {  // xorshift64*, Vigna 2016
+std::uint64_t worker::random() noexcept {
   if (simulated) [[unlikely]]
     return home_->sim().next();
-  random_state_ ^= random_state_ >> 12;
-  random_state_ ^= random_state_ << 25;
-  random_state_ ^= random_state_ >> 27;
-  return random_state_ * 0x2545f4914f6cdd1dULL;
+  return xorshift64(random_state_);
 }
 
 std::int64_t worker::recent_now() noexcept {
@@ -77,7 +77,7 @@ runnable* worker::next_local() noexcept {
       return r;
     }
   } else if (queue.size() != 0) {
-    // The slot has had its runs in a row: it queues up behind the others.
+    // The slot has had its runs in a row: its runnable goes to the end of the ring.
     if (runnable* const r = queue.take_slot()) push_ring(*r);
   }
   slot_runs_ = 0;
@@ -97,10 +97,10 @@ runnable* worker::next() noexcept {
   return next_shared();
 }
 
-// Looked at here and not only when the ring is empty, so that a busy ring starves neither foreign threads nor
-// what overflowed. While injected work waits it gets every second slice: it may come from more threads than
-// there are workers, and a look every few slices would not keep up.
-// Broken by: tests/runtime/injected_work_test.
+// Looks at the shared queues, which is done here and not only when the ring is empty, so that a busy ring
+// starves neither injected nor overflowed work. While injected work waits it gets every second slice: it may
+// come from more threads than there are workers, and a look every few slices would not keep up. Broken by:
+// tests/runtime/scheduler/injected_work_test.
 runnable* worker::look_around() noexcept {
   if (injected_turns_ != 0 && still_fresh(cycles_, cycle_count())) {
     runnable* const r = home_->take_injected();
@@ -122,8 +122,8 @@ runnable* worker::look_around() noexcept {
   return r;
 }
 
-// By turns: foreign threads may inject as fast as all workers run, and must not starve what overflowed.
-// Broken by: the second supervision_soak_test.
+// By turns: foreign threads may inject as fast as all workers run, and must not starve overflowed work.
+// Broken by: "supervision soak: the same while other threads spawn, watch, register names and inspect".
 runnable* worker::next_shared() noexcept {
   overflow_next_ = !overflow_next_;
   if (overflow_next_) {
@@ -134,8 +134,7 @@ runnable* worker::next_shared() noexcept {
   return home_->take_overflow(*this);
 }
 
-// Every few slices: the clock, the timers, the sockets, and whether there is so
-// much to do that another worker should help.
+// Every few slices: the clock, the timers, the sockets, and the decision whether another worker should help.
 void worker::maintain() noexcept {
   refresh_clock();
   const std::uint64_t slices = counters.slices.get();
@@ -148,12 +147,12 @@ void worker::maintain() noexcept {
   maintained_at_ = now_;
   slices_then_ = slices;
   messages_then_ = messages;
-  // What has fired has its turn before the next ones fire.
+  // Strands woken by these timers run before the next timers fire.
   const bool more_due = timers.fire_due(now_, timer_batch);
   const unsigned interval = sharing_.interval();
   ticks_left_.store(more_due ? std::min(interval, timer_batch) : interval, std::memory_order_relaxed);
-  // Sockets have their turn once everybody has had theirs that was ready at the last look: what is ready
-  // in the kernel is in order there, and would only push what waits here into the overflow list.
+  // Sockets are polled after all strands that were ready at the last look have run: events wait in order in
+  // the kernel, and would only push strands that wait here into the overflow list.
   if (io.in_use() && now_ - io_polled_at_ >= sharing::look_period && queue.passed(io_polled_up_to_)) {
     io.poll();
     note_look_at_sockets();
@@ -186,7 +185,7 @@ void worker::run_one(runnable& r) noexcept {
 }
 
 void worker::run_simulated(runnable& r) noexcept {
-  worker* const outer = std::exchange(worker_of_thread, this);  // a handler may step the simulation
+  worker* const outer = std::exchange(worker_of_thread, this);  // for a handler that steps a simulation
   run_one(r);
   worker_of_thread = outer;
 }
@@ -211,7 +210,7 @@ void worker::loop() noexcept {
 
 bool worker::drive(predicate done, std::int64_t deadline) {
   worker* const outer =
-      std::exchange(worker_of_thread, this);  // a handler of another runtime may end this one
+      std::exchange(worker_of_thread, this);  // for a handler of another runtime that ends this one
   refresh_clock();
   bool over = done();
   while (!over && now_ < deadline) {
@@ -219,8 +218,8 @@ bool worker::drive(predicate done, std::int64_t deadline) {
       if (searching_) stop_searching();
       run_one(*r);
     } else {
-      home_->notify_drivers();      // whatever they wait for: a signal, too, only wakes this thread
-      if (!done()) park(deadline);  // a look at the sockets may have brought it
+      home_->notify_drivers();  // their conditions may hold: a signal, for example, only wakes this thread
+      if (!done()) park(deadline);  // polling the sockets may have made it true
     }
     over = done();
   }
@@ -233,9 +232,9 @@ void worker::stop_searching() noexcept {
   searching_ = false;
   const worker* const victim = std::exchange(victim_, nullptr);
   const bool last = home_->parking_.stop_searching();
-  // The last searcher that found work calls the next, if foreign work waits, or if what it stole and what its
-  // victim has now are worth it: a worker that pushes meanwhile calls no other, but relies on this one.
-  // Broken by: tests/explore/worker_set_explore_test.
+  // The last searcher that found work wakes the next, if injected work waits, or if the work that it stole
+  // and that its victim has now is worth it: a worker that pushes meanwhile wakes no other, but relies on
+  // this one. Broken by: tests/explore/worker_set_explore_test.
   const auto left = static_cast<std::int64_t>(victim != nullptr ? victim->queue.size() : 0);
   const auto stolen = static_cast<std::int64_t>(queue.size());
   if (const unsigned calls = sharing_.cores_for(stolen, left); calls != 0) {
@@ -273,8 +272,8 @@ runnable* worker::steal() noexcept {
     sharing_.take_over(victim.sharing_, e.overdue_.contains(i));
     return true;
   };
-  // The slot is what its worker is about to run: taken only when that worker has been in one slice for so
-  // long that the watchdog called.
+  // The slot's runnable is the next of its worker: taken only when the watchdog has found that worker
+  // overdue.
   const auto from_slot = [&](unsigned i) {
     worker& victim = *e.workers_[i];
     if (&victim != this) r = victim.queue.steal_slot();
@@ -285,14 +284,14 @@ runnable* worker::steal() noexcept {
   return next_shared();
 }
 
-// Small work runs better on fewer workers (worker_governor.hpp): the others get what waits here.
+// Small work runs better on fewer workers (worker_governor.hpp): the others get the work of this one.
 void worker::deactivate() noexcept {
   home_->hand_over(*this);
   deactivated_ = true;
 }
 
-// As park(), but not for work: until the watchdog calls, or for this worker's own timers and sockets. What
-// these bring goes to the others, too.
+// As park(), but does not wait for work: only for the watchdog's call and this worker's own timers and
+// sockets. The other workers get the work that these bring, too.
 void worker::rest() noexcept {
   engine& e = *home_;
   deactivated_ = false;
@@ -312,8 +311,8 @@ void worker::park(std::int64_t deadline) noexcept {
   if (deactivated_) [[unlikely]]
     return rest();
   engine& e = *home_;
-  // What others have in their rings is left to the searchers when there are enough: the last of them sees
-  // this worker in the list of sleepers, and looks whether it should be woken.
+  // Work in other rings is left to the searchers when there are enough: the last of them sees this worker in
+  // the list of sleepers, and checks whether it should be woken.
   const auto work_visible = [this, &e] {
     return e.work_injected() || e.stopping_.load(std::memory_order_relaxed) ||
            (!(refused_ && e.parking_.searchers() != 0) && e.rings_filled());

@@ -1,11 +1,11 @@
-// Over how many workers small work is spread: found out by trying.
+// Chooses the number of active workers for small work, by hill climbing.
 //
 // Whether a second core makes small messages faster depends on how long a cache line takes from one core to
 // another, which is 30 ns on one machine and 250 ns on the next, and on how much the actors share. Both are
-// unknown, but the result can be seen: how many messages are handled in a millisecond. So while several
-// workers are busy with small messages, half of them stand back for a moment, and what is faster, by a tenth,
-// stays. It is tried again, ever less often: hill climbing, as in the thread pool of .NET (Hellerstein,
-// "Optimizing concurrency levels in the .NET ThreadPool", 2009), with two points.
+// unknown, but the result can be measured: the number of messages handled in a millisecond. So while several
+// workers are busy with small messages, half of them stand back for a moment, and the faster setting, if by a
+// tenth, stays. The trial is repeated ever less often. Source: the thread pool of .NET (Hellerstein,
+// "Optimizing concurrency levels in the .NET ThreadPool", 2009), here with two points.
 //
 //            busy for a while                     fewer is faster
 //   spread -------------------> trying fewer ----------------------> gathered
@@ -14,7 +14,7 @@
 //     |                                                               v |
 //     +------------------------- it is not ----------------------- trying more
 //
-// Work that is coarse, that is gone, or that a long handler holds up is spread over all at once.
+// Work that is coarse, has ended, or is held up by a long handler is spread over all workers at once.
 #pragma once
 
 #include <algorithm>
@@ -22,10 +22,10 @@
 
 namespace troupe::detail {
 
-/// A decision, no mechanism: pure, and not thread-safe. Owned by the watchdog.
+/// Policy only: pure, and not thread-safe. Owned by the watchdog.
 class worker_governor {
  public:
-  /// What the watchdog sees at one of its looks.
+  /// The watchdog's measurements at one of its looks.
   struct sample {
     std::int64_t now = 0;    // ns
     std::uint64_t done = 0;  // messages handled so far, by all
@@ -35,7 +35,7 @@ class worker_governor {
 
   explicit worker_governor(unsigned workers) noexcept : workers_(workers), limit_(workers) {}
 
-  /// At each look: how many workers may work from now on.
+  /// Called at each look: how many workers may work from now on.
   unsigned observe(const sample& s) noexcept {
     const auto elapsed = static_cast<double>(std::max<std::int64_t>(s.now - last_.now, 1));
     const double rate = static_cast<double>(s.done - last_.done) / elapsed;
@@ -55,7 +55,7 @@ class worker_governor {
   enum class phase : std::uint8_t { spread, fewer, gathered, more };
 
   static constexpr double coarse = 1'000;  // ns; a message that takes longer is worth a hand-off anywhere
-  static constexpr double better = 1.1;    // ratio of two rates that is no noise
+  static constexpr double better = 1.1;    // ratio of two rates that is not noise
   static constexpr unsigned first_wait = 2;
   static constexpr unsigned longest_wait = 1'000;
 
@@ -100,12 +100,12 @@ class worker_governor {
 
   const unsigned workers_;
   unsigned limit_;
-  unsigned fewer_ = 1;  // the limit that was tried last
+  unsigned fewer_ = 1;  // the limit of the last trial
   phase phase_ = phase::spread;
   unsigned looks_ = 0;  // in this phase
   unsigned wait_ = first_wait;
   unsigned patience_ = first_wait;  // looks between two trials
-  double rate_ = 0;                 // messages a ns in the last look before the trial
+  double rate_ = 0;                 // messages per ns in the last look before the trial
   sample last_;
 };
 

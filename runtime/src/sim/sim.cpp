@@ -1,3 +1,4 @@
+// The simulated runtime: its options, and how a test moves it on. On its one thread.
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/sim.hpp>
 

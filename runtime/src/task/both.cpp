@@ -1,3 +1,4 @@
+// both() and either(): starting the two tasks, and ending one when the other has ended. On their strand.
 #include <troupe/runtime/both.hpp>
 
 namespace troupe::detail {
@@ -5,10 +6,10 @@ namespace troupe::detail {
 bool pair_awaiter::start() noexcept {
   begin_task(0);
   if (over_[0] && (first_ends_ || failure_)) {
-    over_[1] = true;  // not begun at all
+    over_[1] = true;  // never begun
   } else {
     begin_task(1);
-    // The first may have ended meanwhile, when the second was the one to wake it.
+    // The first may have ended meanwhile, if the second has woken it.
     for (const unsigned i : {0U, 1U}) {
       if (over_[i] && (first_ends_ || failure_)) end_other(i);
     }
@@ -38,7 +39,7 @@ void pair_awaiter::task_finished(promise_base& p, strand&) noexcept {
   if (p.how == outcome::error && !self.failure_) {
     self.failure_ = std::move(static_cast<task_promise<void>&>(p).exception);
   }
-  self.tasks_[i] = task<void>();  // the frame goes now, before anybody goes on
+  self.tasks_[i] = task<void>();  // destroys the frame before another coroutine continues
   if (self.busy_) return;
   if (!self.over_[1 - i] && (self.first_ends_ || self.failure_)) {
     self.busy_ = true;

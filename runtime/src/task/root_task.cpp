@@ -1,9 +1,10 @@
+// The slices of a spawned task, its start, its end, and the wait of a thread for it.
 #include "task/root_task.hpp"
 
 namespace troupe::detail {
 
 root_task::root_task(engine& e, task<void> t, std::uint16_t place) : strand(e, &run_slice, type_of, place) {
-  TROUPE_ASSERT(t, "a task that is spawned is not empty: it has not been moved from");
+  TROUPE_ASSERT(t, "a spawned task is not empty: it has not been moved from");
   auto h = t.release();
   root_ = &h.promise();
   root_->finished = &finished;
@@ -18,6 +19,7 @@ void root_task::stop() noexcept {
 }
 
 void root_task::act_start(mail&, strand& s) noexcept {
+  assert_on_strand();
   auto& self = static_cast<root_task&>(s);
   if (self.awaits_cancelled()) {  // stopped before it began
     self.root_->how = outcome::stopped;
@@ -44,6 +46,7 @@ void log_failure(const engine& e, const std::exception_ptr& why) noexcept {
 }  // namespace
 
 void root_task::finished(promise_base& p, strand& s) noexcept {
+  assert_on_strand();
   auto& self = static_cast<root_task&>(s);
   const outcome how = p.how;
   if (how == outcome::error) log_failure(self.home(), static_cast<task_promise_base&>(p).exception);
@@ -54,6 +57,7 @@ void root_task::finished(promise_base& p, strand& s) noexcept {
 }
 
 void root_task::run_slice(runnable& r, worker& w) noexcept {
+  assert_on_strand();
   auto& self = static_cast<root_task&>(r);
   mail_queue user;
   mail_queue system;
@@ -69,7 +73,7 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
     if (self.over_) {
       w.clear_running();
       if (!self.box_.try_die()) continue;
-      // Nobody can schedule this strand any more; say so, and let go.
+      // No thread can schedule this strand any more: tell the waiters, and release it.
       engine& e = self.home();
       const bool keeps_engine = e.roots.remove(self);
       if (self.phase_.exchange(root_task::ended, std::memory_order_acq_rel) == root_task::awaited) {
@@ -77,7 +81,7 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
       }
       e.notify_drivers();
       self.release();
-      if (keeps_engine) e.release();  // not the last one: this thread has another
+      if (keeps_engine) e.release();  // not the last share: this thread has another
       return;
     }
     w.clear_running();
@@ -92,9 +96,9 @@ root_task_ref::~root_task_ref() {
 
 root_task_ref start_root(engine& e, task<void> t, std::uint16_t place) {
   auto* const root = slab_new<root_task>(e, std::move(t), place);
-  const bool welcome = e.roots.add(*root);
+  const bool admitted = e.roots.add(*root);
   root->post(root->start_);
-  if (!welcome) root->stop();
+  if (!admitted) root->stop();
   return root_task_ref(root);
 }
 
@@ -102,7 +106,7 @@ result<outcome> wait_root(engine& e, root_task& t) {
   if (!e.has_threads()) {
     const auto over = [&t] { return t.phase_.load(std::memory_order_acquire) == root_task::ended; };
     if (!e.drive(over)) {
-      // The waiter's frame must not go before the task, which writes its result there.
+      // The waiter's frame must outlive the task, which writes its result there.
       t.stop();
       (void)e.drive(over);
       return std::unexpected(

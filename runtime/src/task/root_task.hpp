@@ -1,4 +1,4 @@
-// The strand of a spawned task.
+// The strand of a spawned task. Internal to Troupe's own sources.
 #pragma once
 
 #include <troupe/runtime/engine.hpp>
@@ -7,11 +7,12 @@
 
 namespace troupe::detail {
 
-/// Owned jointly by the runtime, while the task runs, and by a waiter.
+/// Shared by the runtime, while the task runs, and by a waiter.
 class root_task final : public strand, public root_link {
  public:
   root_task(engine& e, task<void> t, std::uint16_t place);
 
+  /// Asks the task to stop. Any thread that has a share.
   void stop() noexcept;
 
  private:
@@ -20,7 +21,7 @@ class root_task final : public strand, public root_link {
   friend root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
   friend result<outcome> wait_root(engine& e, root_task& t);
 
-  // What starts and stops the task; both live as long as the strand.
+  // The mails that start and stop the task; both live as long as the strand.
   struct control final : mail {
     explicit control(const mail_kind& k) noexcept : mail(k) {}
   };
@@ -37,17 +38,18 @@ class root_task final : public strand, public root_link {
 
   control start_{start_kind};
   control stop_{stop_kind};
-  atomic<bool> stop_sent_{false};  // the mail stop_ is posted at most once
-  promise_base* root_;
-  bool over_ = false;          // the frame is gone; on the strand only
+  // stop_sent_: the mail stop_ has been posted, which happens at most once. The exchange decides which of
+  // several threads posts it; pairs with itself. Broken by: tests/runtime/scheduler/shutdown_test.
+  atomic<bool> stop_sent_{false};
+  promise_base* root_ TROUPE_GUARDED_BY(on_strand);
+  bool over_ TROUPE_GUARDED_BY(on_strand) = false;  // the frame is destroyed
   bool keeps_engine_ = false;  // the runtime has ended without it; under the lock of the list
   outcome how_ = outcome::running;
 
-  // What a foreign thread waits for. running -> awaited (a waiter, before it
-  // sleeps) -> ended (the strand, once, release: how_ is written before). The
-  // strand wakes only what it found waiting, and lets go of the task after that,
-  // so the word outlives the wake-up.
-  // Broken by: tests/runtime/task_test.
+  // phase_: the state that a foreign thread waits for. running -> awaited (a waiter, before it sleeps) ->
+  // ended (the strand, once). The release of the last one pairs with the waiter's acquire: how_ is written
+  // before. The strand wakes only a waiter that it found, and releases the task after that, so the word
+  // outlives the wake-up. Broken by: tests/runtime/task/task_test.
   enum phase : std::uint32_t { running, awaited, ended };
   atomic<std::uint32_t> phase_{running};
 };

@@ -1,3 +1,4 @@
+// The timer behind with_timeout: it cancels the awaits below a task. On the strand of the task.
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/sleep.hpp>
 

@@ -1,3 +1,4 @@
+// Strands: posting and waking, and, on the strand, resuming, unwinding and cancelling. See strand.hpp.
 #include <troupe/runtime/detail/strand.hpp>
 #include <troupe/runtime/engine.hpp>
 #include <troupe/runtime/pin.hpp>
@@ -28,7 +29,8 @@ void note_finished(promise_base& p) noexcept {
 // -- leaf ---------------------------------------------------------------------
 
 bool leaf::begin(promise_base& p) noexcept {
-  TROUPE_ASSERT(!linked(), "a leaf begins to wait once at a time");
+  assert_on_strand();
+  TROUPE_ASSERT(!linked(), "a leaf that begins to wait is not waiting already");
   TROUPE_ASSERT(worker_here() != nullptr && worker_here()->current != nullptr, "awaits begin on a strand");
   worker& w = *worker_here();
   strand& s = *w.current;
@@ -46,13 +48,14 @@ bool leaf::begin(promise_base& p) noexcept {
   return true;
 }
 
-// Out of line, and last: to wait for one thing only needs no frame.
+// Out of line, and called last: a wait on a single leaf needs no stack frame.
 void leaf::join(strand& s) noexcept {
   next_->prev_ = this;
   if (s.type_->waits_for_more != nullptr) s.type_->waits_for_more(s);
 }
 
 void leaf::unlink() noexcept {
+  assert_on_strand();
   TROUPE_ASSERT(linked(), "a leaf leaves the list of its strand once");
   if (prev_ != nullptr) {
     prev_->next_ = next_;
@@ -108,7 +111,7 @@ void strand::post_elsewhere(mail& m, worker& w) noexcept {
 void strand::post_from_outside(mail& m) noexcept {
   push_result r;
   {
-    const pin alive(*home_);  // until the strand is scheduled; when it is dead, so may its engine be
+    const pin alive(*home_);  // until the strand is scheduled; the engine of a dead strand may be dead, too
     r = box_.push_system(m);
     if (r == push_result::wake) home_->inject(*this);
   }
@@ -116,12 +119,14 @@ void strand::post_from_outside(mail& m) noexcept {
 }
 
 void strand::resume(std::coroutine_handle<> h) noexcept {
+  assert_on_strand();
   worker& w = *worker_here();
   h.resume();
   settle(w);
 }
 
 void strand::resume_deferred() noexcept {
+  assert_on_strand();
   promise_base* const p = std::exchange(deferred_, nullptr);
   if (p == nullptr) return;
   worker& w = *worker_here();
@@ -147,7 +152,7 @@ void strand::settle(worker& w) noexcept {
     if (deferred_ == nullptr) {
       deferred_ = std::exchange(w.deferred, nullptr);
     } else {
-      // Two chains of one strand gave way in one slice: the later one goes on.
+      // Two chains of one strand yielded in one slice: the later one continues.
       promise_base* const p = std::exchange(w.deferred, nullptr);
       w.hops = worker::hop_budget;
       p->handle.resume();
@@ -168,6 +173,7 @@ std::coroutine_handle<> strand::unwind(promise_base* p, worker& w) noexcept {
 }
 
 void strand::cancel_awaits() noexcept {
+  assert_on_strand();
   cancelled_ = true;
   worker& w = *worker_here();
   while (leaf* const l = leaves_) {
@@ -203,11 +209,13 @@ bool strand::cancel_one(F concerns) noexcept {
 }
 
 void strand::cancel_below(promise_base& root, const bool& over) noexcept {
+  assert_on_strand();
   while (!over && cancel_one([&root](const promise_base& p) { return &p == &root; })) {
   }
 }
 
 void strand::cancel_yielding() noexcept {
+  assert_on_strand();
   while (cancel_one([](const promise_base& p) { return p.yields_to_stop; })) {
   }
 }

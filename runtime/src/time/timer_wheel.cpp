@@ -1,10 +1,9 @@
-// The timing wheel of <troupe/runtime/timer_wheel.hpp>: see there for owner and threads.
+// The timing wheel: see <troupe/runtime/detail/timer_wheel.hpp> for owner and threads.
 //
-// Time moves in pop_due only. While the first occupied slot lies ahead, now_ just follows the clock.
-// Once the clock is inside that slot, the slot is spread: each of its timers goes at least one level
-// down, so all moves together are at most levels x timers. insert() may want a deadline before now_;
-// rewind() then joins the slots that lie between into the one higher slot that covers them, whole rings
-// at a time.
+// Time moves in pop_due only. While the first occupied slot lies ahead, now_ just follows the clock. When the
+// clock reaches that slot, the slot is spread: each of its timers moves at least one level down, so there are
+// at most levels x timers moves. insert() may get a deadline before now_; rewind() then joins the slots in
+// between into the one higher slot that covers them, a whole ring at a time.
 #include <troupe/runtime/detail/timer_wheel.hpp>
 
 #include <algorithm>
@@ -30,7 +29,7 @@ std::uint64_t bit(unsigned index) noexcept {
   return std::uint64_t{1} << index;
 }
 
-// Puts the ring `tail_ring` behind the ring `ring`.
+// Appends the ring `tail_ring` to the ring `ring`.
 void join(timer_node& ring, timer_node& tail_ring) noexcept {
   timer_node* const last = ring.prev;
   timer_node* const tail_last = tail_ring.prev;
@@ -108,8 +107,8 @@ void timer_wheel::spread(place at, key to) noexcept {
 }
 
 void timer_wheel::rewind(key to) noexcept {
-  // Seen from `to`, every timer on a level below that of the highest changed digit belongs into the slot
-  // of that digit of now_; seen from now_, that slot is empty. All other timers stay.
+  // Relative to `to`, every timer on a level below that of the highest changed digit belongs in the slot of
+  // that digit of now_; relative to now_, that slot is empty. All other timers stay.
   const unsigned level = (static_cast<unsigned>(std::bit_width(to ^ now_)) - 1) / digit_bits;
   const place target{.level = level,
                      .index = static_cast<unsigned>(now_ >> (level * digit_bits)) % slots_per_level};

@@ -1,3 +1,4 @@
+// Arming, firing and forgetting a wake_timer. See wake_timer.hpp for owner and threads.
 #include <troupe/runtime/detail/wake_timer.hpp>
 #include <troupe/runtime/engine.hpp>
 
@@ -38,7 +39,7 @@ void wake_timer::act(mail& m, strand&) noexcept {
   if (self.leaf_ == nullptr) {
     slab_delete(&self);
   } else {
-    // The leaf still holds the pointer, and lets go of it there: fired() or disarm().
+    // The leaf still has the pointer, and clears it there: by fired() or disarm().
     self.on_fire_(*self.leaf_);
   }
 }

@@ -1,4 +1,4 @@
-// A worker's reactor on its own: what ends a wait.
+// A worker's reactor without the worker: the events that end a wait.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/reactor.hpp>
@@ -25,8 +25,8 @@ struct owned_reactor {
   reactor& io = *reactor::make();
 };
 
-/// From now on the kernel refuses epoll_pwait2 to this thread, as old container tools do. False when it
-/// cannot be asked to.
+/// Makes the kernel refuse epoll_pwait2 to this thread, as old container tools do. False when it
+/// is not possible.
 bool refuse_exact_waits() {
   std::array code{sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
                   sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
@@ -37,7 +37,7 @@ bool refuse_exact_waits() {
          ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-/// A descriptor that is told of what it is sent.
+/// An event source that counts its events.
 class heard final : public troupe::detail::io_source {
  public:
   explicit heard(reactor& io) : io_(io), attached(!io.attach(*this, fd, reactor::interest::reading)) {}
@@ -73,14 +73,14 @@ TEST_CASE("reactor: a wake-up ends the next wait") {
   CHECK(wait_of(r.io) < 5s);
 }
 
-TEST_CASE("reactor: a thread that polls for the owner leaves it the wake-up") {
+TEST_CASE("reactor: a thread that polls for the owner does not take its wake-up") {
   owned_reactor r;
   r.io.wake();
   std::thread([&] { r.io.poll(); }).join();
   CHECK(wait_of(r.io) < 5s);
 }
 
-TEST_CASE("reactor: wake-ups from several threads end a wait, whatever others poll meanwhile") {
+TEST_CASE("reactor: wake-ups from several threads end a wait, even if others poll meanwhile") {
   owned_reactor r;
   std::atomic<bool> over{false};
   std::thread poller([&] {
@@ -111,7 +111,7 @@ TEST_CASE("reactor: a wake-up ends one wait only") {
 }
 
 TEST_CASE(
-    "reactor: where exact waits are refused, it sleeps until its time and hears its sockets meanwhile") {
+    "reactor: where exact waits are refused, it sleeps until its deadline and serves its sockets meanwhile") {
   owned_reactor r;
   heard source(r.io);
   REQUIRE(source.attached);

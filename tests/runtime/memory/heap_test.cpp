@@ -1,6 +1,6 @@
-// In steady state a message costs no call of the heap: told, sent, asked, or sent by a timer. Counted twice:
+// In steady state a message costs no heap call, be it told, sent, asked, or sent by a timer. Counted twice:
 // by the global operator new, which this file replaces for its whole program, and by the slab's own
-// statistics. Sanitizers bring an operator new of their own; there the slab's statistics have to do.
+// statistics. Sanitizers have their own operator new; there only the slab's statistics are used.
 #include "support/catch.hpp"
 
 #include <troupe/actors.hpp>
@@ -118,7 +118,7 @@ struct metronome {
   int ticks = 0;
 };
 
-/// What is allocated now, by whatever allocator; 0 where a sanitizer has replaced the library's.
+/// The bytes allocated now, by any allocator; 0 where a sanitizer has replaced the library's.
 std::size_t heap_bytes() {
 #ifdef TROUPE_TEST_SANITIZED
   return 0;
@@ -136,7 +136,7 @@ struct in_line {
   int number;
 };
 
-/// Keeps its worker until it is let go.
+/// Blocks its worker until it is released.
 struct blocker {
   using accepts = troupe::protocol<tick>;
   blocker(std::latch* i, std::latch* g) : inside(i), let_go(g) {}
@@ -148,7 +148,7 @@ struct blocker {
   std::latch* let_go;
 };
 
-/// What `f` costs once it has been done before.
+/// The cost of `f` after it has run before.
 template <class F>
 std::uint64_t steady_calls(F f) {
   for (int i = 0; i < 3; ++i) f();
@@ -191,7 +191,7 @@ TEST_CASE("heap: timers make no call in steady state") {
   CHECK(steady_calls([&] { on.advance(100ms); }) == 0);
 }
 
-TEST_CASE("heap: what another thread wakes all at once is handled in order, and takes no memory for each") {
+TEST_CASE("heap: actors woken by another thread all at once run in order, without memory for each") {
   constexpr int many = 5000;
   std::vector<int> order;
   order.reserve(many);

@@ -52,7 +52,7 @@ slab_stats trimmed_statistics() {
   return slab_statistics();
 }
 
-// An object whose bytes all follow from its seed, so that a neighbour's write shows.
+// An object whose bytes all follow from its seed, so that a write by a neighbour is found.
 struct filled {
   unsigned char* memory;
   std::size_t bytes;
@@ -223,7 +223,7 @@ TEST_CASE("slab: a burst's memory goes back") {
     std::thread(free_all).join();
     CHECK(slab_statistics().mapped_bytes <= before.mapped_bytes + 2 * mib);
   }
-  SECTION("freed at random: at most what is in this thread's magazines holds a chunk") {
+  SECTION("freed at random: only objects in this thread's magazines may hold a chunk") {
     std::shuffle(objects.begin(), objects.end(), std::minstd_rand(7));
     free_all();
     CHECK(slab_statistics().mapped_bytes <= before.mapped_bytes + 2 * mib + 2 * 64 * 64 * kib);
@@ -247,7 +247,7 @@ TEST_CASE("slab: chunks with room are used before new ones") {
   for (void* const p : objects) slab_deallocate(p, 256);
 }
 
-TEST_CASE("slab: a thread that ends leaves nothing behind, and its objects live on") {
+TEST_CASE("slab: a thread that ends leaves no memory behind, and its objects live on") {
   const slab_stats before = trimmed_statistics();
   std::vector<filled> objects;
   std::thread([&] {

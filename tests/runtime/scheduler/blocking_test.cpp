@@ -1,4 +1,4 @@
-// blocking(): calls that may block, on threads of their own.
+// blocking(): calls that may block, on the threads of the pool.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/blocking.hpp>
@@ -32,7 +32,7 @@ TEST_CASE("blocking: yields what the call returns or throws, on either runtime")
   CHECK(real.block_on(calls()).value() == 5);
 }
 
-TEST_CASE("blocking: runs on a thread that is no worker, and the worker goes on meanwhile") {
+TEST_CASE("blocking: runs on a thread that is not a worker, and the worker continues meanwhile") {
   std::atomic<bool> release{false};
   troupe::runtime on({.workers = 1});
   const auto waits = [](std::atomic<bool>& r) -> task<bool> {
@@ -50,7 +50,7 @@ TEST_CASE("blocking: runs on a thread that is no worker, and the worker goes on 
   other.join();
 }
 
-TEST_CASE("blocking: a call that waits for another one gets a thread of its own") {
+TEST_CASE("blocking: a call that waits for another one runs on another thread") {
   std::atomic<int> arrived{0};  // outlives the runtime, whose end waits for the last calls
   troupe::runtime on({.workers = 1, .blocking_threads = 4});
   const auto meets = [](std::atomic<int>& n, int wanted) -> task<void> {
@@ -67,7 +67,7 @@ TEST_CASE("blocking: a call that waits for another one gets a thread of its own"
 }
 
 TEST_CASE(
-    "blocking: when the waiting side is stopped, the call is told by its stop token and its result dropped") {
+    "blocking: when the waiting side is stopped, the stop token is triggered and the result is dropped") {
   std::atomic<bool> began{false};
   std::atomic<bool> told{false};
   {

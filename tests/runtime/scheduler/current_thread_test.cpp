@@ -1,4 +1,4 @@
-// A runtime without threads of its own: who waits for it runs it.
+// A runtime without worker threads: the thread that waits for it runs it.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/blocking.hpp>
@@ -30,7 +30,7 @@ task<void> make_true(std::atomic<bool>& what) {
 
 }  // namespace
 
-TEST_CASE("current_thread: tasks run on the thread that waits, and on each that does") {
+TEST_CASE("current_thread: tasks run on the waiting thread, whichever that is") {
   troupe::runtime on({.current_thread = true});
   CHECK(on.workers() == 1);
   CHECK(on.block_on(here()).value() == std::this_thread::get_id());
@@ -39,7 +39,7 @@ TEST_CASE("current_thread: tasks run on the thread that waits, and on each that 
   CHECK(there);
 }
 
-TEST_CASE("current_thread: nothing runs until somebody waits") {
+TEST_CASE("current_thread: nothing runs until a thread waits") {
   std::atomic<bool> ran{false};
   troupe::runtime on({.current_thread = true});
   on.spawn(make_true(ran));
@@ -63,7 +63,7 @@ TEST_CASE("current_thread: one waiter drives for all, and the next takes over") 
     std::atomic<bool> first{false};
     std::atomic<bool> second{false};
     troupe::runtime on({.current_thread = true});
-    // Whichever of them drives, each lets another one go on and then waits itself.
+    // Each lets another one continue and then waits itself, whichever of them drives.
     const auto relay = [](std::atomic<bool>& mine, std::atomic<bool>& other) -> task<void> {
       other = true;
       co_await wait_for(mine);

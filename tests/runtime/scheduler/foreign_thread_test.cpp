@@ -1,4 +1,4 @@
-// Threads that are no workers: what they count, and what they leave behind when they end.
+// Threads that are not workers: their counters, numbers and pins, also when they end.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/foreign_counters.hpp>
@@ -27,7 +27,7 @@ struct pinned final : pinnable {
 
 }  // namespace
 
-TEST_CASE("foreign threads: nothing that they count is lost, however many there are") {
+TEST_CASE("foreign threads: no count is lost, however many threads there are") {
   foreign_counters counters;
   std::atomic<unsigned> ready{0};
   std::vector<std::thread> threads;
@@ -47,7 +47,7 @@ TEST_CASE("foreign threads: nothing that they count is lost, however many there 
   CHECK(sum.sent == 1000 * n);
 }
 
-TEST_CASE("foreign threads: a number is for another thread once its own has ended") {
+TEST_CASE("foreign threads: the number of a thread that has ended goes to another") {
   foreign_counters counters;
   unsigned too_high = 0;
   for (unsigned i = 0; i < 4 * numbered_threads; ++i) {
@@ -62,7 +62,7 @@ TEST_CASE("foreign threads: a number is for another thread once its own has ende
   CHECK(sum.sent == 4 * numbered_threads);
 }
 
-TEST_CASE("foreign threads: in their last moments they still count and pin") {
+TEST_CASE("foreign threads: they still count and pin while they end") {
   static foreign_counters counters;
   static std::atomic<int> freed{0};
   static pinned* shared;
@@ -85,7 +85,7 @@ TEST_CASE("foreign threads: in their last moments they still count and pin") {
   CHECK(freed == 1);
 }
 
-TEST_CASE("pin: what is pinned is freed when the last pin ends, on its thread") {
+TEST_CASE("pin: a pinned object is freed when the last pin ends, on the thread of that pin") {
   std::atomic<int> freed{0};
   auto* const what = new pinned(freed);
   auto* const other = new pinned(freed);
@@ -104,7 +104,7 @@ TEST_CASE("pin: what is pinned is freed when the last pin ends, on its thread") 
   CHECK(freed == 2);
 }
 
-TEST_CASE("pin: a pin of what is gone already does no harm") {
+TEST_CASE("pin: a pin of an object that is freed already does no harm") {
   std::atomic<int> freed{0};
   auto* const what = new pinned(freed);
   what->release();

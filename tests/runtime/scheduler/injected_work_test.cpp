@@ -1,5 +1,5 @@
-// Work from threads that are no workers: its order, and how soon a busy worker comes to it.
-// Counted in slices on a runtime without threads, where what is spawned from outside a slice is injected.
+// Work from threads that are not workers: its order, and how soon a busy worker runs it. Counted in slices on
+// a runtime without threads, where a task spawned outside a slice is injected.
 #include "scheduler/inject_queue.hpp"
 #include "support/catch.hpp"
 
@@ -44,7 +44,7 @@ troupe::task<void> busy(const load& l) {
 
 troupe::task<void> make_busy(troupe::runtime& on, const load& l, int strands) {
   for (int i = 0; i < strands; ++i) on.spawn(busy(l));
-  // All have had their first turn, and what the worker knows of their slices is what it will know.
+  // All have had their first turn, so the worker has measured their slices.
   for (int i = 0; i < 1'000; ++i) co_await troupe::yield();
 }
 
@@ -53,7 +53,7 @@ troupe::task<void> injected(load& l) {
   co_return;
 }
 
-/// Slices until all of `jobs` that come from outside have run, beside strands that are always ready.
+/// Slices until all `jobs` from outside have run, next to strands that are always ready.
 std::uint64_t slices_until_all_ran(int strands, int jobs) {
   load l{jobs};
   troupe::runtime on({.current_thread = true});

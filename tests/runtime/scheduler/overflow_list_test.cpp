@@ -1,4 +1,4 @@
-// What does not fit into a worker's ring, also when there is no memory for it.
+// The overflow list of workers' rings, also when no memory is available.
 #include "scheduler/overflow_list.hpp"
 
 #include "support/catch.hpp"
@@ -48,7 +48,7 @@ TEST_CASE("overflow list: everything comes out again, from few batches or many")
   CHECK(through(list, 1'000) == 3'000);
 }
 
-TEST_CASE("overflow list: everything comes out again when there is no memory for it") {
+TEST_CASE("overflow list: everything comes out again when no memory is available") {
   batch_list<no_memory> list;
   CHECK(through(list, 1'000) == 3'000);
   CHECK(through(list, 1'000) == 3'000);

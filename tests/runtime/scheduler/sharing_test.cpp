@@ -1,6 +1,6 @@
-// How fast coarse work spreads over many workers: what decides it, as it is, in virtual time. The workers,
-// their slices and the way from a wake-up to a search are modelled; rings, parking, bitmap and decisions are
-// the runtime's own, called in the order of worker.cpp.
+// How fast coarse work spreads over many workers, in virtual time. The workers, their slices and the time
+// from a wake-up to a search are modelled; rings, parking, bitmap and policy are the runtime's own, called in
+// the order of worker.cpp.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/parking.hpp>
@@ -182,7 +182,7 @@ class world {
   std::vector<std::unique_ptr<virtual_worker>> workers_;
   std::deque<runnable> jobs_;
   std::mt19937_64 random_{1};
-  using event = std::tuple<std::int64_t, std::size_t>;  // when, and the index of what to do; in that order
+  using event = std::tuple<std::int64_t, std::size_t>;  // time, and index of the action; sorted by both
   std::priority_queue<event, std::vector<event>, std::greater<>> events_;
   std::deque<std::function<void()>> actions_;
   std::int64_t now_ = 0;
@@ -192,7 +192,7 @@ class world {
 
 }  // namespace
 
-TEST_CASE("sharing: n workers are busy after some log2(n) hand-offs, not n") {
+TEST_CASE("sharing: n workers are busy after about log2(n) hand-offs, not n") {
   for (const unsigned n : {4U, 8U, 16U, 32U, 64U}) {
     world w(n);
     w.run(8 * n);

@@ -1,5 +1,5 @@
-// The end of a runtime: what it waits for, what it leaves behind by its deadline, and what it says about
-// that.
+// The end of a runtime: the tasks and calls that it waits for, those that it abandons at its deadline, and
+// its report.
 #include "support/becomes_true.hpp"
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
@@ -38,7 +38,7 @@ class lines final : public troupe::log_sink {
   std::string all_;
 };
 
-// What blocks until it is opened; on its own after a minute, so that a test that fails does not hang.
+// A gate that blocks until it is opened, or for a minute, so that a test that fails does not hang.
 class gate {
  public:
   void pass() {
@@ -48,7 +48,7 @@ class gate {
   }
   void open() { open_ = true; }
   [[nodiscard]] int inside() const { return inside_; }
-  /// Opens it, and waits until all have left that were inside. Whether it was closed for as long as wanted.
+  /// Opens it, and waits until all threads have left it. Whether it was closed for as long as wanted.
   bool open_for_all() {
     open();
     return becomes_true([this] { return left_ == inside_; }) && opened_in_time_;
@@ -77,7 +77,7 @@ task<void> ends_slowly(gate& g, std::atomic<bool>& began) {
 
 }  // namespace
 
-TEST_CASE("end of a runtime: a call of blocking() that does not return is left behind and reported") {
+TEST_CASE("end of a runtime: a call of blocking() that does not return is abandoned and reported") {
   gate g;
   lines log;
   {
@@ -86,7 +86,7 @@ TEST_CASE("end of a runtime: a call of blocking() that does not return is left b
     REQUIRE(becomes_true([&] { return g.inside() == 1; }));
   }
   CHECK(log.tell(
-      "a task of the runtime: what it called by blocking() did not return; its thread is left behind"));
+      "a task of the runtime: what it called by blocking() did not return; its thread is abandoned"));
   CHECK(g.open_for_all());
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("end of a runtime: it waits for a call of blocking() that returns in t
       g.open();
     });
   }
-  CHECK_FALSE(log.tell("left behind"));
+  CHECK_FALSE(log.tell("abandoned"));
   opens.join();
   CHECK(g.open_for_all());
 }
@@ -128,7 +128,7 @@ TEST_CASE("end of a runtime: a call of blocking() that has not begun does not be
   CHECK(begun == 0);
 }
 
-TEST_CASE("end of a runtime: a task that does not end is left behind and reported, with its worker") {
+TEST_CASE("end of a runtime: a task that does not end is abandoned and reported, with its worker") {
   gate g;
   std::atomic<bool> began{false};
   lines log;
@@ -137,8 +137,8 @@ TEST_CASE("end of a runtime: a task that does not end is left behind and reporte
     rt.spawn(ends_slowly(g, began));
     REQUIRE(becomes_true([&] { return began.load(); }));
   }
-  CHECK(log.tell("1 tasks of the runtime did not end when they were told to stop"));
-  CHECK(log.tell("worker threads never came back from a handler"));
+  CHECK(log.tell("1 tasks of the runtime did not stop by the deadline"));
+  CHECK(log.tell("worker threads did not return from a handler by the deadline"));
   CHECK(g.open_for_all());
 }
 
@@ -189,13 +189,13 @@ TEST_CASE("end of a runtime: of very many tasks, whether they end by themselves 
       for (int i = 0; i < n; ++i) rt.spawn(lives(over, stopped));
       if (!stopped) REQUIRE(becomes_true([&] { return over == n; }));
     }
-    CHECK_FALSE(log.tell("left behind"));
+    CHECK_FALSE(log.tell("abandoned"));
     CHECK(over <= n);  // a task that is stopped before it begins has nothing to unwind
   }
 }
 
 TEST_CASE(
-    "block_on: on the simulated runtime it stops a task that is stuck, before its caller's frame goes") {
+    "block_on: on the simulated runtime it stops a task that is stuck, before its caller's frame ends") {
   troupe::sim::runtime sim;
   bool unwound = false;
   const auto waits = [](bool& u) -> task<int> {

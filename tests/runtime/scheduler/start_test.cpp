@@ -13,9 +13,8 @@
 using troupe_test::becomes_true;
 
 TEST_CASE(
-    "a runtime whose threads cannot all be started has none, and no descriptors, when its constructor "
-    "throws") {
-  if (troupe_test::sanitized) return;  // they reserve more than any limit
+    "runtime: when a thread cannot be started, the constructor throws and leaves no threads or descriptors") {
+  if (troupe_test::sanitized) return;  // sanitizers reserve more than any limit
   const auto entries = [](const char* of) {
     return std::distance(std::filesystem::directory_iterator(of), std::filesystem::directory_iterator());
   };

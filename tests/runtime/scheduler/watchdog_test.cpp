@@ -1,4 +1,4 @@
-// The watchdog: a handler that does not give way is reported, and delays nobody else.
+// The watchdog: a handler that does not yield is reported, and delays no other actor.
 #include "support/catch.hpp"
 
 #include <troupe/actors.hpp>
@@ -49,7 +49,7 @@ TEST_CASE("watchdog: a long handler is reported with actor and message") {
   CHECK(sys.counters().long_handlers == 1);
 }
 
-TEST_CASE("watchdog: with two workers, everybody else runs while one handler blocks") {
+TEST_CASE("watchdog: with two workers, all other actors run while one handler blocks") {
   troupe::testkit::log_capture log;
   std::atomic<bool> release{false};
   troupe::system sys({.workers = 2, .log = &log});

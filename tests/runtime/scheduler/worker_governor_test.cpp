@@ -1,4 +1,4 @@
-// Over how many workers small work is spread: the decision, without threads.
+// The choice of the number of active workers for small work, without threads.
 #include "scheduler/worker_governor.hpp"
 
 #include "support/catch.hpp"
@@ -65,7 +65,7 @@ TEST_CASE("worker governor: coarse work is never gathered") {
 }
 
 TEST_CASE(
-    "worker governor: a slice that does not end, and work that has become coarse, call everybody at once") {
+    "worker governor: a slice that does not end, and work that has become coarse, activate all workers") {
   machine m{worse_together};
   m.run(20);
   REQUIRE(m.limit < workers);
@@ -79,7 +79,7 @@ TEST_CASE(
   CHECK(m.limit == workers);
 }
 
-TEST_CASE("worker governor: when more workers have become faster, that is found out") {
+TEST_CASE("worker governor: it detects that more workers have become faster") {
   machine m{worse_together};
   m.run(50);
   REQUIRE(m.limit < workers);

@@ -1,4 +1,4 @@
-// The simulated clock: what is due when, and what never is.
+// The simulated clock: when timers are due, and which never are.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/engine.hpp>
@@ -24,7 +24,7 @@ troupe::task<void> yield_for_ever() {
 
 }  // namespace
 
-TEST_CASE("sim clock: a sleep for ever never ends, however far the clock is moved") {
+TEST_CASE("sim clock: a sleep of `forever` never ends, however far the clock is moved") {
   troupe::sim::runtime on;
   bool over = false;
   on.spawn(sleep_and_note(troupe::forever, over));
@@ -37,7 +37,7 @@ TEST_CASE("sim clock: a sleep for ever never ends, however far the clock is move
   CHECK(on.now() == before + 1h);
 }
 
-TEST_CASE("sim clock: with nothing but a sleep for ever the simulation is over") {
+TEST_CASE("sim clock: with only a sleep of `forever` the simulation is over") {
   troupe::sim::runtime on;
   bool over = false;
   on.spawn(sleep_and_note(troupe::forever, over));
@@ -45,7 +45,7 @@ TEST_CASE("sim clock: with nothing but a sleep for ever the simulation is over")
   CHECK_FALSE(over);
 }
 
-TEST_CASE("sim clock: waiting for a sleep for ever is stuck") {
+TEST_CASE("sim clock: waiting for a sleep of `forever` is stuck") {
   troupe::sim::runtime on;
   const auto r = on.block_on(troupe::sleep_for(troupe::forever));
   REQUIRE_FALSE(r.has_value());
@@ -61,7 +61,7 @@ TEST_CASE("sim clock: at the end of time, deadlines are not computed beyond it")
   CHECK_FALSE(over);
 }
 
-TEST_CASE("sim clock: a timer fires in time though something is always ready") {
+TEST_CASE("sim clock: a timer fires in time though a strand is always ready") {
   troupe::sim::runtime on({.seed = 3, .max_slice_time = 10us});
   bool over = false;
   on.spawn(yield_for_ever());
@@ -71,7 +71,7 @@ TEST_CASE("sim clock: a timer fires in time though something is always ready") {
   CHECK(over);
 }
 
-TEST_CASE("sim clock: advance comes back though something is always ready, where slices take time") {
+TEST_CASE("sim clock: advance returns though a strand is always ready, where slices take time") {
   troupe::sim::runtime on({.seed = 3, .max_slice_time = 10us});
   bool over = false;
   on.spawn(yield_for_ever());
@@ -81,7 +81,7 @@ TEST_CASE("sim clock: advance comes back though something is always ready, where
   CHECK_FALSE(on.run_to_end(1ms));
 }
 
-TEST_CASE("sim: a simulation that is made and run within a handler leaves the outer runtime its worker") {
+TEST_CASE("sim: a simulation that is run within a handler restores the worker of the outer runtime") {
   const auto nested = []() -> troupe::task<void> {
     {
       troupe::sim::runtime inner;

@@ -46,7 +46,7 @@ task<void> run_either(task<void> a, task<void> b) {
   co_await either(std::move(a), std::move(b));
 }
 
-/// What it throws, or nothing.
+/// The text of the exception that it throws, or nothing.
 std::string run(troupe::sim::runtime& rt, task<void> t) {
   try {
     return rt.block_on(std::move(t)) ? "" : "was stopped";
@@ -103,7 +103,7 @@ TEST_CASE("either: the first to end cancels the other") {
   CHECK(log == "x.");
 }
 
-TEST_CASE("both: a stop of whoever waits unwinds both, also when nested") {
+TEST_CASE("both: stopping the waiting task unwinds both, also when nested") {
   troupe::sim::runtime rt({.seed = 1});
   std::string log;
   auto nested = run_both(run_either(step(log, "a", 10ms, 100), step(log, "b", 10ms, 100)),

@@ -53,7 +53,7 @@ TEST_CASE("task: yields its value, lazily") {
   CHECK(began);
 }
 
-TEST_CASE("task: an exception travels to whoever awaits, and can be caught there") {
+TEST_CASE("task: an exception reaches the awaiting coroutine, and can be caught there") {
   troupe::sim::runtime on;
   CHECK_THROWS_WITH(on.block_on(thrown()), "thrown");
   const auto catches = []() -> task<std::string> {
@@ -126,7 +126,7 @@ TEST_CASE("as_result: shows a value, an error, and a stop") {
   CHECK(seen == "cancelled");
 }
 
-TEST_CASE("with_timeout: gives up exactly then, unwinds what waited, and goes on") {
+TEST_CASE("with_timeout: gives up exactly at its deadline, unwinds the task, and continues") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     troupe::sim::runtime on({.seed = seed});
     history log;
@@ -159,7 +159,7 @@ TEST_CASE("with_timeout: nests, and the inner one leaves the outer one's await a
   CHECK(on.block_on(outer(inner)).value() == 1);
 }
 
-TEST_CASE("yield: lets everything else that is ready run") {
+TEST_CASE("yield: lets all other ready strands run") {
   troupe::sim::runtime on;
   history log;
   const auto polite = [](history* h, const char* name) -> task<void> {
@@ -174,7 +174,7 @@ TEST_CASE("yield: lets everything else that is ready run") {
   CHECK(log.size() == 6);
 }
 
-TEST_CASE("a million awaits that never suspend do not use up the stack, and give way meanwhile") {
+TEST_CASE("a million awaits that never suspend do not use up the stack, and yield meanwhile") {
   troupe::sim::runtime on;
   const auto sum = []() -> task<long> {
     long s = 0;
@@ -210,7 +210,7 @@ TEST_CASE("sleep: exact on the simulated runtime, and nothing at all for a time 
   CHECK(on.block_on(naps(on)).value());
 }
 
-TEST_CASE("block_on: what can never happen is stuck, not a hang") {
+TEST_CASE("block_on: a wait that can never end is stuck, not a hang") {
   struct nothing_comes : troupe::detail::leaf {
     nothing_comes() : leaf([](leaf&) noexcept {}) {}
     ~nothing_comes() { withdraw(); }

@@ -22,7 +22,7 @@ TEST_CASE("recent clock: a reading is fresh for a while") {
   CHECK_FALSE(troupe::detail::still_fresh(5, 4));
 }
 
-TEST_CASE("recent clock: a sleep behind a long slice is not cut short by that slice") {
+TEST_CASE("recent clock: a sleep after a long slice is not shortened by that slice") {
   troupe::runtime on({.workers = 1});
   std::chrono::steady_clock::duration slept{};
   const auto nap = [&]() -> troupe::task<void> {

@@ -1,4 +1,4 @@
-// The timers of a worker behind their lock: batches, and who must be woken.
+// The timers of a worker behind their lock: batches, and when the owner must be woken.
 #include "support/catch.hpp"
 
 #include <troupe/runtime/detail/timer.hpp>

@@ -34,7 +34,7 @@ std::vector<std::int64_t> fire(timer_wheel& wheel, std::int64_t now) {
   return fired;
 }
 
-// What a wheel must do, done by a map: equal keys stay in the order of insertion.
+// A model of the wheel, by a map: equal keys stay in the order of insertion.
 class model {
  public:
   void insert(timer_node& node, std::int64_t deadline) { timers_.emplace(deadline, &node); }
@@ -117,7 +117,8 @@ void live_like_the_model(std::int64_t start, bool always_look) {
                                           : std::max(now, saturating_add(now, *any_distance()));
         [[fallthrough]];
       default: {
-        int budget = *rc::gen::inRange(1, 2 * timers);  // what fires may arm and cancel, also at once
+        int budget =
+            *rc::gen::inRange(1, 2 * timers);  // a timer that fires may arm and cancel others, also at once
         while (timer_node* const due = wheel.pop_due(now)) {
           RC_ASSERT(due == reference.pop_due(now));
           RC_ASSERT(!due->armed());
@@ -256,7 +257,7 @@ TEST_CASE("timer wheel: cancelling an unarmed timer does nothing") {
   CHECK(wheel.empty());
 }
 
-TEST_CASE("timer wheel: what fires may cancel what is due with it") {
+TEST_CASE("timer wheel: a timer that fires may cancel another that is due with it") {
   timer_wheel wheel;
   timer_node a;
   timer_node b;
@@ -295,7 +296,7 @@ TEST_CASE(
   wheel.insert(nodes[0], now + 100);
   wheel.insert(nodes[1], now + 101);
   wheel.cancel(nodes[0]);
-  wheel.insert(nodes[2], now - 1);  // in the past: what lies between joins one slot
+  wheel.insert(nodes[2], now - 1);  // in the past: the slots in between are joined
   CHECK(wheel.pop_due(now) == &nodes[2]);
   CHECK(wheel.next_deadline() == now + 101);
   wheel.cancel(nodes[1]);
@@ -321,7 +322,7 @@ TEST_CASE("timer wheel: follows the clock, so timers that are near share no slot
 }
 
 // The sizes below end in well under a second when every operation is O(1), and in minutes or hours when
-// one is linear in what shares its slot: the test's time limit tells.
+// one is linear in the number of timers in its slot: the test's time limit shows it.
 TEST_CASE("timer wheel: crowds cost no more per timer than a few") {
   constexpr std::size_t many = 200'000;
   std::vector<timer_node> nodes(many);

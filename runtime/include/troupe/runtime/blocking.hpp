@@ -1,4 +1,4 @@
-// co_await blocking(f): runs f on a thread that may block.
+// co_await blocking(f): runs f on a thread that may block. On a strand.
 #pragma once
 
 #include <troupe/runtime/detail/completion.hpp>
@@ -23,7 +23,7 @@ struct blocking_call : completion {
   std::exception_ptr failure;
 };
 
-/// Hands `call` to the pool of the runtime that this thread works for.
+/// Submits `call` to the pool of the runtime whose worker calls.
 void submit_blocking(blocking_call& call);
 
 template <class F>
@@ -104,11 +104,15 @@ class [[nodiscard]] blocking_awaiter final : public leaf {
 
 }  // namespace detail
 
-/// Runs `f` on the runtime's pool for blocking calls and yields what it
-/// returns or throws. `f` may take a std::stop_token, which is triggered when
-/// the waiting side is stopped; the await then ends at once, and what `f` still
-/// returns is dropped. `f` and its captures are owned by the call. The end of the runtime waits for calls
-/// that run, until runtime_options::shutdown has passed; one that has not begun by then does not begin.
+/// Runs `f` on the runtime's pool for blocking calls and yields its result. `f` and its captures belong to
+/// the call; `f` may take a std::stop_token.
+/// Errors: an exception of `f` is rethrown; troupe_error with errc::cancelled when the runtime ends before
+/// `f` begins.
+/// Threads: on a strand; `f` runs on a thread of the pool, on the simulated runtime at once on the calling
+/// thread.
+/// Cancellation: the await ends at once, the stop token is triggered, and the result of `f` is dropped. The
+/// end of the runtime waits for running calls until runtime_options::shutdown has passed.
+/// Blocks: never the worker. The call waits while runtime_options::blocking_threads others run.
 template <class F>
 auto blocking(F f) {
   return detail::blocking_awaiter<F>(std::move(f));

@@ -1,7 +1,7 @@
-// Two tasks side by side on one strand: co_await both(a, b), co_await either(a, b).
+// Two concurrent tasks on one strand: co_await both(a, b), co_await either(a, b).
 //
-// They take turns, at their awaits, so they may share what the strand owns without a lock: the two
-// directions of a connection, say. Neither outlives the await.
+// They take turns, at their awaits, so they may share the strand's data without a lock: for example the two
+// directions of a connection. Neither outlives the await.
 #pragma once
 
 #include <troupe/runtime/task.hpp>
@@ -13,7 +13,7 @@ namespace detail {
 
 class [[nodiscard("nothing happens until it is awaited")]] pair_awaiter final : public leaf {
  public:
-  /// `first_ends`: when one has ended the other is cancelled.
+  /// `first_ends`: when one has ended, the other is cancelled.
   pair_awaiter(task<void> a, task<void> b, bool first_ends) noexcept
       : leaf(&abandon), tasks_{std::move(a), std::move(b)}, first_ends_(first_ends) {}
   ~pair_awaiter() { withdraw(); }
@@ -40,19 +40,24 @@ class [[nodiscard("nothing happens until it is awaited")]] pair_awaiter final : 
   std::exception_ptr failure_;
   bool over_[2] = {false, false};
   bool first_ends_;
-  bool busy_ = true;  // in start(), or cancelling: not the time to resume whoever waits
+  bool busy_ = true;  // in start(), or cancelling: the waiting coroutine must not be resumed
 };
 
 }  // namespace detail
 
-/// Runs both, and waits until both have ended. When one throws, the other is cancelled at its
-/// present await, and the exception goes on from here. On a strand.
+/// Runs both tasks, and waits until both have ended.
+/// Errors: when one throws, the other is cancelled at its present await, and then the exception is rethrown.
+/// Threads: on a strand.
+/// Cancellation: both unwind.
 [[nodiscard]] inline detail::pair_awaiter both(task<void> a, task<void> b) noexcept {
   return {std::move(a), std::move(b), false};
 }
 
-/// Runs both until one of them ends, or throws: then the other is cancelled at its present await, and
-/// has unwound when this returns.
+/// Runs both tasks until one of them ends or throws: then the other is cancelled at its present await, and
+/// has unwound when the await returns.
+/// Errors: an exception of the first to end is rethrown.
+/// Threads: on a strand.
+/// Cancellation: both unwind.
 [[nodiscard]] inline detail::pair_awaiter either(task<void> a, task<void> b) noexcept {
   return {std::move(a), std::move(b), true};
 }

@@ -1,4 +1,4 @@
-// What a runtime counts about itself, always.
+// The counters of a runtime, which are always on. Each block is written by one thread; any thread may read.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -9,12 +9,12 @@ namespace troupe {
 
 /// A sum over all workers at one moment. Values only grow.
 struct runtime_counters {
-  std::uint64_t slices = 0;         ///< visits of a worker to an actor or task
+  std::uint64_t slices = 0;         ///< slices of actors and tasks that workers ran
   std::uint64_t sent = 0;           ///< messages accepted by a mailbox
   std::uint64_t handled = 0;        ///< messages handled
   std::uint64_t full = 0;           ///< messages refused because a mailbox was full
   std::uint64_t closed = 0;         ///< messages refused because the receiver had ended
-  std::uint64_t dead_letters = 0;   ///< messages accepted but lost, and reported as such
+  std::uint64_t dead_letters = 0;   ///< messages accepted but lost, and reported as dead letters
   std::uint64_t spawned = 0;        ///< actors started
   std::uint64_t ended = 0;          ///< actors ended
   std::uint64_t restarts = 0;       ///< actors restarted after a crash
@@ -22,14 +22,14 @@ struct runtime_counters {
   std::uint64_t steals = 0;         ///< times a worker took work from another
   std::uint64_t parks = 0;          ///< times a worker went to sleep
   std::uint64_t wakeups = 0;        ///< times a sleeping worker was woken for work
-  std::uint64_t wedged = 0;         ///< actors cut off because a handler never returned
+  std::uint64_t wedged = 0;         ///< actors abandoned because a handler did not return
   std::uint64_t long_handlers = 0;  ///< slices reported by the watchdog
   std::uint64_t deadlocks = 0;      ///< waits refused because they would close a cycle
 };
 
 namespace detail {
 
-/// Written by one thread, read by any: no read-modify-write, no shared line.
+/// Written by one thread, read by any: no read-modify-write, no shared cache line.
 class counter {
  public:
   void add(std::uint64_t n = 1) noexcept {
@@ -38,11 +38,12 @@ class counter {
   [[nodiscard]] std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
 
  private:
-  // value_: grows only. Relaxed, for it orders nothing; readers see a recent value.
+  // value_: only grows. Relaxed, pairs with nothing: it orders nothing, and readers see a recent value.
+  // Broken by: tests/runtime/scheduler/foreign_thread_test.
   atomic<std::uint64_t> value_{0};
 };
 
-/// One of these per worker, and one, under a lock, for all other threads.
+/// One for each worker and for each numbered other thread, and one, under a lock, for the rest.
 struct counter_block {
   counter slices, sent, handled, full, closed, dead_letters, spawned, ended, restarts, crashes, steals, parks,
       wakeups, wedged, long_handlers, deadlocks;

@@ -1,4 +1,4 @@
-// Errors as values: what went wrong, where, and what caused it.
+// Errors as values: a code, a text, the place, and the cause.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -13,7 +13,7 @@
 
 namespace troupe {
 
-/// What Troupe itself reports. Every value has a message that says what to do.
+/// The error codes of Troupe. Every value has a message, by troupe_category().
 enum class errc : std::uint8_t {
   timeout = 1,       ///< the deadline passed first
   full,              ///< the receiver's mailbox has no room
@@ -26,12 +26,11 @@ enum class errc : std::uint8_t {
   name_taken,        ///< another live actor is registered under this name
   not_found,         ///< no such actor or child
   restart_limit,     ///< a supervisor gave up after too many restarts
-  start_failed,      ///< a constructor threw; the cause says what
-  already_running,   ///< a child with this id runs already
+  start_failed,      ///< a constructor threw; the cause says why
+  already_running,   ///< a child with this id is already running
   not_running,       ///< a child with this id is known, but does not run
   ignored,           ///< the child's constructor said that it is not needed
-  stuck,             ///< nothing can run any more, and the awaited thing has not happened
-  unhandled,         ///< the receiver has no handler for the message
+  stuck,             ///< no work, timer or event is left, and the awaited operation has not completed
 };
 
 /// The category of errc, for std::error_code.
@@ -41,12 +40,12 @@ enum class errc : std::uint8_t {
   return {static_cast<int>(e), troupe_category()};
 }
 
-/// An error: a code, a text, the path of the actor it happened in, and the
-/// error that caused it. Cheap to move and to copy; immutable; thread-safe to
-/// share. Only a text, a path or a cause allocates.
+/// An error: a code, a text, the path of the actor in which it happened, and the error that caused it.
+/// Threads: immutable; copies may be used by different threads.
+/// Cost: cheap to move and to copy; only a text, a path or a cause allocates.
 class TROUPE_SHARED error {
  public:
-  /// Just a code.
+  /// A code without a text.
   error(std::error_code code) noexcept : code_(code) {}        // implicit: a code is an error
   error(errc code) noexcept : code_(make_error_code(code)) {}  // likewise
   error(std::error_code code, std::string text, std::string path = {});
@@ -68,15 +67,16 @@ class TROUPE_SHARED error {
     if (story_ != nullptr) drop();
   }
 
-  /// What an exception says, as an error: std::system_error keeps its code.
+  /// Converts an exception: std::system_error keeps its code, troupe_error its error; others get
+  /// errc::actor_failed.
   [[nodiscard]] static error from_exception(const std::exception_ptr& e, std::string path = {});
 
   [[nodiscard]] const std::error_code& code() const noexcept { return code_; }
-  /// What happened, in words; empty when the code says it all.
+  /// A description of the failure; empty when there is only the code.
   [[nodiscard]] std::string_view text() const noexcept;
-  /// The actor it happened in; empty when in none.
+  /// The path of the actor in which it happened; empty when in none.
   [[nodiscard]] std::string_view path() const noexcept;
-  /// The error behind this one, or null.
+  /// The error that caused this one, or null.
   [[nodiscard]] const error* cause() const noexcept;
   /// One line: path, text and the chain of causes.
   [[nodiscard]] std::string to_string() const;
@@ -90,15 +90,15 @@ class TROUPE_SHARED error {
   void drop() const noexcept;
 
   std::error_code code_;
-  const story* story_ = nullptr;  // shared by the copies; null: the code says it all
+  const story* story_ = nullptr;  // shared by the copies; null: only a code
 };
 
 /// A value, or the error that took its place.
 template <class T>
 using result = std::expected<T, error>;
 
-/// An error as an exception: thrown where a caller asked for a value and no
-/// value can come, e.g. by troupe::value() on an empty result.
+/// An error as an exception: thrown where a caller asked for a value and there is none, for example by
+/// troupe::value() on a result that holds an error.
 class TROUPE_SHARED troupe_error : public std::exception {
  public:
   explicit troupe_error(troupe::error e);
@@ -107,7 +107,7 @@ class TROUPE_SHARED troupe_error : public std::exception {
 
  private:
   troupe::error error_;
-  troupe::error what_;  // whose text is the line to print, so that copies share it
+  troupe::error what_;  // its text is the line to print, so that copies share it
 };
 
 }  // namespace troupe

@@ -1,4 +1,4 @@
-// Where Troupe's own log lines go.
+// The receiver of Troupe's own log lines.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@ namespace troupe {
 
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
-/// Receives every log line. Called from any thread, also several at once;
-/// must not throw and should not block. Owned by whoever passes it in, and
-/// must outlive the runtime. Threads that a runtime leaves behind log nothing once it has ended.
+/// Receives every log line. Owned by the caller that passes it in, and must outlive the runtime. Threads that
+/// a runtime abandons log nothing once it has ended.
+/// Threads: write() is called on any thread, also on several at once; it must not throw and should not block.
 class log_sink {
  public:
   log_sink() = default;
@@ -20,9 +20,11 @@ class log_sink {
   virtual void write(log_level level, std::string_view line) noexcept = 0;
 };
 
-/// Writes lines of `info` and above to standard error. The default.
+/// Writes lines of level info and above to standard error. The default.
+/// Threads: any.
 [[nodiscard]] log_sink& stderr_log() noexcept;
 /// Drops every line.
+/// Threads: any.
 [[nodiscard]] log_sink& silent_log() noexcept;
 
 }  // namespace troupe

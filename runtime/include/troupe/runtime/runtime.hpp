@@ -1,5 +1,5 @@
-// The runtime: a pool of workers that runs strands, with timers, I/O and a pool
-// for blocking calls. Knows no actor; troupe::system builds those on top.
+// The runtime: a pool of workers that runs strands, with timers, I/O and a pool for blocking calls. It does
+// not know actors; troupe::system builds those on top.
 #pragma once
 
 #include <troupe/runtime/counters.hpp>
@@ -19,11 +19,11 @@ namespace troupe {
 struct runtime_options {
   /// Worker threads; 0: one for each core this process may use.
   unsigned workers = 0;
-  /// No thread of its own: one worker, which runs on whatever thread waits in block_on() or ends
-  /// the runtime, and only meanwhile. A message then never leaves its core and a system call finds
-  /// a process with one thread, which saves a few percent of a network server's time. Nobody
-  /// watches the worker: a long handler is not reported, and one that never returns keeps shutdown
-  /// waiting. Several threads may wait; one of them runs what is ready, for all.
+  /// No worker threads: one worker, which runs on the thread that waits in block_on() or ends the runtime,
+  /// and only meanwhile. A message then never leaves its core and a system call finds a process with one
+  /// thread, which saves a few percent of a network server's time. Without threads no watchdog runs: a long
+  /// handler is not reported, and one that never returns keeps shutdown waiting. Several threads may wait;
+  /// one of them runs the ready work, for all.
   bool current_thread = false;
   /// Prefix of the threads' names and of log lines.
   std::string name = "troupe";
@@ -31,8 +31,8 @@ struct runtime_options {
   unsigned blocking_threads = 64;
   /// A slice that runs longer than this is reported.
   duration long_handler = std::chrono::milliseconds(10);
-  /// From the end of the runtime until what has not ended by then, a task that does not stop or a call of
-  /// blocking() that does not return, is left behind and reported.
+  /// How long the end of the runtime waits. A task that has not stopped by then, or a call of blocking() that
+  /// has not returned, is abandoned and reported.
   duration shutdown = std::chrono::seconds(5);
   /// Null: stderr_log().
   log_sink* log = nullptr;
@@ -41,12 +41,12 @@ struct runtime_options {
 namespace detail {
 class engine;
 
-/// A share in an engine: the runtime's, or that of somebody who sees a part of it.
+/// A share in an engine, of the runtime or of another object that uses the engine.
 class engine_ref {
  public:
   /// Takes over a share.
   explicit engine_ref(engine* e) noexcept : engine_(e) {}
-  /// With a share of its own; the caller has another.
+  /// Takes another share; the caller has one.
   [[nodiscard]] static engine_ref share_of(engine& e) noexcept;
   engine_ref(const engine_ref& o) noexcept;
   engine_ref& operator=(const engine_ref&) = delete;
@@ -58,8 +58,8 @@ class engine_ref {
   engine* engine_;
 };
 
-/// A task with nothing above it, and the strand it runs on. Shared by the
-/// runtime, while it runs, and by whoever waits for it.
+/// A task without a parent, and the strand it runs on. Shared by the runtime, while it runs, and by a thread
+/// that waits for it.
 class root_task;
 
 struct root_task_ref {
@@ -74,10 +74,10 @@ struct root_task_ref {
   root_task* task = nullptr;
 };
 
-/// Starts `t` as a root on a strand of its own.
+/// Starts `t` as a root on a new strand.
 root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
-/// How the task ended. Blocks the calling thread, which is no worker; on the
-/// simulated runtime it drives the simulation instead, and where that gets stuck it stops the task.
+/// How the task ended. Blocks the calling thread, which is not a worker; a runtime without threads is driven
+/// instead, and a simulation that gets stuck stops the task.
 result<outcome> wait_root(engine& e, root_task& t);
 
 template <class T>
@@ -104,20 +104,26 @@ task<void> into_slot(A a, slot_for<T>& slot, std::exception_ptr& failure) {
 }  // namespace detail
 
 /// Owns the workers. Its destructor stops all tasks, waits for them and for calls of blocking(), and joins
-/// the threads. What has not ended when runtime_options::shutdown has passed is left behind with its thread,
-/// and a log line says what. Not to be destroyed on one of its own workers. All functions are thread-safe. A
-/// child of fork() has none of the threads: it may exec or _exit, not use a runtime of its parent's.
+/// the threads. Tasks and calls that have not ended when runtime_options::shutdown has passed are abandoned
+/// with their threads, and a log line names them.
+/// Threads: all functions are thread-safe. Not to be destroyed on one of its own workers. A child of fork()
+/// has none of the threads: it may exec or _exit, but not use its parent's runtime.
 class runtime {
  public:
+  /// Starts the threads.
+  /// Errors: throws troupe_error with errc::invalid_argument for an option out of range, std::system_error
+  /// when the system refuses a thread or a descriptor.
   explicit runtime(runtime_options options = {});
   ~runtime();
   runtime(const runtime&) = delete;
   runtime& operator=(const runtime&) = delete;
 
-  /// Runs a task to its end and returns what it yields; a stopped one yields
-  /// errc::cancelled, an exception is thrown on. Blocks the calling thread.
-  /// On a worker it returns errc::on_worker at once: use co_await there. On the simulated runtime it stops
-  /// the task and returns errc::stuck when nothing is left that could happen.
+  /// Runs a task to its end and returns its value.
+  /// Errors: cancelled when the task was stopped; on_worker at once on a worker, where co_await is to be
+  /// used; on the simulated runtime stuck, after the task was stopped, when no event is left. An exception of
+  /// the task is rethrown.
+  /// Threads: any that is not a worker.
+  /// Blocks: the calling thread, until the task has ended.
   template <class T>
   typename detail::as_result_of<T>::type block_on(task<T> t) {
     return wait_for<T, task<T>>(std::move(t));
@@ -129,16 +135,19 @@ class runtime {
     return wait_for<std::decay_t<detail::await_result_t<A>>, std::remove_reference_t<A>&>(a);
   }
 
-  /// Starts a task that the runtime owns: it runs on a strand of its own and is
-  /// stopped when the runtime ends. An exception that leaves it is logged.
+  /// Starts a task that the runtime owns: it runs on a new strand and is stopped when the runtime ends.
+  /// Errors: an exception that leaves the task is logged.
+  /// Threads: any.
   void spawn(task<void> t);
 
-  /// The runtime's clock.
+  /// The time on the runtime's clock.
   [[nodiscard]] time_point now() const noexcept;
+  /// The number of workers.
   [[nodiscard]] unsigned workers() const noexcept;
+  /// The sum of the counters of all threads.
   [[nodiscard]] runtime_counters counters() const;
   [[nodiscard]] detail::engine& engine() const noexcept { return *engine_; }
-  /// The host of a simulated network that what this starts runs on; else 0.
+  /// The host of a simulated network on which the tasks of this object run; else 0.
   [[nodiscard]] std::uint16_t place() const noexcept { return place_; }
 
  protected:
@@ -149,10 +158,10 @@ class runtime {
   runtime(runtime_options options, simulated how);
   /// The same runtime, seen from one host of its simulated network.
   runtime(const runtime& whole, std::uint16_t place);
-  /// Before the destructor, by who has used up a part of the time already: it leaves behind what has not
-  /// ended at `t` (ns), or a moment after it began.
+  /// Sets a deadline (ns) for the destructor, for a caller that has used up a part of the time already. The
+  /// destructor waits at least for a moment.
   void end_by(std::int64_t t) noexcept { end_by_ = t; }
-  /// Asks all root tasks of this place to stop.
+  /// Asks all root tasks on this host to stop.
   void stop_all() noexcept;
 
  private:
@@ -175,7 +184,7 @@ class runtime {
   detail::engine_ref engine_;
   std::int64_t end_by_ = INT64_MAX;
   std::uint16_t place_ = 0;
-  bool whole_ = true;  // ends the engine with itself
+  bool whole_ = true;  // its destructor ends the engine
 };
 
 }  // namespace troupe

@@ -1,4 +1,4 @@
-// co_await sleep_for(d), and a deadline around any task.
+// co_await sleep_for(d), and a deadline around any task. On a strand.
 #pragma once
 
 #include <troupe/runtime/detail/wake_timer.hpp>
@@ -53,23 +53,25 @@ class cancel_timer {
  private:
   friend struct deadline_timer;
   struct deadline_timer* timer_ = nullptr;
-  bool* over_ = nullptr;  // while it cancels: where disarm() says that the task has ended
+  bool* over_ = nullptr;  // while it cancels: set by disarm() when the task has ended
   bool fired_ = false;
 };
 
 }  // namespace detail
 
-/// Suspends for at least `d`. Ends at once, as stopped, when the owner stops.
+/// Suspends for at least `d`.
+/// Cancellation: ends at once, as stopped, when the owner stops.
 [[nodiscard]] inline detail::sleep_awaiter sleep_for(duration d) noexcept {
   return detail::sleep_awaiter(d.count() < 0 ? duration::zero() : d);
 }
 
 /// Suspends until `t` on the runtime's clock.
+/// Cancellation: as sleep_for().
 [[nodiscard]] inline detail::sleep_awaiter sleep_until(time_point t) noexcept {
   return {t};
 }
 
-/// What with_timeout() returns: await it for a result<T>.
+/// The awaitable of with_timeout(), which yields a result<T>.
 template <class T>
 class [[nodiscard]] timeout_awaiter {
  public:
@@ -95,13 +97,14 @@ class [[nodiscard]] timeout_awaiter {
   duration for_;
 };
 
-/// Awaits `t` for at most `d`. When the time is up first, the await that `t` is
-/// suspended on is cancelled, `t` unwinds, and the result is errc::timeout.
+/// Awaits `t` for at most `d`, and yields a result. When the time is up first, the await that `t` is
+/// suspended on is cancelled, and `t` unwinds.
+/// Errors: timeout; an exception of `t`, as an error; cancelled when the owner stops.
 template <class T>
 timeout_awaiter<T> with_timeout(task<T> t, duration d) noexcept {
   return timeout_awaiter<T>(std::move(t), d);
 }
-/// The same for any other awaitable; await it in the same expression.
+/// The same for any other awaitable, which must be awaited in the same expression.
 template <class A>
   requires(!detail::is_task<std::remove_cvref_t<A>>::value)
 auto with_timeout(A&& a, duration d) {

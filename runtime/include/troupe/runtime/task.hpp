@@ -1,14 +1,12 @@
 // task<T>: a lazy coroutine with three outcomes: a value, an error, stopped.
 //
-// A task starts when it is awaited (or given to spawn, block_on or a handler's
-// return) and runs on the strand of whoever awaits it. It is owned by the
-// task object: destroying the object destroys the frame, and with it whatever
-// the frame owns, innermost first. Frames come from the slab.
+// A task starts when it is awaited (or given to spawn, block_on or a handler's return) and runs on the strand
+// of the coroutine that awaits it. It is owned by the task object: destroying the object destroys the frame,
+// and with it everything that the frame owns, innermost first. Frames come from the slab.
 //
-// When its owner is stopped, the await it is suspended on ends, and the chain
-// of awaiting coroutines unwinds: destructors run, nothing is thrown, and no
-// line after the co_await is executed. as_result(x) shows that as
-// errc::cancelled, and an exception as an error, instead.
+// When its owner is stopped, the await it is suspended on ends, and the chain of awaiting coroutines unwinds:
+// destructors run, nothing is thrown, and no line after the co_await is executed. as_result(x) yields
+// errc::cancelled instead, and an exception as an error.
 #pragma once
 
 #include <troupe/runtime/detail/slab.hpp>
@@ -87,7 +85,8 @@ struct task_promise<void> final : task_promise_base {
 }  // namespace detail
 
 /// A coroutine that yields a T when awaited. Move-only; awaited at most once.
-/// Not thread-safe: it belongs to one strand at a time.
+/// Threads: not thread-safe; it belongs to one strand at a time.
+/// Cost: one allocation from the slab for each frame.
 template <class T>
 class [[nodiscard("a task does nothing until it is awaited or spawned")]] task {
  public:
@@ -126,11 +125,11 @@ class [[nodiscard("a task does nothing until it is awaited or spawned")]] task {
   };
 
   awaiter operator co_await() const&& noexcept {
-    TROUPE_ASSERT(handle_, "a task that is awaited is not empty: it has not been moved from");
+    TROUPE_ASSERT(handle_, "an awaited task is not empty: it has not been moved from");
     return awaiter{handle_};
   }
 
-  /// For whoever runs a task as a root: the frame, no longer owned by this.
+  /// The frame, no longer owned by this: for a caller that runs the task as a root.
   [[nodiscard]] std::coroutine_handle<promise_type> release() noexcept { return std::exchange(handle_, {}); }
   [[nodiscard]] promise_type& promise() const noexcept { return handle_.promise(); }
 
@@ -152,7 +151,7 @@ inline task<void> task_promise<void>::get_return_object() noexcept {
   return task<void>{std::coroutine_handle<task_promise>::from_promise(*this)};
 }
 
-// -- what an awaitable yields -------------------------------------------------
+// -- the result of an awaitable -----------------------------------------------
 
 template <class A>
 decltype(auto) get_awaiter(A&& a) {
@@ -182,8 +181,8 @@ struct is_task : std::false_type {};
 template <class T>
 struct is_task<task<T>> : std::true_type {};
 
-/// Any awaitable as a task. The awaitable is moved into the frame, or, where
-/// it cannot move, stays where it is: then await the task in the same expression.
+/// Any awaitable as a task. The awaitable is moved into the frame, or, where it cannot move, is referred to:
+/// then the task must be awaited in the same expression.
 template <class A>
 task<std::decay_t<await_result_t<A&&>>> as_task(A a) {
   co_return co_await std::move(a);
@@ -195,7 +194,7 @@ task<std::decay_t<await_result_t<A&&>>> as_task_by_reference(A& a) {
 
 }  // namespace detail
 
-/// What as_result() returns: await it for a result<T>.
+/// The awaitable of as_result(), which yields a result<T>.
 template <class T>
 class [[nodiscard]] as_result_awaiter {
  public:
@@ -233,9 +232,9 @@ class [[nodiscard]] as_result_awaiter {
   task<T> task_;
 };
 
-/// Awaits `a`, and shows all three outcomes as a value: the value, the error
-/// behind an exception, or errc::cancelled when the owner is being stopped.
-/// After cancelled, every further await of a stopped owner ends at once.
+/// Awaits `a`, and yields a result for each of the three outcomes.
+/// Errors: an exception, as an error; cancelled when the owner is being stopped.
+/// Cancellation: unwinding ends here; every further await of the stopped owner ends at once.
 template <class A>
 auto as_result(A&& a) {
   using awaitable = std::remove_cvref_t<A>;
@@ -262,7 +261,7 @@ class yield_awaiter {
 
 }  // namespace detail
 
-/// `co_await yield()`: lets everything else that is ready on this worker run.
+/// `co_await yield()`: lets all other ready strands of this worker run first.
 [[nodiscard]] inline detail::yield_awaiter yield() noexcept {
   return {};
 }

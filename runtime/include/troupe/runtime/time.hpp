@@ -4,7 +4,7 @@
 #include <cstdint>
 
 // Durations, clocks and literals without calendars, time zones and stream operators, which every file that
-// includes this would have to compile. Who needs those includes <chrono>.
+// includes this would have to compile. A file that needs those includes <chrono>.
 #if __has_include(<bits/chrono.h>)
 #include <bits/chrono.h>  // libstdc++
 #else
@@ -15,8 +15,8 @@ namespace troupe {
 
 using duration = std::chrono::nanoseconds;
 
-/// The clock every deadline in Troupe is measured on. It has no static now():
-/// the time belongs to a runtime (runtime::now(), context::now(), system::now()).
+/// The clock of every deadline in Troupe. It has no static now(): the time belongs to a runtime
+/// (runtime::now(), context::now(), system::now()).
 struct clock {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
@@ -27,12 +27,12 @@ struct clock {
 
 using time_point = clock::time_point;
 
-/// "No deadline", where a duration is asked for.
+/// "No deadline", as a duration.
 inline constexpr duration forever = duration::max();
 
 namespace detail {
 
-/// now + d without overflow; a negative d counts as zero.
+/// now + d, at most INT64_MAX; a negative d counts as zero.
 [[nodiscard]] constexpr std::int64_t deadline_after(std::int64_t now, duration d) noexcept {
   if (d.count() <= 0) return now;
   return d.count() > INT64_MAX - now ? INT64_MAX : now + d.count();

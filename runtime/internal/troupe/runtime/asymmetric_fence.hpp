@@ -1,5 +1,5 @@
-// A pair of fences of which one costs nothing: for what one side does all the time, and the other once in a
-// while.
+// A pair of fences of which one costs nothing: for a protocol in which one side fences all the time, and the
+// other rarely. Internal to Troupe's own sources. Any thread.
 //
 // heavy_fence() has the kernel run a full barrier on every core that runs a thread of this process
 // (membarrier), so a light_fence() need only keep the compiler from moving anything. One of each orders as
@@ -19,8 +19,8 @@ inline void light_fence() noexcept {
   return true;
 }
 #else
-// has_heavy_fence: set once, by prepare_heavy_fence(). Relaxed: a thread that sees it late only fences in
-// vain. Broken by: tests/stress/end_of_system_test.
+// has_heavy_fence: set once, by prepare_heavy_fence(). Relaxed, pairs with nothing: a thread that sees it
+// late only takes the more expensive fence. Broken by: tests/stress/end_of_system_test.
 extern constinit atomic<bool> has_heavy_fence;
 
 inline void light_fence() noexcept {
@@ -30,10 +30,10 @@ inline void light_fence() noexcept {
     seq_cst_fence();
   }
 }
-/// False when the kernel refuses what it has promised to prepare_heavy_fence(): then nothing is known about
-/// other threads' light fences.
+/// False when the kernel refuses the call that it has granted to prepare_heavy_fence(): then nothing is known
+/// about other threads' light fences.
 [[nodiscard]] bool heavy_fence() noexcept;
-/// Asks the kernel for it; harmless when repeated.
+/// Registers the process for the call; harmless when repeated.
 void prepare_heavy_fence() noexcept;
 #endif
 

@@ -1,7 +1,8 @@
-// A cycle counter, to tell cheaply whether the clock is worth reading again.
+// A cycle counter, for a cheap check whether the clock must be read again.
 //
-// Internal to Troupe's own sources. Its rate does not matter much, but it must not stand still: where there
-// is none, or one that stops or slows down with the processor, it reads 0, and the clock is read each time.
+// Internal to Troupe's own sources. Any thread. Its rate does not matter much, but it must not stand still:
+// where the processor has none, or one that stops or slows down with its clock, it reads 0, and the clock is
+// read each time.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,8 @@
 
 namespace troupe::detail {
 
-/// Whether the counter runs at one rate, whatever the processor's clock does. Written before main() only;
-/// until then it says no.
+/// Whether the counter runs at one rate, independent of the processor's clock. Written before main() only;
+/// until then it is false.
 inline const bool cycles_are_steady = [] {
 #if defined(__x86_64__)
   unsigned a = 0;
@@ -46,7 +47,7 @@ inline std::uint64_t cycle_count() noexcept {
 /// 2^19 cycles: at most as many ns on anything that counts at 1 GHz or more.
 inline constexpr std::uint64_t fresh_cycles = std::uint64_t{1} << 19;
 
-/// Whether what was read from the clock at `then` will do at `now`, both of the counter.
+/// Whether a reading of the clock made when the counter was `then` is recent enough when it is `now`.
 constexpr bool still_fresh(std::uint64_t then, std::uint64_t now) noexcept {
   return now != 0 && now - then < fresh_cycles;
 }

@@ -1,4 +1,4 @@
-// What threads count that are no workers of an engine: each in a place of its own, as workers do.
+// The counters of threads that are not workers of an engine: each thread has its own block, as workers do.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -10,7 +10,7 @@
 
 namespace troupe::detail {
 
-/// Owned by the engine. Any thread that keeps it alive.
+/// Internal to Troupe's own sources. Owned by the engine. Any thread that keeps it alive.
 class foreign_counters {
  public:
   template <class F>
@@ -23,7 +23,8 @@ class foreign_counters {
       add(common_);
     }
   }
-  void add_to(runtime_counters& sum) const noexcept {
+  // Reads common_ without the lock: each counter is an atomic, and a sum need not be one moment's.
+  void add_to(runtime_counters& sum) const noexcept TROUPE_NO_THREAD_SAFETY_ANALYSIS {
     for (const place& p : own_) p.add_to(sum);
     common_.add_to(sum);
   }
@@ -33,7 +34,7 @@ class foreign_counters {
 
   std::array<place, numbered_threads> own_;  // by thread_number()
   spinlock lock_;
-  counter_block common_;  // written under the lock: of all other threads
+  counter_block common_ TROUPE_GUARDED_BY(lock_);  // of all threads without a number
 };
 
 }  // namespace troupe::detail

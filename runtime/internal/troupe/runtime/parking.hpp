@@ -1,12 +1,12 @@
-// Who sleeps and who searches: how a push finds a worker that is awake, or wakes one.
+// The sleeping and the searching workers: how a push finds a worker that is awake, or wakes one.
 //
-// Internal to Troupe's own sources. Owned by the engine. It wakes nobody itself: it names the worker that its
-// caller must wake.
+// Internal to Troupe's own sources. Owned by the engine. It wakes no thread itself: it names the worker that
+// its caller must wake.
 //
 // A thread that made work visible fences and loads searching_ and parked_; a worker that goes to sleep enters
 // the list (and leaves searching_), fences, and looks at every queue once more. One of the two sees the
-// other, so no push is left with everybody asleep. A worker that stands back is in no list: before it rests
-// it does what a pusher does, so that one of the others sees what it left. What a worker pushes onto its own
+// other, so no push is left while all workers sleep. A worker that stands back is in no list: before it rests
+// it does what a pusher does, so that another worker sees the work that it left. A push onto the worker's own
 // ring needs no such proof, for the worker itself is awake; there a wake-up only adds parallelism.
 #pragma once
 
@@ -30,7 +30,7 @@ class parking {
     friend class parking;
     place* before_ = nullptr;
     place* after_ = nullptr;
-    bool listed_ = false;  // all three under lock_
+    bool listed_ = false;  // all three under parking::lock_
   };
 
   explicit parking(std::uint32_t workers) noexcept : workers_(workers) {}
@@ -48,7 +48,8 @@ class parking {
     }
     return take();
   }
-  /// The worker that went to sleep last, whoever searches; null when none sleeps. It counts as searching.
+  /// The worker that went to sleep last, even if others search; null when none sleeps. It counts as
+  /// searching.
   [[nodiscard]] place* take() noexcept {
     const scoped_lock guard(lock_);
     place* const p = last_;
@@ -74,19 +75,19 @@ class parking {
     return last;
   }
   /// Workers that search; read between the fence and the sleep of park(), so that the last one to stop sees
-  /// who sleeps on account of it.
+  /// the worker that sleeps because of it.
   [[nodiscard]] std::uint32_t searchers() const noexcept {
     return searching_.load(std::memory_order_relaxed);
   }
-  /// Puts the worker to sleep, by `sleep()`, unless `work_visible()`. `searching`: whether it counts as such;
-  /// returns whether it does afterwards, for it was woken to search.
+  /// Puts the worker to sleep, by `sleep()`, unless `work_visible()`. `searching`: whether it counts as
+  /// searching; returns whether it does afterwards, because it was woken to search.
   template <class Visible, class Sleep>
   [[nodiscard]] bool park(place& self, bool searching, Visible work_visible, Sleep sleep) noexcept {
     enter(self, searching);
     if (!work_visible()) sleep();
     return leave(self);
   }
-  /// The two halves of park(): what it does before it looks at the queues, and after it slept.
+  /// The two halves of park(): before it looks at the queues, and after it slept.
   void enter(place& self, bool searching) noexcept {
     {
       const scoped_lock guard(lock_);
@@ -108,7 +109,7 @@ class parking {
   [[nodiscard]] std::uint32_t parked() const noexcept { return parked_.load(std::memory_order_seq_cst); }
 
  private:
-  void list(place& p) noexcept {
+  void list(place& p) noexcept TROUPE_REQUIRES(lock_) {
     p.before_ = last_;
     p.after_ = nullptr;
     if (last_ != nullptr) last_->after_ = &p;
@@ -116,7 +117,7 @@ class parking {
     p.listed_ = true;
     parked_.store(parked_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  void unlist(place& p) noexcept {
+  void unlist(place& p) noexcept TROUPE_REQUIRES(lock_) {
     if (p.before_ != nullptr) p.before_->after_ = p.after_;
     (p.after_ != nullptr ? p.after_->before_ : last_) = p.before_;
     p.listed_ = false;
@@ -124,11 +125,11 @@ class parking {
   }
 
   // searching_: workers awake that look for work, and those woken to do so. parked_: the length of the list,
-  // written under lock_. Both are read without it, between the fence of a push and that of a worker that
-  // parks. Broken by: tests/explore/parking_explore_test, tests/stress/scheduler_stress_test.
+  // written under lock_. Both are read without it; the fence of a push before the loads pairs with that of a
+  // worker that parks. Broken by: tests/explore/parking_explore_test, tests/stress/scheduler_stress_test.
   const std::uint32_t workers_;
   spinlock lock_;
-  place* last_ = nullptr;
+  place* last_ TROUPE_GUARDED_BY(lock_) = nullptr;
   atomic<std::uint32_t> searching_{0};
   atomic<std::uint32_t> parked_{0};
 };

@@ -1,32 +1,32 @@
-// Where a parked worker waits: for sockets, timers and wake-ups in one place.
+// The place where a parked worker waits for sockets, timers and wake-ups.
 //
-// Internal to Troupe's own sources. One epoll set for each worker. Whatever has
-// a descriptor is registered once, edge-triggered; after that waiting for it
-// costs no system call, and one look at the set serves all that became ready:
+// Internal to Troupe's own sources. One epoll set for each worker. A descriptor is registered once,
+// edge-triggered; after that waiting for it costs no system call, and one look at the set serves all
+// descriptors that became ready:
 //
 //   descriptor ready -> wait() on the worker, or poll() on the watchdog when
 //   the worker is stuck -> io_source::on_events() -> mail to the strand that waits
 //
-// Owned by its worker and by every source registered in it: a source may outlive
-// the runtime.
+// Owned by its worker and by every source registered in it: a source may outlive the runtime.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
+#include <troupe/runtime/detail/share_count.hpp>
 #include <troupe/runtime/wake_flag.hpp>
 
 #include <cstdint>
-#include <mutex>
 #include <system_error>
 
 namespace troupe::detail {
 
-/// What owns a descriptor in the set.
+/// The owner of a descriptor in the set.
 class io_source {
  public:
-  /// `events` as epoll gives them. On whatever thread looks at the set; must
-  /// only change words and post mail.
+  /// `events` as epoll gives them. On the thread that looks at the set, which may be any; must only change
+  /// atomics and post mail.
   virtual void on_events(std::uint32_t events) noexcept = 0;
-  /// Frees this; once, after retire(), when no event can refer to it any more.
+  /// Frees this. Called once, after retire(), when no event can refer to it any more.
   virtual void dispose() noexcept = 0;
 
  protected:
@@ -47,53 +47,51 @@ class reactor {
   /// Gives back the worker's share.
   void release() noexcept;
 
-  /// Delivers what is ready, after waiting up to `timeout_ns` (negative: without
-  /// limit) for the first event or for wake(). The worker only.
+  /// Delivers the events that are ready, after waiting up to `timeout_ns` (negative: without limit) for the
+  /// first one or for wake(). The worker only.
   void wait(std::int64_t timeout_ns) noexcept;
-  /// Delivers what is ready, unless another thread is about it. Any thread.
+  /// Delivers the events that are ready, unless another thread is delivering. Any thread.
   void poll() noexcept;
-  /// Ends a wait(), the present or the next one, whatever other threads poll(). Any thread; one system call.
+  /// Ends the present or the next wait(), even if other threads poll(). Any thread; one system call.
   void wake() noexcept;
   /// Whether any source is registered, so that polling pays. A hint.
   [[nodiscard]] bool in_use() const noexcept { return sources_.load(std::memory_order_relaxed) != 0; }
 
   // -- sources ----------------------------------------------------------------
 
-  /// What a source is told of. Most sockets never wait for room to write, and with that in the set
-  /// each event of theirs would say once more that there is some, and a datagram socket would have
-  /// an event for everything that it has sent.
+  /// The events that a source gets. Most sockets never wait for room to write; with that in the set each of
+  /// their events would report the room again, and a datagram socket would get an event for each datagram
+  /// that it sends.
   enum class interest : std::uint8_t { reading, reading_and_writing };
-  /// Registers `fd`: its events go to `s` from now on, the present ones
-  /// included, and `s` keeps this alive. The worker only.
+  /// Registers `fd`: its events go to `s` from now on, the present ones included, and `s` keeps this alive.
+  /// The worker only.
   [[nodiscard]] std::error_code attach(io_source& s, int fd, interest what) noexcept;
-  /// Makes what is registered already be told of writing, too, beginning with what is the case
-  /// now. Any thread.
+  /// Adds events for writing to a registered source, beginning with the present state. Any thread.
   [[nodiscard]] std::error_code widen(io_source& s, int fd) noexcept;
   /// Before `fd` is closed: no events are collected for it any more. Any thread.
   void detach(int fd) noexcept;
-  /// After detach(): disposes of `s`, or, when collected events may still refer
-  /// to it, has that done once they are delivered. Any thread; never waits.
+  /// After detach(): disposes of `s`, or, when collected events may still refer to it, has that done once
+  /// they are delivered. Any thread; never waits.
   void retire(io_source& s) noexcept;
 
  private:
   reactor();
   ~reactor();
-  void collect(std::int64_t timeout_ns) noexcept;
+  void collect(std::int64_t timeout_ns) noexcept TROUPE_REQUIRES(looking_) TROUPE_EXCLUDES(lock_);
 
   int epoll_;
-  // An eventfd in the set, edge-triggered: each write is an edge, so nobody
-  // reads it, and it cannot run full in a machine's lifetime.
+  // An eventfd in the set, edge-triggered: each write is an edge, so no thread reads it, and it cannot
+  // overflow in a machine's lifetime.
   int wake_fd_;
-  wake_flag woken_;     // what its edge stood for, if another thread took that
-  std::mutex looking_;  // one thread at a time looks at the set; held asleep, too
-  std::mutex lock_;     // guards collecting_ and retired_
-  bool collecting_ = false;
-  io_source* retired_ = nullptr;  // by retire(), while collecting
-  // sources_: registered ones. Relaxed, a hint for how often to poll.
+  wake_flag woken_;  // a wake-up whose edge another thread took
+  mutex looking_;    // one thread at a time looks at the set; held during the wait, too
+  mutex lock_;
+  bool collecting_ TROUPE_GUARDED_BY(lock_) = false;
+  io_source* retired_ TROUPE_GUARDED_BY(lock_) = nullptr;  // by retire(), while collecting
+  // sources_: registered sources. Relaxed, pairs with nothing: a hint whether to poll. Broken by:
+  // tests/stress/wake_up_soak_test.
   atomic<std::uint32_t> sources_{0};
-  // shares_: the worker and the registered sources; the last one out frees.
-  // acq_rel, as for any count. Broken by: "a stream outlives its runtime".
-  atomic<std::uint32_t> shares_{1};
+  share_count shares_;  // of the worker and the registered sources
 };
 
 }  // namespace troupe::detail

@@ -1,9 +1,12 @@
-// The tasks of a runtime that have not ended, so that its end finds them.
+// The tasks of a runtime that have not ended, so that the end of the runtime finds them.
+//
+// Internal to Troupe's own sources.
 #pragma once
+
+#include <troupe/runtime/detail/mutex.hpp>
 
 #include <condition_variable>
 #include <cstdint>
-#include <mutex>
 
 namespace troupe::detail {
 
@@ -16,38 +19,39 @@ struct root_link {
   root_link* after = nullptr;
 };
 
-/// Owned by the engine. Any thread; a task that ends leaves in a time that does not grow with the others'.
+/// Owned by the engine. Any thread. A task that ends is removed in O(1).
 class root_list {
  public:
   root_list() noexcept;
 
-  /// False when the runtime ends: then the task is to be stopped at once.
+  /// False when the runtime ends: then the caller stops the task at once.
   [[nodiscard]] bool add(root_task& t) noexcept;
-  /// True when the task has kept `e` since leave_behind(), and is to let go of it.
+  /// True when the task has kept the engine since leave_behind(), and must release it.
   [[nodiscard]] bool remove(root_task& t) noexcept;
 
-  /// Asks the tasks of this host of a simulated network to stop. On the simulated runtime only.
+  /// Asks the tasks on this host of a simulated network to stop. On the simulated runtime only.
   void stop(std::uint16_t place) noexcept;
-  /// Asks all tasks to stop, now and later ones: the runtime ends.
+  /// Asks all tasks to stop, present and later ones: the runtime ends.
   void stop_all() noexcept;
-  /// Whether all tasks have ended; until `deadline`, of the steady clock, it waits for them.
+  /// Waits until all tasks have ended, at most until `deadline` on the steady clock; whether they have.
   [[nodiscard]] bool wait(std::int64_t deadline) noexcept;
   [[nodiscard]] bool empty() noexcept;
-  /// Those that are left keep `e` from now on. Returns how many they are.
+  /// The tasks that are left keep `e` alive from now on. Returns their number.
   [[nodiscard]] unsigned leave_behind(engine& e) noexcept;
 
  private:
   static void link(root_link& end, root_link& l) noexcept;
   static void unlink(root_link& l) noexcept;
-  [[nodiscard]] bool none() const noexcept {
+  [[nodiscard]] bool none() const noexcept TROUPE_REQUIRES(lock_) {
     return running_.after == &running_ && stopped_.after == &stopped_;
   }
 
-  std::mutex lock_;
+  mutex lock_;
   std::condition_variable gone_;
-  root_link running_;  // the ends of two circles: what runs, oldest first,
-  root_link stopped_;  // and what stop_all() has asked to stop
-  bool ending_ = false;
+  // The ends of two circles: tasks that run, oldest first, and those that stop_all() has asked to stop.
+  root_link running_ TROUPE_GUARDED_BY(lock_);
+  root_link stopped_ TROUPE_GUARDED_BY(lock_);
+  bool ending_ TROUPE_GUARDED_BY(lock_) = false;
 };
 
 }  // namespace troupe::detail

@@ -1,14 +1,13 @@
 // A worker's own queue: a ring of runnables and the slot for the one just woken.
 //
-// The owner pushes at the tail and pops at the head; a thief takes half from
-// the head. First in, first out, so that nothing starves. The scheme is that
-// of Go's run queue (runtime/proc.go: runqput, runqgrab): a thief copies the
-// pointers first and then claims them with one compare-and-swap of the head,
-// which fails if anybody else has moved it; the counters are 64 bits wide and
-// never wrap, so a head that comes back is no worry.
+// Internal to Troupe's own sources. The owner pushes at the tail and pops at the head; a thief takes half
+// from the head. First in, first out, so that nothing starves. The scheme is that of Go's run queue
+// (runtime/proc.go: runqput, runqgrab): a thief copies the pointers first and then claims them with one
+// compare-and-swap of the head, which fails if another thread has moved it; the counters are 64 bits wide and
+// never wrap, which rules out ABA.
 //
-// The slot holds the runnable woken last: what it is about to read is still in
-// this core's cache. It is the owner's until a thief asks for it (steal_slot).
+// The slot holds the runnable woken last: the data it is about to read is still in this core's cache. It is
+// the owner's until a thief asks for it (steal_slot).
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -21,15 +20,15 @@
 
 namespace troupe::detail {
 
-/// `Size` is a power of two. `Shared` false: there are no thieves, so the
-/// owner needs no read-modify-write at all; the flag is set at run time.
+/// `Size` is a power of two.
 template <std::size_t Size = 256>
 class run_queue {
  public:
   static_assert(Size >= 2 && (Size & (Size - 1)) == 0);
   static constexpr std::size_t capacity = Size;
 
-  /// `shared`: other threads may call the thief's functions.
+  /// `shared`: other threads may call the thieves' functions; without them the owner needs no
+  /// read-modify-write.
   explicit run_queue(bool shared = true) noexcept : shared_(shared) {}
   run_queue(const run_queue&) = delete;
   run_queue& operator=(const run_queue&) = delete;
@@ -63,8 +62,8 @@ class run_queue {
     }
   }
 
-  /// Takes the older half out of a full ring, for the overflow list, and
-  /// returns how many; 0 when a thief was faster, and then there is room.
+  /// Takes the older half out of a full ring, for the overflow list, and returns how many; 0 when a thief was
+  /// faster, and then there is room.
   std::size_t take_half(std::array<runnable*, Size / 2>& out) noexcept {
     std::uint64_t head = head_.load(std::memory_order_relaxed);
     if (tail_.load(std::memory_order_relaxed) - head < Size) return 0;
@@ -77,7 +76,7 @@ class run_queue {
                : 0;
   }
 
-  /// Puts `r` into the slot and returns what was there, or null.
+  /// Puts `r` into the slot and returns the runnable that was there, or null.
   runnable* put_slot(runnable& r) noexcept {
     runnable* const old = slot_.load(std::memory_order_relaxed);
     if (old == nullptr || !shared_) {  // only the owner fills the slot, so an empty one stays empty
@@ -98,18 +97,18 @@ class run_queue {
     return slot_.exchange(nullptr, std::memory_order_acq_rel);
   }
 
-  /// A mark behind all that the ring holds now.
+  /// A mark behind the runnables that the ring holds now.
   [[nodiscard]] std::uint64_t end_mark() const noexcept { return tail_.load(std::memory_order_relaxed); }
-  /// Whether all that was in the ring when the mark was made has left it.
+  /// Whether all runnables before the mark have left the ring.
   [[nodiscard]] bool passed(std::uint64_t mark) const noexcept {
     return head_.load(std::memory_order_relaxed) >= mark;
   }
 
   [[nodiscard]] bool slot_filled() const noexcept { return slot_.load(std::memory_order_relaxed) != nullptr; }
 
-  // -- anybody --------------------------------------------------------------
+  // -- any thread -----------------------------------------------------------
 
-  /// What the ring holds; a snapshot, exact for the owner when nobody steals.
+  /// Runnables in the ring; a snapshot, exact for the owner when no thief steals.
   [[nodiscard]] std::size_t size() const noexcept {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
     const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
@@ -119,14 +118,14 @@ class run_queue {
 
   // -- thieves --------------------------------------------------------------
 
-  /// Moves half of the ring (rounded up) into `own`, which belongs to the
-  /// calling thread, has an empty ring and is not this queue; returns one of
-  /// them for the caller to run, or null when there was nothing to take.
+  /// Moves half of the ring (rounded up) into `own`, which belongs to the calling thread, has an empty ring
+  /// and is not this queue; returns one of them for the caller to run, or null when there was nothing to
+  /// take.
   runnable* steal_into(run_queue& own) noexcept {
     const std::uint64_t own_tail = own.tail_.load(std::memory_order_relaxed);
     for (;;) {
-      // Acquire pairs with the owner's release of tail_ in push and the
-      // claim of other thieves on head_: the pointers between are published.
+      // Acquire pairs with the owner's release of tail_ in push and the claim of other thieves on head_: the
+      // pointers between are published.
       std::uint64_t head = head_.load(std::memory_order_acquire);
       const std::uint64_t tail = tail_.load(std::memory_order_acquire);
       if (tail <= head) return nullptr;
@@ -144,21 +143,19 @@ class run_queue {
     }
   }
 
-  /// Takes what is in the slot, or null. A thief's last resort.
+  /// Takes the runnable in the slot, or null. A thief's last resort.
   runnable* steal_slot() noexcept {
     if (!slot_filled()) return nullptr;
     return slot_.exchange(nullptr, std::memory_order_acq_rel);
   }
 
  private:
-  // head_: index of the oldest runnable. Advanced by compare-and-swap by owner
-  // and thieves; whoever advances it past a runnable owns that runnable. Its
-  // release half pairs with the owner's acquire in push: the copies a thief
-  // made happen before the owner writes the ring's place again.
-  // tail_: index behind the newest. Written by the owner only; its release
-  // publishes the runnable, pairs with the thief's acquire.
-  // slot_: filled by the owner only, emptied by exchange by either.
-  // Broken by: tests/explore/run_queue_explore_test, tests/stress/run_queue_stress_test.
+  // head_: index of the oldest runnable. Advanced by compare-and-swap by owner and thieves; the thread that
+  // advances it past a runnable owns that runnable. Its release half pairs with the owner's acquire in push:
+  // a thief's reads of the ring happen before the owner writes the same entry again. tail_: index behind the
+  // newest. Written by the owner only; its release publishes the runnable, and pairs with the thief's
+  // acquire. slot_: filled by the owner only, emptied by either, by exchange, whose acquire pairs with the
+  // release of the fill. Broken by: tests/explore/run_queue_explore_test, tests/stress/run_queue_stress_test.
   alignas(cache_line) atomic<std::uint64_t> head_{0};
   alignas(cache_line) atomic<std::uint64_t> tail_{0};
   atomic<runnable*> slot_{nullptr};

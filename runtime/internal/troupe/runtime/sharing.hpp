@@ -1,10 +1,11 @@
-// What a worker knows of its work, and what it decides by it: how often to look around, and when to share.
+// A worker's measurements of its work, and its decisions by them: how often to look around, and when to
+// share.
 //
 // Internal to Troupe's own sources. Each worker has one. A hand-off between cores costs more than a small
 // message. So small work that makes more small work stays on one core until its backlog is worth a wake-up;
-// coarse work is shared as soon as any waits. A thief that finds a backlog worth a core of its own in the
-// half it took wakes another worker for it, and one more for the half it left: so n workers are busy after
-// some log2(n) wake-ups in a row, not n.
+// coarse work is shared as soon as any waits. A thief that finds a backlog worth another core in the half it
+// took wakes another worker for it, and one more for the half it left: so n workers are busy after about
+// log2(n) wake-ups in a row, not n.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -14,7 +15,7 @@
 
 namespace troupe::detail {
 
-/// Decisions, no mechanism. Only its worker's thread calls it, but for what take_over() reads of its victim.
+/// Policy only. On its worker's thread only, except that take_over() reads the means of its victim.
 class sharing {
  public:
   static constexpr std::int64_t look_period = 50'000;  // ns between two looks around
@@ -24,8 +25,8 @@ class sharing {
     const std::int64_t slice = (3 * mean_slice() + elapsed / slices) / 4;
     const std::int64_t message = (3 * mean_message() + elapsed / std::max(messages, slices)) / 4;
     set_means(slice, message);
-    // As often as the sockets have their turn, whatever a slice takes; after a sleep what comes may be of
-    // another kind than before, so by and by.
+    // As often as the sockets are polled, however long a slice takes; increased step by step, because after a
+    // sleep the work may be of another kind than before.
     const std::int64_t wanted = std::clamp<std::int64_t>(look_period / (slice + 1), 2, 127);
     interval_ = std::min(static_cast<unsigned>(wanted), 2 * interval_);
   }
@@ -34,17 +35,18 @@ class sharing {
   /// The worker slept.
   void forget_interval() noexcept { interval_ = 2; }
 
-  /// Whether work of which `waiting` strands wait should have another worker, if none searches yet.
+  /// Whether `waiting` strands should get another worker, if none searches yet.
   [[nodiscard]] bool worth_sharing(std::int64_t waiting) const noexcept {
     return waiting > 0 && (mean_message() >= coarse_message || waiting * mean_slice() >= worthwhile_backlog);
   }
-  /// How many workers a thief wakes, even if others search: one for what it stole and has not begun, one for
-  /// what it left, if either is coarse and keeps a core busy for long enough.
+  /// How many workers a thief wakes, even if others search: one for the work that it stole and has not begun,
+  /// one for the work that it left, if either is coarse and keeps a core busy for long enough.
   [[nodiscard]] unsigned cores_for(std::int64_t stolen, std::int64_t left) const noexcept {
     return static_cast<unsigned>(worth_a_core(stolen)) + static_cast<unsigned>(worth_a_core(left));
   }
 
-  /// What was stolen is of the kind that the victim ran, or of a coarser one when that is stuck in a slice.
+  /// Stolen work is taken to be of the kind that the victim ran, or of a coarser one when it is stuck in a
+  /// slice.
   void take_over(const sharing& victim, bool victim_is_stuck) noexcept {
     const std::int64_t least = victim_is_stuck ? coarse_message : 0;
     set_means(std::max(victim.mean_slice(), least), std::max(victim.mean_message(), least));
@@ -55,7 +57,7 @@ class sharing {
   static constexpr std::int64_t wake_up_cost = 5'000;    // ns; a system call, and a thread that comes back
   static constexpr std::int64_t worthwhile_backlog = 50'000;  // ns of waiting work that pay for waking a core
 
-  // A mean of what was small until now is too low: coarse work need only pay for the wake-up.
+  // The mean is too low where the work was small until now: coarse work need only pay for the wake-up.
   [[nodiscard]] bool worth_a_core(std::int64_t waiting) const noexcept {
     return mean_message() >= coarse_message && waiting * mean_slice() >= wake_up_cost;
   }
@@ -72,7 +74,7 @@ class sharing {
 
   unsigned interval_ = 61;
   // mean_slice_, mean_message_: ns. Written by the worker; read relaxed by a thief, which takes them over
-  // with the work that they are about. A hint. Broken by: tests/stress/sharing_test, under ThreadSanitizer.
+  // with the stolen work. Pair with nothing: hints. Broken by: tests/stress/sharing_test under TSan.
   atomic<std::int64_t> mean_slice_{100};
   atomic<std::int64_t> mean_message_{100};
 };

@@ -1,7 +1,7 @@
 // A worker: one thread that runs strands, fires its timers and waits for I/O.
 //
-// Internal to Troupe's own sources. Owned by the engine. Unless a function says
-// otherwise, only the worker's own thread calls it.
+// Internal to Troupe's own sources. Owned by the engine. Unless a function says otherwise, only the worker's
+// own thread calls it.
 #pragma once
 
 #include <troupe/runtime/counters.hpp>
@@ -21,7 +21,7 @@ namespace troupe::detail {
 
 class engine;
 
-/// Something to ask again and again; what it refers to outlives the asking.
+/// A type-erased predicate, polled repeatedly. `state` must outlive it.
 struct predicate {
   bool (*ask)(const void*);
   const void* state;
@@ -35,7 +35,7 @@ class alignas(cache_line) worker : public parking::place {
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
-  /// At most this many runs in a row come from the slot.
+  /// Runs in a row that may come from the slot.
   static constexpr unsigned slot_runs_max = 3;
   /// Await hops a slice may take.
   static constexpr std::uint32_t hop_budget = 128;
@@ -44,7 +44,7 @@ class alignas(cache_line) worker : public parking::place {
 
   // -- scheduling -----------------------------------------------------------
 
-  /// Something was woken: it runs next on this worker.
+  /// Schedules a runnable that was woken: it runs next on this worker.
   void push_woken(runnable& r) noexcept {
     if (simulated) [[unlikely]] {
       push_simulated(r);
@@ -52,7 +52,7 @@ class alignas(cache_line) worker : public parking::place {
       push_ring(*displaced);
     }
   }
-  /// Something gives way to all that is ready: it runs last.
+  /// Schedules a runnable that yields to all that are ready: it runs last.
   void push_yielded(runnable& r) noexcept;
 
   // -- the slice of the strand that runs now --------------------------------
@@ -74,7 +74,7 @@ class alignas(cache_line) worker : public parking::place {
 
   [[nodiscard]] engine& home() const noexcept { return *home_; }
   [[nodiscard]] unsigned index() const noexcept { return index_; }
-  /// A cheap generator for scheduling choices; no source of secrets.
+  /// A random number for scheduling choices.
   std::uint64_t random() noexcept;
 
   counter_block counters;
@@ -84,18 +84,21 @@ class alignas(cache_line) worker : public parking::place {
 
   // -- for the watchdog -----------------------------------------------------
 
-  // slice_number: odd while a slice runs. Written by the worker, relaxed: the
-  // watchdog only asks whether it has changed within milliseconds.
+  // slice_number: odd while a slice runs. Written by the worker with release, which pairs with the watchdog's
+  // acquire: a watchdog that sees the slice also sees `running`. Broken by:
+  // tests/runtime/scheduler/watchdog_test.
   atomic<std::uint64_t> slice_number{0};
-  // running_message: the message being handled, for the report; static storage.
+  // running_message: the type of the message being handled, for the report; static storage, so relaxed.
+  // Broken by: tests/runtime/scheduler/watchdog_test.
   atomic<const char*> running_message{nullptr};
-  // running: the strand of this slice, for as long as it is this worker's. Null
-  // before the strand is given away; see inspection.hpp.
+  // running: the strand of this slice while it is this worker's; null before the strand is given away. Pairs
+  // with the watchdog's barrier, see inspection_gate.hpp. Broken by: tests/runtime/scheduler/watchdog_test
+  // under TSan.
   atomic<strand*> running{nullptr};
-  /// The strand of this slice is about to become somebody else's, or nobody's.
+  /// The worker is about to give away the strand of this slice.
   void clear_running() noexcept { running.store(nullptr, std::memory_order_release); }
-  /// Asks the worker to maintain() after this slice, however many were to come before. A hint: the worker may
-  /// overwrite it, and is asked again at the next look.
+  /// Asks the worker to maintain() after this slice, even if it was due later. Any thread. A hint: the worker
+  /// may overwrite it, and is asked again at the next look.
   void look_soon() noexcept { ticks_left_.store(1, std::memory_order_relaxed); }
 
  private:
@@ -103,7 +106,7 @@ class alignas(cache_line) worker : public parking::place {
 
   void run_simulated(runnable& r) noexcept;
   void loop() noexcept;
-  /// The same on the calling thread, until `done` or the deadline; whether `done`.
+  /// loop() on the calling thread, until `done` or the deadline; whether `done`.
   bool drive(predicate done, std::int64_t deadline);
   void run_one(runnable& r) noexcept;
   runnable* next() noexcept;
@@ -112,7 +115,7 @@ class alignas(cache_line) worker : public parking::place {
   runnable* next_shared() noexcept;
   runnable* search() noexcept;
   runnable* steal() noexcept;
-  /// Sleeps until there is something to do, at most until `deadline`.
+  /// Sleeps until there is work, at most until `deadline`.
   void park(std::int64_t deadline = INT64_MAX) noexcept;
   void deactivate() noexcept;
   void rest() noexcept;
@@ -120,32 +123,32 @@ class alignas(cache_line) worker : public parking::place {
   void wake_up() noexcept;
   void stop_searching() noexcept;
   void maintain() noexcept;
-  /// What became ready up to now is in the ring.
+  /// Notes that the sockets were polled: strands that became ready up to now are in the ring.
   void note_look_at_sockets() noexcept;
   void push_ring(runnable& r) noexcept;
   void push_simulated(runnable& r) noexcept;
   void refresh_clock() noexcept;
-  /// Strands that wait in the ring, and in the list of what overflowed.
+  /// Strands that wait in the ring, and in the overflow list.
   [[nodiscard]] std::int64_t backlog() const noexcept;
 
   engine* home_;
   unsigned index_;
   unsigned slot_runs_ = 0;
   // ticks_left_: slices until maintain(). Written by the worker without a read-modify-write, and by the
-  // watchdog; relaxed, for a lost hint is given again. Broken by: tests/stress/sharing_test.
+  // watchdog; relaxed, pairs with nothing: a lost hint is given again. Broken by: tests/stress/sharing_test.
   atomic<unsigned> ticks_left_{1};
-  unsigned injected_turns_ = 0;  // left of those that injected work has; see look_around()
+  unsigned injected_turns_ = 0;  // turns that injected work has left; see look_around()
   bool searching_ = false;
-  bool refused_ = false;            // enough others search
-  const worker* victim_ = nullptr;  // whose ring it stole from, until it stops searching
+  bool refused_ = false;            // enough other workers search
+  const worker* victim_ = nullptr;  // the worker that it stole from, until it stops searching
   bool deactivated_ = false;        // between deactivate() and rest()
-  bool overflow_next_ = false;      // whose turn it is in next_shared()
+  bool overflow_next_ = false;      // in next_shared(): the overflow list is first
   ring_bit filled_;
   std::uint64_t random_state_;
-  // The clock as last read, and the cycle counter then.
+  // The last reading of the clock, and of the cycle counter at the same time.
   std::int64_t now_ = 0;
   std::uint64_t cycles_ = 0;
-  // What maintain() saw the last time.
+  // The readings of the last maintain().
   std::int64_t maintained_at_ = 0;
   std::int64_t io_polled_at_ = 0;
   std::uint64_t io_polled_up_to_ = 0;  // the end of the ring after that look
@@ -154,12 +157,11 @@ class alignas(cache_line) worker : public parking::place {
   sharing sharing_;
 };
 
-/// The worker of this thread, or null. Never inlined: a coroutine that asks
-/// before and after a suspension may get two answers.
+/// The worker of this thread, or null. Never inlined: a coroutine that calls it before and after a suspension
+/// may get two answers.
 TROUPE_NOINLINE worker* this_worker() noexcept;
 
-/// The same without the call: for functions that no coroutine inlines, which
-/// is all that lives in a source file.
+/// The same without the call: for functions that no coroutine inlines, as those of source files.
 TROUPE_QUICK_TLS extern constinit thread_local worker* worker_of_thread;
 inline worker* worker_here() noexcept {
   return worker_of_thread;

@@ -1,7 +1,7 @@
-// A set of workers as a bitmap, so that looking for one of many costs a load for 64 of them.
+// A set of workers as a bitmap: a search costs one load for each 64 workers.
 //
-// Internal to Troupe's own sources. Owned by the engine, which keeps two: the workers whose ring may hold
-// work, and those that the watchdog finds overdue.
+// Internal to Troupe's own sources. Owned by the engine, which has two: the workers whose ring may hold work,
+// and those that the watchdog finds overdue. Any thread.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -32,7 +32,7 @@ class worker_set {
     return (words_[i / bits_of_word].bits.load(std::memory_order_relaxed) & bit(i)) != 0;
   }
 
-  /// Calls `f(i)` for each member i, in one pass that begins with `start` and comes around, until it returns
+  /// Calls `f(i)` for each member i, in one pass that begins with `start` and wraps around, until it returns
   /// true; whether it did.
   template <class F>
   bool find(unsigned start, F f) const {
@@ -55,7 +55,7 @@ class worker_set {
   static constexpr std::uint64_t bit(unsigned i) noexcept { return std::uint64_t{1} << (i % bits_of_word); }
 
   // bits: relaxed throughout, for a member says only where to look. The set of overdue workers is written by
-  // the watchdog alone. Of the set of filled rings, the bit of a worker is written by that worker alone: set
+  // the watchdog only. In the set of filled rings, the bit of a worker is written by that worker only: set
   // before it fills its ring, cleared when it finds the ring empty and goes to search. So a clear bit means
   // an empty ring, in the order in which the worker sees it; and a thread that needs the newest value,
   // because it is about to sleep, has a fence before its load which pairs with the fence of the push
@@ -75,7 +75,7 @@ class ring_bit {
   ring_bit(const ring_bit&) = delete;
   ring_bit& operator=(const ring_bit&) = delete;
 
-  /// Before something is put into the ring.
+  /// To be called before a runnable is put into the ring.
   void set() noexcept {
     if (set_) [[likely]]
       return;

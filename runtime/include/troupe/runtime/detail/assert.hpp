@@ -1,14 +1,14 @@
-// TROUPE_ASSERT: what a protocol promises, checked where it is relied upon.
+// TROUPE_ASSERT: checks an invariant of a protocol at the place that relies on it. Any thread.
 //
-// On where the library was built with the CMake option TROUPE_ASSERTIONS, as the presets for development and
-// for the sanitizers are; its users' code then checks, too. Otherwise nothing is evaluated.
+// Enabled by the CMake option TROUPE_ASSERTIONS, which the presets for development and for the sanitizers
+// set; code that uses the library then checks, too. Otherwise nothing is evaluated.
 //
 //     TROUPE_ASSERT(count >= handled, "a mailbox gives back no more credit than it has handed out");
 #pragma once
 
 namespace troupe::detail {
 
-/// Prints `sentence`, which says what should have held, with the place, and aborts. Any thread.
+/// Prints `sentence`, which states the invariant, with the file and the line, and aborts. Any thread.
 [[noreturn]] void assertion_failed(const char* sentence, const char* file, int line) noexcept;
 
 }  // namespace troupe::detail

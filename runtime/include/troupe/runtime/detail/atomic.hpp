@@ -1,9 +1,8 @@
-// The atomics every lock-free part of Troupe is written against.
+// The atomics that every lock-free part of Troupe uses.
 //
-// In a normal build these are the standard ones. A test that explores
-// interleavings defines TROUPE_EXPLORE before it includes any Troupe header;
-// then every load, store and read-modify-write becomes a point at which the
-// explorer in tests/support may switch threads.
+// In a normal build these are the standard ones. A test that explores interleavings defines TROUPE_EXPLORE
+// before it includes any Troupe header; then every load, store and read-modify-write becomes a point at which
+// the explorer in tests/support may switch threads.
 #pragma once
 
 #include <atomic>
@@ -31,7 +30,7 @@ inline void seq_cst_fence() noexcept {
 }
 #endif
 
-/// The same behind a read-modify-write, which is a full barrier on some processors.
+/// The same after a read-modify-write, which is a full barrier on some processors.
 inline void fence_after_rmw() noexcept {
 #if defined(TROUPE_EXPLORE) || !(defined(__x86_64__) || defined(__i386__))
   seq_cst_fence();

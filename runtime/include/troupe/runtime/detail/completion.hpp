@@ -1,17 +1,16 @@
-// The handshake between a suspended coroutine and whoever completes it from
-// elsewhere: a reply, a blocking call, a socket that became ready.
+// The handshake between a suspended coroutine and the thread that completes its wait from elsewhere: a reply,
+// a blocking call, a socket that became ready.
 //
 //   waiter:     wait_on(strand), then lets the completer see it ... act(): the
 //               leaf resumes, or, when it was abandoned, nothing does
 //   completer:  stores the outcome, finish(): the completion travels to the
 //               waiter's strand as system mail
 //
-// Whether the answer is still wanted is decided on the waiter's strand alone:
-// abandon() clears `target` there, and the mail, whenever it comes, frees itself.
-// So the completer never touches a frame, a late answer is dropped safely, and
-// neither side needs an atomic of its own: the mailbox orders everything. What
-// keeps the strand's memory for a late answer is the share that abandon() takes.
-// Every completion is finished, once, by whoever holds it.
+// Whether the answer is still wanted is decided on the waiter's strand alone: abandon() clears `target`
+// there, and the mail frees itself whenever it arrives. So the completer never touches a frame, a late answer
+// is dropped safely, and neither side needs an atomic of its own: the mailbox orders everything. The share
+// that abandon() takes keeps the strand's memory for a late answer. Each completion is finished exactly once,
+// by the completer that holds it.
 #pragma once
 
 #include <troupe/runtime/detail/slab.hpp>
@@ -19,7 +18,7 @@
 
 namespace troupe::detail {
 
-/// Base of what is shared. Lives in the slab, not in a frame.
+/// Base of the state that the two sides share. Lives in the slab, not in a frame.
 struct completion : mail {
   explicit completion(const mail_kind& k) noexcept : mail(k) {}
 
@@ -29,8 +28,8 @@ struct completion : mail {
     target = &l;
   }
 
-  /// The completer, once the outcome is stored; must not touch it afterwards.
-  /// `as` acts, or disposes, on arrival.
+  /// The completer, once the outcome is stored; must not touch the completion afterwards. `as` acts, or
+  /// disposes, on arrival.
   void finish(const mail_kind& as) noexcept {
     kind = &as;
     waiter->post(*this);
@@ -42,12 +41,12 @@ struct completion : mail {
     waiter->share();
   }
 
-  strand* waiter = nullptr;  // null: nobody waits for the outcome
+  strand* waiter = nullptr;  // null: no coroutine waits for the outcome
   leaf* target = nullptr;    // on the waiter's strand only
 };
 
-/// For `act` and `dispose` of a completion of type C that has arrived. True when
-/// the leaf still waits; otherwise the completion is gone.
+/// For `act` of a completion of type C that has arrived. True when the leaf still waits; otherwise the
+/// completion is freed.
 template <class C>
 [[nodiscard]] bool still_wanted(C& c) noexcept {
   if (c.target != nullptr) return true;
@@ -57,7 +56,7 @@ template <class C>
   return false;
 }
 
-/// `dispose` for a completion of type C: its waiter is dead, and so had given up.
+/// `dispose` for a completion of type C: its waiter is dead, and so has given up.
 template <class C>
 void dispose_late(C& c) noexcept {
   strand* const s = c.waiter;

@@ -1,19 +1,18 @@
-// How the watchdog may look at a strand that another thread runs, at no cost for
-// that thread: whoever frees a strand waits while somebody looks.
+// Lets the watchdog look at a strand that another thread runs, at no cost for that thread: a thread that
+// frees a strand waits while another one looks.
 //
 //   watchdog:  raises the gate, process-wide barrier, loads worker.running,
 //              looks at the strand if it is not null, lowers the gate
 //   worker:    running = null (clear_running), gives the strand away
 //   freer:     got the strand from the worker, loads the gate, frees
 //
-// A freer that loaded the gate before the barrier had the strand from the worker
-// by then, so the watchdog's load, behind the barrier, finds null. One that
-// loads it later sees it raised, and waits. The barrier makes the watchdog pay
-// for both sides: the others need no fence.
+// A freer that loaded the gate before the barrier had the strand from the worker by then, so the watchdog's
+// load, behind the barrier, finds null. One that loads it later sees it raised, and waits. The barrier makes
+// the watchdog pay for both sides: the others need no fence.
 //
-// Whoever follows the edges of the wait-for graph raises it too, with a fence, and
-// then reads edges; one that leads to a strand is cleared before the strand gives
-// back its last share, which is a read-modify-write, and so before the gate is loaded.
+// A thread that follows the edges of the wait-for graph raises it too, with a fence, and then reads edges; an
+// edge that leads to a strand is cleared before the strand gives back its last share, which is a
+// read-modify-write, and so before the gate is loaded.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -22,12 +21,12 @@
 
 namespace troupe::detail {
 
-// inspections: watchdogs and others that look at a strand now. Its decrement (release)
-// pairs with the acquire load in wait_for_inspection: a look ends before the
-// free. Broken by: tests/runtime/scheduler/watchdog_test under TSan.
+// inspections: threads that look at a strand now. Its decrement (release) pairs with the acquire load in
+// wait_for_inspection: a look ends before the free. Broken by: tests/runtime/scheduler/watchdog_test under
+// TSan.
 extern constinit atomic<std::uint32_t> inspections;
 
-/// While there is one, no strand is freed. Behind it comes the barrier, or a fence.
+/// While one exists, no strand is freed. Its owner follows it with the barrier, or a fence.
 class [[nodiscard]] held_gate {
  public:
   held_gate() noexcept { inspections.fetch_add(1, std::memory_order_seq_cst); }
@@ -38,7 +37,7 @@ class [[nodiscard]] held_gate {
 
 /// Before a strand's memory is freed. Any thread; nearly always one load.
 inline void wait_for_inspection() noexcept {
-  fence_after_rmw();  // the one by which the last share was given back
+  fence_after_rmw();  // the read-modify-write that gave back the last share
   while (inspections.load(std::memory_order_acquire) != 0) spin_pause();
 }
 

@@ -1,4 +1,6 @@
-// What hangs in a mailbox: a mail, what sets its kind apart, and lists of them.
+// Mail: the entries of a mailbox, their kinds, and lists of them.
+//
+// A mail belongs to its sender until it is pushed, then to the strand that receives it.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +11,12 @@ namespace troupe::detail {
 class strand;
 struct mail;
 
-/// What a mail is, shared by all mails of a kind; static storage.
+/// The operations of one kind of mail; static storage.
 struct mail_kind {
   /// A system mail acts when the strand comes to it, and disposes of itself.
   /// Null for user mail, which the owner of the strand interprets.
   void (*act)(mail&, strand&) noexcept;
-  /// Frees a mail that nobody will handle (its receiver is gone).
+  /// Frees a mail that will not be handled, because its receiver has ended.
   void (*dispose)(mail&) noexcept;
 };
 
@@ -66,23 +68,24 @@ class mail_queue {
   mail* tail_ = nullptr;
 };
 
-/// What became of a push. `wake`: it is queued, and the caller, nobody else,
-/// must schedule the consumer.
+/// The outcome of a push. `wake`: it is queued, and the caller, and no other thread, must schedule the
+/// consumer.
 enum class push_result : std::uint8_t { queued, wake, full, closed };
 
-/// What try_push_here() and push_system_here() of one_word_mailbox may say besides: no outcome yet.
+/// Another result of try_push_here() and push_system_here() of one_word_mailbox: no outcome yet.
 inline constexpr push_result not_here{4};
 
-/// What takes the place of a mail where none hangs, but the consumer is on a visit: see one_word_mailbox.
+/// The sentinel in place of a mail while none is queued but the consumer is on a visit: see one_word_mailbox.
 inline constexpr std::uintptr_t visit_mark = 16;
 
-/// Neither null nor the mark.
+/// Neither null nor the sentinel.
 [[nodiscard]] inline bool is_mail(const mail* m) noexcept {
   return reinterpret_cast<std::uintptr_t>(m) > visit_mark;
 }
 
-/// Sorts what hung in a mailbox, newest first, into two lists, oldest first, behind what they have. It ends
-/// with null, with the mark, or before `in_place`. `mixed`: there may be system mail among it. O(n).
+/// Sorts the list that a mailbox held, newest first, into two lists, oldest first, and appends it there. The
+/// list ends with null, with the sentinel, or before `in_place`. `mixed`: it may have system mail in it.
+/// O(n).
 inline void sort_mail(mail* m, const mail* in_place, bool mixed, mail_queue& user,
                       mail_queue& system) noexcept {
   if (!mixed) {

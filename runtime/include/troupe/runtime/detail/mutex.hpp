@@ -1,9 +1,9 @@
-// A mutex that Clang's thread safety analysis knows, and the lock that waits for a condition variable with
-// it.
+// A mutex that Clang's thread safety analysis knows, and a lock on it that can wait for a condition variable.
 #pragma once
 
 #include <troupe/runtime/detail/thread_safety.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -25,7 +25,7 @@ class TROUPE_CAPABILITY("mutex") mutex {
   std::mutex mutex_;
 };
 
-/// Holds a mutex for a scope; may give it up for a while, and wait for a condition variable.
+/// Holds a mutex for a scope; may release it for a while, and wait for a condition variable.
 class [[nodiscard]] TROUPE_SCOPED_CAPABILITY mutex_lock {
  public:
   explicit mutex_lock(mutex& m) TROUPE_ACQUIRE(m) : lock_(m.mutex_) {}
@@ -36,8 +36,8 @@ class [[nodiscard]] TROUPE_SCOPED_CAPABILITY mutex_lock {
   void unlock() TROUPE_RELEASE() { lock_.unlock(); }
   void lock() TROUPE_ACQUIRE() { lock_.lock(); }
 
-  /// Waits once, without the mutex; it is held again afterwards. Call it in a loop that tests the condition,
-  /// which the analysis sees under the lock, as it would not in a predicate.
+  /// Waits once, with the mutex released; it is held again afterwards. Call it in a loop that tests the
+  /// condition: the analysis sees the loop under the lock, but not a predicate.
   void wait(std::condition_variable& changed) { changed.wait(lock_); }
   /// The same, until `end` at the latest; whether it was notified before.
   template <class Clock, class Duration>

@@ -1,8 +1,7 @@
-// The one owner of an object on the heap.
+// The only owner of an object on the heap: std::unique_ptr, for headers that every user compiles.
 //
-// What std::unique_ptr is, for headers that every user compiles: <memory> brings
-// streams and locales along with some standard libraries, and was a sixth of what
-// compiling a small program took.
+// With some standard libraries <memory> includes streams and locales, which were a sixth of the time that a
+// small program takes to compile.
 #pragma once
 
 #include <utility>

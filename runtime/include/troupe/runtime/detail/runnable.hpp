@@ -5,16 +5,16 @@ namespace troupe::detail {
 
 class worker;
 
-/// A strand is one (strand.hpp). Owned by whoever made it; while it is in a
-/// queue it is in exactly one. `run` ends by requeueing it or by leaving it to
-/// whoever wakes it next, and touches it no more after either.
+/// A strand is one (strand.hpp). Owned by its creator; while it is in a queue it is in exactly one. `run`
+/// ends by requeueing it or by leaving it to the thread that wakes it next, and does not touch it after
+/// either.
 struct runnable {
   using run_fn = void (*)(runnable&, worker&) noexcept;
 
   explicit constexpr runnable(run_fn f) noexcept : run(f) {}
 
   run_fn run;
-  // Link in a list: of what overflowed a ring, or the queue of foreign threads.
+  // Link in a list: the overflow of a ring, or the queue of foreign threads.
   runnable* next_runnable = nullptr;
 };
 

@@ -1,4 +1,4 @@
-// A one-byte lock for a few instructions' worth of work.
+// A one-byte lock for a few instructions' worth of work, and the scope that holds a lock.
 #pragma once
 
 #include <troupe/runtime/detail/atomic.hpp>
@@ -9,9 +9,8 @@
 
 namespace troupe::detail {
 
-/// For short sections that never wait, allocate or call out. A holder may be
-/// preempted, so a waiter gives its core away after a short spin. Meets the
-/// standard's Lockable; not recursive.
+/// For short sections that never wait, allocate or call out. A holder may be preempted, so a waiter yields
+/// its core after a short spin. Meets the standard's Lockable; not recursive. Any thread.
 class TROUPE_CAPABILITY("spinlock") spinlock {
  public:
   void lock() noexcept TROUPE_ACQUIRE() {
@@ -32,12 +31,12 @@ class TROUPE_CAPABILITY("spinlock") spinlock {
 
  private:
 #ifdef TROUPE_EXPLORE
-  static constexpr bool explored = true;  // its threads are none of the system's
+  static constexpr bool explored = true;  // its threads are fibers, not threads of the system
 #else
   static constexpr bool explored = false;
 #endif
-  // held_: 1 while somebody is inside. The release in unlock pairs with the
-  // acquire of the next try_lock. Broken by: tests/stress/mailbox_stress_test.
+  // held_: 1 while a thread holds the lock. The release in unlock pairs with the acquire of the next
+  // try_lock. Broken by: tests/stress/mailbox_stress_test.
   atomic<std::uint8_t> held_{0};
 };
 

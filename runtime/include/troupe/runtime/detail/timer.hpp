@@ -11,18 +11,18 @@ namespace troupe::detail {
 
 class timer_service;
 
-/// A timer that knows its home. `fire` runs under the home's lock, on whatever
-/// thread looks: it may only post mail. So after cancel() returned false the
-/// mail is already in the receiver's mailbox, and nothing refers to the timer.
+/// A timer that knows its home. `fire` runs under the home's lock, on the thread that calls fire_due(): it
+/// may only post mail. So after cancel() returned false the mail is already in the receiver's mailbox, and
+/// nothing refers to the timer.
 struct timer : timer_node {
   explicit timer(void (*f)(timer&) noexcept) noexcept : fire(f) {}
   void (*fire)(timer&) noexcept;
   timer_service* home = nullptr;
 };
 
-/// Thread-safe. The lock is nearly always free: its worker is the one who uses
-/// it; others only cancel what migrated, arm through engine::arm, or step in for a
-/// worker that is stuck.
+/// Owned by a worker; thread-safe. The lock is nearly always free, because that worker uses it most: other
+/// threads only cancel timers of strands that have migrated, arm through engine::arm, or fire for a worker
+/// that is stuck.
 class timer_service {
  public:
   /// Arms `t` to fire at `deadline` (ns of the runtime's clock) or soon after. The owner only: another thread
@@ -32,7 +32,7 @@ class timer_service {
     const scoped_lock guard(lock_);
     insert(t, deadline);
   }
-  /// The same on any thread; true when the owner must be woken, which may sleep until later than that.
+  /// The same on any thread; true when the owner must be woken, because it may sleep until a later deadline.
   [[nodiscard]] bool arm_from_outside(timer& t, std::int64_t deadline) noexcept {
     t.home = this;
     const scoped_lock guard(lock_);
@@ -48,7 +48,8 @@ class timer_service {
     count_.store(wheel_.size(), std::memory_order_relaxed);
     return true;
   }
-  /// Fires what is due at `now`, at most `most` timers, the earliest; whether that many were due.
+  /// Fires the timers that are due at `now`, the earliest first, at most `most`; true when that many were
+  /// due.
   bool fire_due(std::int64_t now, unsigned most) noexcept {
     if (empty()) return false;
     const scoped_lock guard(lock_);
@@ -76,16 +77,17 @@ class timer_service {
   [[nodiscard]] bool empty() const noexcept { return count_.load(std::memory_order_relaxed) == 0; }
 
  private:
-  void insert(timer& t, std::int64_t deadline) noexcept {
+  void insert(timer& t, std::int64_t deadline) noexcept TROUPE_REQUIRES(lock_) {
     wheel_.insert(t, deadline);
     count_.store(wheel_.size(), std::memory_order_relaxed);
   }
 
   spinlock lock_;
-  timer_wheel wheel_;
-  // count_: armed timers, so that the owner need not lock to see that there are
-  // none. Relaxed: the owner arms its own timers, and who arms one for it from
-  // outside wakes it afterwards. Broken by: tests/stress/foreign_timer_test.
+  timer_wheel wheel_ TROUPE_GUARDED_BY(lock_);
+  // count_: armed timers, written under lock_, so that the owner sees without the lock that there are none.
+  // Relaxed: the owner arms its own timers, and a thread that arms one from outside wakes the owner
+  // afterwards, which pairs with the owner's wait (wake_flag.hpp). Broken by:
+  // tests/stress/foreign_timer_test.
   atomic<std::size_t> count_{0};
 };
 

@@ -1,14 +1,12 @@
-// The timers of one worker, or of a simulated runtime: a hierarchical timing wheel, exact to the
-// nanosecond.
+// The timers of one worker, or of a simulated runtime: a hierarchical timing wheel, exact to the nanosecond.
 //
-// Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), scheme 7, with two
-// differences. The lowest level's step is one nanosecond, so a slot there holds timers of one
-// deadline and nothing has to be sorted. And the wheel does not turn tick by tick: bitmaps find the
-// next occupied slot, and a slot is spread over the lower levels only when its time has come, so an
-// idle wheel costs nothing and a jump over centuries costs what a jump over a microsecond does.
+// Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (SOSP 1987), scheme 7, with two differences.
+// The lowest level's step is one nanosecond, so a slot there holds timers of one deadline and nothing has to
+// be sorted. And the wheel does not turn tick by tick: bitmaps find the next occupied slot, and a slot is
+// spread over the lower levels only when its time has come, so an idle wheel costs nothing and a jump over
+// centuries costs the same as a jump over a microsecond.
 //
-// Owner: one worker (or the simulation). Not thread-safe: the owner locks around it or keeps it to
-// itself.
+// Owned by one worker (or the simulation). Not thread-safe: the owner locks around it or does not share it.
 #pragma once
 
 #include <array>
@@ -18,8 +16,8 @@
 
 namespace troupe::detail {
 
-/// One timer: the base of what its user embeds. The wheel links it, but never owns it: it must stay
-/// where it is while armed, and be cancelled (or fired) before it or the wheel ends.
+/// One timer, a base class for its user's timers. The wheel links it, but never owns it: it must not move
+/// while armed, and must be cancelled (or fired) before it or the wheel ends.
 struct timer_node {
   timer_node() = default;
   timer_node(const timer_node&) = delete;
@@ -34,33 +32,36 @@ struct timer_node {
 
 static_assert(sizeof(void*) != 8 || sizeof(timer_node) == 24);
 
-/// Deadlines are nanoseconds since the owner's clock's epoch; every std::int64_t is allowed. Timers
-/// fire never early, in the order of (deadline, insertion).
+/// Deadlines are nanoseconds since the epoch of the owner's clock; every std::int64_t is allowed. Timers
+/// never fire early, and fire in the order of (deadline, insertion).
 class timer_wheel {
  public:
   timer_wheel() = default;
   timer_wheel(const timer_wheel&) = delete;
   timer_wheel& operator=(const timer_wheel&) = delete;
 
-  /// Arms `node`, which must not be armed. A deadline in the past is due at once. O(1). Only a deadline
-  /// before the latest time given to pop_due may touch each slot between the two (at most 640), and
-  /// timers that were near then move down once more.
+  /// Arms `node`, which must not be armed. A deadline in the past is due at once.
+  /// Cost: O(1). Only a deadline before the latest time given to pop_due may touch each slot between the two
+  /// (at most 640), and timers that were near then move down once more.
   void insert(timer_node& node, std::int64_t deadline_ns) noexcept;
 
-  /// Disarms `node`, if it is armed (it must be armed in this wheel then). O(1).
+  /// Disarms `node`, if it is armed (it must be armed in this wheel then).
+  /// Cost: O(1).
   void cancel(timer_node& node) noexcept;
 
-  /// Disarms and returns the earliest timer when its deadline is <= now_ns, else null. Amortised O(1):
-  /// a timer moves at most once per level on its way, however many share a slot.
+  /// Disarms and returns the earliest timer when its deadline is <= now_ns, else null.
+  /// Cost: amortized O(1): a timer moves at most once per level, however many share a slot.
   [[nodiscard]] timer_node* pop_due(std::int64_t now_ns) noexcept;
 
-  /// The earliest deadline, exactly; nothing when empty. O(1) unless the earliest timer of the next
-  /// slot was cancelled since: then it looks through that slot once.
+  /// The earliest deadline, exactly; nothing when empty.
+  /// Cost: O(1), unless the earliest timer of the next slot was cancelled since: then one pass over that
+  /// slot.
   [[nodiscard]] std::optional<std::int64_t> next_deadline() const noexcept;
 
-  /// A time that no timer is due before, always in O(1): next_deadline(), or the deadline of a
-  /// cancelled timer if that one was the earliest of its slot. For a worker that would rather wake once
-  /// for nothing than look through a slot each time it parks. Nothing when empty.
+  /// A time before which no timer is due: next_deadline(), or the deadline of a cancelled timer if that one
+  /// was the earliest of its slot. For a worker that would rather wake up once for nothing than search a slot
+  /// each time it parks. Nothing when empty.
+  /// Cost: O(1).
   [[nodiscard]] std::optional<std::int64_t> next_wake() const noexcept;
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }

@@ -1,9 +1,9 @@
 // The two-word form of the mailbox: the same calls with the same meaning as one_word_mailbox (mailbox.hpp),
-// on a pointer and a count of their own, under a lock.
+// on a separate pointer and count, under a lock.
 //
-// For what does not fit into one word: bounds above 65534, and mail at addresses of more than 48 bits. One
-// suite of tests runs both forms. A call waits while another thread is inside; a thread that is preempted
-// there keeps the others waiting.
+// For mailboxes that do not fit into one word: bounds above 65534, and mail at addresses of more than 48
+// bits. One suite of tests runs both forms. A call waits while another thread holds the lock; a thread that
+// is preempted there keeps the others waiting.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
@@ -69,7 +69,8 @@ class alignas(16) two_word_mailbox {
 
   [[nodiscard]] bool closed() const noexcept { return has(closed_flag); }
   [[nodiscard, gnu::noinline]] bool dead() const noexcept {
-    // Not a load alone: the lock puts this before or behind try_die(), with all that the two threads did.
+    // A load is not enough: the lock orders this before or after try_die(), with all that the two threads
+    // did.
     const scoped_lock guard(lock_);
     return has(dead_flag);
   }
@@ -80,7 +81,8 @@ class alignas(16) two_word_mailbox {
 
   // -- the consumer ---------------------------------------------------------
 
-  void hold() noexcept { idle_ = false; }
+  // Without the lock: no other thread sees the mailbox yet.
+  void hold() noexcept TROUPE_NO_THREAD_SAFETY_ANALYSIS { idle_ = false; }
   [[nodiscard]] bool urgent() const noexcept { return has(urgent_flag); }
   [[nodiscard]] bool perhaps_urgent() const noexcept { return urgent(); }
   [[nodiscard]] bool perhaps_has_waiters() const noexcept { return has_waiters(); }
@@ -155,14 +157,14 @@ class alignas(16) two_word_mailbox {
   [[nodiscard]] bool has(std::uint32_t any) const noexcept {
     return (flags_.load(std::memory_order_relaxed) & any) != 0;
   }
-  void set(std::uint32_t f) noexcept {
+  void set(std::uint32_t f) noexcept TROUPE_REQUIRES(lock_) {
     flags_.store(flags_.load(std::memory_order_relaxed) | f, std::memory_order_relaxed);
   }
-  void clear(std::uint32_t f) noexcept {
+  void clear(std::uint32_t f) noexcept TROUPE_REQUIRES(lock_) {
     flags_.store(flags_.load(std::memory_order_relaxed) & ~f, std::memory_order_relaxed);
   }
-  void hang(mail& m) noexcept { m.next = std::exchange(newest_, &m); }
-  void give_back(std::uint32_t handled) noexcept {
+  void hang(mail& m) noexcept TROUPE_REQUIRES(lock_) { m.next = std::exchange(newest_, &m); }
+  void give_back(std::uint32_t handled) noexcept TROUPE_REQUIRES(lock_) {
     const std::uint32_t count = count_.load(std::memory_order_relaxed);
     TROUPE_ASSERT(count >= handled, "a mailbox gets back no more credit than it has handed out");
     count_.store(count - handled, std::memory_order_relaxed);
@@ -184,11 +186,11 @@ class alignas(16) two_word_mailbox {
   }
 
   mutable spinlock lock_;
-  bool idle_ = true;        // under the lock: the consumer rests, and the next push schedules it
-  mail* newest_ = nullptr;  // under the lock
-  // flags_ and count_: written under the lock; observers read them without it, as a snapshot. The consumer
-  // sees what was written before its last call here. Broken by: tests/runtime/mailbox_test,
-  // tests/stress/mailbox_stress_test.
+  bool idle_ TROUPE_GUARDED_BY(lock_) = true;  // the consumer is idle, and the next push schedules it
+  mail* newest_ TROUPE_GUARDED_BY(lock_) = nullptr;
+  // flags_ and count_: written under lock_, whose release and acquire order them; observers read them without
+  // it, relaxed, as a snapshot. The consumer sees all writes before its last call here. Broken by:
+  // tests/runtime/mailbox_test, tests/stress/mailbox_stress_test.
   atomic<std::uint32_t> flags_{0};
   atomic<std::uint32_t> count_{0};
 };

@@ -8,8 +8,8 @@
 
 namespace troupe::detail {
 
-/// Lives in the slab and posts itself when it fires. A timer that has fired is
-/// in its strand's mailbox even if the leaf is gone by then; it frees itself there.
+/// Lives in the slab and posts itself when it fires. A timer that has fired is in its strand's mailbox even
+/// if the leaf is gone by then; it frees itself there. Its functions are called on that strand.
 class wake_timer final : public timer, public mail {
  public:
   using action = void (*)(leaf&) noexcept;
@@ -17,12 +17,11 @@ class wake_timer final : public timer, public mail {
   wake_timer(strand& s, leaf& l, action on_fire) noexcept
       : timer(&fire_it), mail(kind_of), waiter_(&s), leaf_(&l), on_fire_(on_fire) {}
 
-  /// Arms a timer on this worker: `on_fire(l)` runs on the strand of this slice,
-  /// not before `d` has passed.
+  /// Arms a timer on this worker: `on_fire(l)` runs on the strand of this slice, not before `d` has passed.
   [[nodiscard]] static wake_timer* arm(leaf& l, duration d, action on_fire);
-  /// The same, at a time of the runtime's clock (ns).
+  /// The same, at a time on the runtime's clock (ns).
   [[nodiscard]] static wake_timer* arm_at(leaf& l, std::int64_t due, action on_fire);
-  /// Forgets the timer; null is fine. On its strand.
+  /// Forgets the timer; null is allowed.
   static void disarm(wake_timer*& t) noexcept {
     if (t != nullptr) forget(*std::exchange(t, nullptr));
   }
@@ -41,8 +40,7 @@ class wake_timer final : public timer, public mail {
   action on_fire_;
 };
 
-/// When `d` from now is, on this worker's clock, erring by at most half a
-/// millisecond and never towards early.
+/// The time `d` from now on this worker's clock; at most about half a millisecond late, never early.
 [[nodiscard]] std::int64_t due_in(duration d) noexcept;
 
 }  // namespace troupe::detail
