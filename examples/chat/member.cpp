@@ -49,7 +49,7 @@ task<void> member::read_and_linger(tcp_stream& peer, inbox in, lobby_ref rooms) 
   co_await read(peer, in, std::move(rooms));
   co_await leave(in);
   (void)co_await in.self().send(line{.text = {}, .last = true});
-  co_await troupe::sleep_for(5s);  // write() ends first
+  co_await troupe::sleep_for(1min);  // write() ends first: each of its writes has a deadline of 30 s
 }
 
 task<void> member::read(tcp_stream& peer, inbox in, lobby_ref rooms) {

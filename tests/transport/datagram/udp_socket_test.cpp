@@ -34,7 +34,7 @@ task<std::string> text_from(udp_socket& s) {
 }
 
 // A port that no socket has, or that one had a moment ago.
-ip_endpoint nobody() {
+ip_endpoint unused_port() {
   return at(bound());
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("udp_socket: a connected socket hears only its peer") {
 TEST_CASE("udp_socket: a connected socket can choose where it sends from") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket peer = bound();
-  const ip_endpoint from = unused();
+  const ip_endpoint from = unused_port();
   udp_socket s = must(udp_socket::connect(at(peer), {.from = from}));
   must(rt.block_on(s.send(bytes_of("x"))));
   CHECK(must(rt.block_on(next_of(peer))).second == from);
@@ -151,7 +151,7 @@ TEST_CASE("udp_socket: a connected socket can choose where it sends from") {
 
 TEST_CASE("udp_socket: an unreachable port is connection_refused, and not the end of the socket") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
-  const ip_endpoint to = unused();
+  const ip_endpoint to = unused_port();
   udp_socket s = must(udp_socket::connect(to, {.read_deadline = 5s}));
   for (int i = 0; i < 3; ++i) {
     must(rt.block_on(s.send(bytes_of("anybody?"))));
@@ -174,7 +174,7 @@ TEST_CASE("udp_socket: sending to a port without a socket does not disturb a soc
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   udp_socket s = bound();
   udp_socket other = bound();
-  must(rt.block_on(s.send_to(bytes_of("lost"), unused())));
+  must(rt.block_on(s.send_to(bytes_of("lost"), unused_port())));
   must(rt.block_on(other.send_to(bytes_of("found"), at(s))));
   CHECK(must(rt.block_on(text_from(s))) == "found");
 }

@@ -31,6 +31,7 @@ enum class errc : std::uint8_t {
   not_running,       ///< a child with this id is known, but does not run
   ignored,           ///< the child's constructor said that it is not needed
   stuck,             ///< no work, timer or event is left, and the awaited operation has not completed
+  unhandled,         ///< the receiver has no handler for the message
 };
 
 /// The category of errc, for std::error_code.
