@@ -13,7 +13,7 @@
 
 namespace troupe_test {
 
-/// A directory for this process, removed at its end.
+/// A directory of its own for the process, removed at its end.
 class certificate_folder {
  public:
   static const certificate_folder& get() {
@@ -70,10 +70,11 @@ expired() {
   key expired
   openssl req -new -key expired.key -sha256 -subj "$2" -out expired.csr
   printf '%s\n' "$3" > expired.ext
-  printf '[ca]\ndefault_ca=a\n[a]\ndatabase=issued\nserial=ca.srl\npolicy=p\n[p]\ncommonName=supplied\n' > ca.cnf
+  printf '[ca]\ndefault_ca=a\n[a]\ndatabase=issued\nserial=ca.srl\npolicy=p\n[p]\ncommonName=supplied\n' \
+    > ca.cnf
   : > issued
-  openssl ca -batch -config ca.cnf -in expired.csr -cert "$1.crt" -keyfile "$1.key" -extfile expired.ext -md sha256 \
-    -startdate 20200101000000Z -enddate 20200102000000Z -outdir . -notext -out expired.crt
+  openssl ca -batch -config ca.cnf -in expired.csr -cert "$1.crt" -keyfile "$1.key" -extfile expired.ext \
+    -md sha256 -startdate 20200101000000Z -enddate 20200102000000Z -outdir . -notext -out expired.crt
 }
 authority ca /CN=Test-Authority
 authority other_ca /CN=Other-Authority
@@ -82,15 +83,16 @@ leaf wild ca /CN=wild 'subjectAltName=DNS:*.wild.example' -days 2
 leaf second ca /CN=second 'subjectAltName=DNS:second.example' -days 2
 leaf stranger other_ca /CN=stranger 'subjectAltName=DNS:localhost' -days 2
 expired ca /CN=expired 'subjectAltName=DNS:localhost'
-leaf alice ca '/O=Example/CN=alice' 'subjectAltName=DNS:alice.example,IP:::1,email:alice@example.org,URI:spiffe://example/alice' -days 2
+leaf alice ca '/O=Example/CN=alice' \
+  'subjectAltName=DNS:alice.example,IP:::1,email:alice@example.org,URI:spiffe://example/alice' -days 2
 leaf mallory other_ca /CN=mallory 'subjectAltName=DNS:mallory.example' -days 2
 leaf middle ca /CN=Middle-Authority 'basicConstraints=critical,CA:TRUE' -days 2
 leaf below middle /CN=below 'subjectAltName=DNS:localhost' -days 2
 cat below.crt middle.crt > chain.crt
 cp below.key chain.key
 key selfsigned
-openssl req -x509 -new -key selfsigned.key -sha256 -days 2 -subj /CN=selfsigned -addext subjectAltName=DNS:localhost \
-  -out selfsigned.crt
+openssl req -x509 -new -key selfsigned.key -sha256 -days 2 -subj /CN=selfsigned \
+  -addext subjectAltName=DNS:localhost -out selfsigned.crt
 openssl pkcs8 -topk8 -in server.key -passout pass:secret -out locked.key
 printf 'hello\n' > nonsense.pem
 head -c 300 server.crt > cut.crt
