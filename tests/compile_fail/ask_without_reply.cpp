@@ -1,5 +1,5 @@
 // expect: this message has no reply
-// expect(clang): request_message<deposit>|'deposit' does not satisfy 'request_message'
+// expect(clang): no type named 'reply' in 'deposit'
 // expect(gcc): no type named .reply. in .struct deposit.
 #include <troupe/actors.hpp>
 

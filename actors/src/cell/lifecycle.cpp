@@ -207,6 +207,8 @@ void cell::restart_when_due() noexcept {
 
 void cell::start_anew() noexcept {
   set_up(false);
+  // The cause of a crash has a line of its own.
+  const std::string after = crash_logged_ ? std::string(to_string(exit_kind_)) : reason().to_string();
   crash_logged_ = false;
   ++epoch_;
   allow_awaits();
@@ -214,8 +216,8 @@ void cell::start_anew() noexcept {
   ++x.restarts;
   x.up_since = core_->home().now();
   core_->home().count([](counter_block& c) { c.restarts.add(); });
-  core_->home().log(log_level::info, path() + ": restarted (" + std::to_string(x.restarts.load()) +
-                                         ") after " + std::string(to_string(exit_kind_)));
+  core_->home().log(log_level::info,
+                    path() + ": restarted (" + std::to_string(x.restarts.load()) + ") after " + after);
   life_ = life::running;
   leaving_ = false;
   x.why.reset();
