@@ -1,4 +1,4 @@
-// What a descriptor of the simulated network can refer to, as an epoll set sees it.
+// A socket of the simulated network, as an epoll set sees it. On the simulation's thread.
 #pragma once
 
 #include <troupe/runtime/reactor.hpp>
@@ -10,11 +10,11 @@
 
 namespace troupe::detail::simnet {
 
-/// What every call on a socket of a host that went down gives: nothing that a live
-/// kernel says of a connection, so that nobody mistakes it for a peer's doing.
+/// The error of every call on a socket of a host that went down. A live kernel reports it for no connection,
+/// so it cannot be mistaken for an action of the peer.
 inline constexpr int host_is_down = ESHUTDOWN;
 
-/// How much was transferred, or the system's error number.
+/// The number of bytes transferred, or the system's error number.
 struct transfer {
   std::size_t n = 0;
   int error = 0;
@@ -22,10 +22,10 @@ struct transfer {
 
 class pollable {
  public:
-  /// The events as they are now, in epoll's words.
+  /// The present events, as epoll's bits.
   [[nodiscard]] virtual std::uint32_t present() const noexcept = 0;
 
-  /// Whom edges are told to from now on, beginning with the present state; null: nobody.
+  /// Reports edges to `s` from now on, beginning with the present state; null: to no source.
   void watch(io_source* s) noexcept {
     watcher_ = s;
     if (const std::uint32_t now = s != nullptr ? present() : 0; now != 0) s->on_events(now);
@@ -37,7 +37,7 @@ class pollable {
   pollable& operator=(const pollable&) = delete;
   ~pollable() = default;
 
-  /// Something has changed. As in a kernel, an edge tells all that is the case.
+  /// Reports a change. As in a kernel, an edge carries all present events.
   void edge() noexcept {
     if (watcher_ != nullptr) watcher_->on_events(present());
   }
