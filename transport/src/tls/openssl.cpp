@@ -1,3 +1,4 @@
+// OpenSSL's error queue, names and times as text. Any thread.
 #include "tls/openssl.hpp"
 
 namespace troupe::detail {

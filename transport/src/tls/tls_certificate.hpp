@@ -1,4 +1,4 @@
-// What a certificate says, as text.
+// The contents of a certificate as text. Any thread.
 #pragma once
 
 #include "tls/openssl.hpp"
