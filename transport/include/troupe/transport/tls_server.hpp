@@ -1,4 +1,5 @@
-// A TLS server as a part of the tree: a tcp_server whose connections come with the handshake done.
+// A TLS server as a part of the supervision tree: a tcp_server whose connections begin with the handshake
+// done.
 //
 //   struct session {
 //     troupe::task<void> run(troupe::context& ctx, troupe::tls_stream peer);
@@ -16,20 +17,22 @@
 
 namespace troupe {
 
-/// All that is said of tcp_server holds, but that a T has one of
+/// A tcp_server for TLS connections. It behaves as a tcp_server, except that a T has one of
 ///
 ///   task<void> run(context&, tls_stream);
 ///   task<void> run(context&, tls_stream, inbox<Ms...>);
 ///   task<result<std::size_t>> on_data(std::span<const std::byte>, tls_stream&);
 ///
-/// The handshake is the first thing that the actor of a connection does, so a client that is slow at it
-/// keeps nobody from being accepted; it has a place meanwhile, for handshake_deadline at most. One that
-/// fails, because the client speaks something else or shows a certificate that is not accepted, ends
-/// that connection: it counts as closed.handshake, and is logged as debug. Neither is called then.
+/// The actor of a connection does the handshake first, so a client that is slow at it does not delay the
+/// accepting of others; it occupies a slot meanwhile, for at most handshake_deadline. If the handshake fails,
+/// because the client does not speak TLS or its certificate is not accepted, the connection ends without a
+/// call of run() or on_data(): it counts as closed.handshake, and is logged at level debug.
 ///
-/// A class with a run() or an on_data() for either stream can be behind a tcp_server and a tls_server at
-/// once. `refusal` is not sent: before the handshake nobody would understand it. The context is one of
-/// tls_context::server().
+/// A class with a run() or an on_data() for either stream can serve a tcp_server and a tls_server at once.
+/// `refusal` is not sent: a TLS client would not understand it before the handshake. The context must be made
+/// by tls_context::server().
+/// Errors: as tcp_server.
+/// Threads: any.
 template <class T>
 class tls_server : public detail::tcp_server_base {
  public:
