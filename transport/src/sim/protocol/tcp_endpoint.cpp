@@ -187,8 +187,7 @@ void tcp_endpoint::send_more(std::size_t most) {
   }
 }
 
-// Sets the timer for what is awaited now. `restart`: the peer has made progress; otherwise a timer that runs
-// for the same reason is kept.
+// Sets the timer for what is awaited now. Unless `restart`, a timer that runs for the same reason is kept.
 void tcp_endpoint::set_timer(bool restart) {
   kernel& net = home_.net;
   const bool awaits = awaits_answer();
