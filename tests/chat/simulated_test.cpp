@@ -1,6 +1,6 @@
-// The whole chat on a simulated network: its server crashes, and its clients, under loss, resets, partitions
-// of one way and of both. What is judged is what an actor in the room, which misses nothing, has heard: each
-// client hears that, from the moment it has come, without a gap, a change or a repetition.
+// The whole chat on a simulated network: its server and its clients crash, under loss, resets, and partitions
+// of one or both directions. The reference is the record of an actor in the room, which misses nothing: each
+// client must receive the same lines from the moment it joins, without a gap, a change or a repetition.
 #include "chat/room.hpp"
 #include "chat/server.hpp"
 #include "support/catch.hpp"
@@ -26,20 +26,20 @@ namespace {
 
 constexpr unsigned seeds = troupe_test::sanitized ? 40 : 500;
 constexpr int people = 4;
-constexpr int lines = 12;  // of its own that each client must hear
+constexpr int lines = 12;  // of its own that each client must receive
 
 std::string said(const std::string& nick, int number) {
-  // Long enough to be cut on its way, and different everywhere: what is torn, mixed or moved shows.
+  // Long enough to be split in transit, and different everywhere: torn, mixed or moved lines are detected.
   const auto letter = static_cast<char>('a' + (number * 7 + nick.back()) % 26);
   return nick + ": " + std::to_string(number) + " " +
          std::string(static_cast<std::size_t>(number * 37 % 400), letter);
 }
 
-// -- the server, and who writes down what is said there ------------------------------------------
+// -- the server, and the scribe that records the room ----------------------------------------------
 
 using chronicle = std::vector<std::string>;
 
-/// In the room from its first moment to its last.
+/// The scribe: in the room from its first moment to its last.
 struct scribe {
   using accepts = troupe::protocol<chat::line>;
   explicit scribe(chronicle* c) : all(c) {}
@@ -70,14 +70,14 @@ class server_machine {
     REQUIRE(must(system_->block_on(tea.ask(chat::room::join{"scribe", scribe_}))));
   }
 
-  /// The power goes.
+  /// Crashes the server's host.
   void crash() {
     if (!is_up()) return;
     host_.crash();
     forget();
   }
 
-  // A stop in order: begun, ended, and nothing left but the scribe, who is not of the server.
+  // An orderly stop: begun, ended, and nothing left but the scribe, which is not a part of the server.
   void begin_stop() { system_->stop(tree_); }
   [[nodiscard]] bool has_stopped() const { return tree_.ended() && system_->inspect().count() == 2; }
 
@@ -99,20 +99,20 @@ class server_machine {
   std::optional<troupe::system> system_;
   troupe::supervisor_ref tree_;
   troupe::ref_of<scribe> scribe_;
-  std::deque<chronicle> chronicles_;  // one for each time that the server was up
+  std::deque<chronicle> chronicles_;  // one for each run of the server
 };
 
 // -- the clients ----------------------------------------------------------------------------------
 
-/// One connection of a client, under a nick of its own.
+/// One connection of a client, with its own nick.
 struct visit {
   std::string nick;
-  std::vector<std::string> heard;  // from the room
-  int own = 0;                     // of these, said by itself: acknowledged
+  std::vector<std::string> heard;  // lines from the room
+  int own = 0;                     // of these, its own lines, which are thereby acknowledged
   bool hung_up = false;            // the server has ended the stream, in order
 };
 
-/// A client, and what it remembers of its visits; outlives every crash.
+/// A client and the records of its visits; outlives every crash.
 struct person {
   person(const troupe::sim::network& net, std::string n) : name(n), host(net, n) {}
   std::string name;
@@ -121,7 +121,7 @@ struct person {
   std::uint64_t hesitation = 0;  // up to this many ns before each read
   int own = 0;
   bool stays = false;  // until the server hangs up
-  bool asks = false;   // meanwhile, and all the time, who is there
+  bool asks = false;   // sends /who all the time
   bool done = false;
 };
 
@@ -131,7 +131,7 @@ task<bool> write(tcp_stream& s, std::string text) {
   co_return sent.has_value();
 }
 
-// Talks until enough of it has been heard, then says goodbye and waits for the server to hang up.
+// Sends lines until enough of them have come back, then leaves and waits for the server to close.
 task<void> talk(tcp_stream& s, person& p, const visit& v, troupe::sim::runtime& rt) {
   if (!co_await write(s, "/nick " + v.nick + "\n/join tea")) co_return;
   for (int number = 0; p.own < lines; ++number) {
@@ -149,7 +149,7 @@ task<void> talk(tcp_stream& s, person& p, const visit& v, troupe::sim::runtime& 
   co_await troupe::sleep_for(1h);
 }
 
-// What is from the room, and not the server's answer to this client alone.
+// Whether a line is from the room, and not the server's answer to this client alone.
 bool is_public(std::string_view text) {
   return !text.starts_with("welcome") && !text.starts_with("in tea: ") && text != "you are in tea" &&
          text != "(that was not heard)";
@@ -174,7 +174,7 @@ task<void> listen(tcp_stream& s, person& p, visit& v, troupe::sim::runtime& rt) 
   }
 }
 
-// One visit after the other, until the server has hung up on one that has said all.
+// One visit after the other, until the server has closed one that has sent all its lines.
 task<void> chat_along(troupe::ip_endpoint server, person& p, troupe::sim::runtime& rt) {
   while (!p.done) {
     auto s = co_await tcp_stream::connect(server, 5s, {.read_deadline = 20s, .write_deadline = 10s});
@@ -188,7 +188,7 @@ task<void> chat_along(troupe::ip_endpoint server, person& p, troupe::sim::runtim
   }
 }
 
-/// Comes, and then does nothing but listen.
+/// Joins, and then only reads.
 task<void> lurk(troupe::ip_endpoint server) {
   auto s = co_await tcp_stream::connect(server, 5s);
   if (!s) co_return;
@@ -237,9 +237,9 @@ struct world {
     REQUIRE(holds());
   }
 
-  std::deque<person> all;  // in front of the runtime, whose tasks refer to them
+  std::deque<person> all;  // before the runtime, whose tasks refer to them
   troupe::sim::runtime rt;
-  // True: there is room for every line that is said. False: a slow reader misses some.
+  // Each mailbox has room for all lines; otherwise a slow reader would miss some.
   bool roomy;
   troupe::sim::network net;
   server_machine server;
@@ -273,15 +273,15 @@ void repair(world& w, person& p) {
   w.enter(p);
 }
 
-// -- the judgement --------------------------------------------------------------------------------
+// -- the checks -----------------------------------------------------------------------------------
 
-// 0: this is not a notice of missed lines.
+// 0: not a notice of missed lines.
 std::size_t missed(const std::string& heard) {
   if (!heard.starts_with("(") || !heard.ends_with(" lines missed)")) return 0;
   return std::stoul(heard.substr(1));
 }
 
-/// Whatever one nick has said is there as it was said, from the first line on, once each.
+/// Checks that the lines of each nick are there in order, from the first line on, once each.
 void require_whole(const chronicle& c, const std::string& nick) {
   int number = 0;
   for (const std::string& text : c) {
@@ -310,12 +310,12 @@ void require_true(const visit& v, const world& w) {
     }
     now += n == 0 ? 1 : static_cast<std::ptrdiff_t>(n);
   }
-  // Who stayed to the end has heard all that was said meanwhile. When the server stops all leave at once.
+  // A client that stayed to the end has received all lines since. When the server stops, all leave at once.
   if (!v.hung_up || !w.roomy) return;
-  const std::string farewell = v.nick + " has left";
-  while (w.stopped && now != c->end() && *now != farewell && now->ends_with(" has left")) ++now;
+  const std::string own_end = v.nick + " has left";
+  while (w.stopped && now != c->end() && *now != own_end && now->ends_with(" has left")) ++now;
   REQUIRE(now != c->end());
-  REQUIRE(*now == farewell);
+  REQUIRE(*now == own_end);
 }
 
 void require_true(const world& w) {
@@ -341,16 +341,16 @@ void run(std::uint64_t seed) {
   // All clients have gone: only the listener is left.
   const auto is_empty = [&] { return w.net.open_sockets() == 1; };
   w.advance_until(is_empty);
-  for (person& p : w.all) w.net.set_link(w.server.host(), p.host, {});  // from here on the network is well
+  for (person& p : w.all) w.net.set_link(w.server.host(), p.host, {});  // from here on without faults
 
-  // The server also notices a client that leaves silently, although no line is sent to it.
+  // A client that vanishes is noticed, too, even if no line is sent to it.
   w.all[2].host.spawn(lurk(w.server.host().endpoint(7010)));
   w.advance_until([&] { return w.net.open_sockets() == 3; });
   w.rt.advance(1min);
   w.all[2].host.crash();
   w.advance_until(is_empty);
 
-  // A stop in order, with people in the room.
+  // An orderly stop, with clients in the room.
   for (person* p : {&w.all[0], &w.all[1]}) {
     p->done = false;
     p->stays = true;
@@ -359,8 +359,8 @@ void run(std::uint64_t seed) {
     w.enter(*p);
   }
   w.advance_until([&] { return w.all[0].own >= lines && w.all[1].own >= lines; });
-  w.rt.advance(5s);  // what was said is heard
-  // There is always something unread from now on, which must not turn the last messages into resets.
+  w.rt.advance(5s);  // so that all lines have arrived
+  // From now on there are always unread bytes, which must not turn orderly closes into resets.
   w.all[0].asks = w.all[1].asks = true;
   w.rt.advance(300ms);
   w.stopped = true;
@@ -375,6 +375,6 @@ void run(std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE(
-    "chat on a simulated network: under every fault no client hangs, and each that stays hears every line") {
+    "chat on a simulated network: under every fault no client hangs, and one that stays receives all lines") {
   troupe::testkit::for_each_seed(seeds, run);
 }

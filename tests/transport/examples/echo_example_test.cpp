@@ -17,7 +17,7 @@ sockaddr_in loopback(int port) {
   return a;
 }
 
-/// A socket of the test's own at a free port of 127.0.0.1.
+/// A socket of the test at a free port of 127.0.0.1.
 class plain_socket {
  public:
   explicit plain_socket(const std::string& protocol)
@@ -35,7 +35,7 @@ class plain_socket {
 
   [[nodiscard]] int port() const { return port_; }
 
-  // Of a datagram socket.
+  // For a datagram socket.
   void talk_to(int port) const {
     const sockaddr_in to = loopback(port);
     const timeval patience{20, 0};
@@ -56,7 +56,8 @@ class plain_socket {
   int port_ = 0;
 };
 
-/// troupe-echo. It does not tell its port, so it is given a free one; another, if another process was faster.
+/// troupe-echo. It does not print its port, so it is given a free one, and another if that was taken
+/// meanwhile.
 class echo_server {
  public:
   explicit echo_server(const std::string& protocol) {
@@ -110,7 +111,7 @@ TEST_CASE("examples: troupe-echo echoes datagrams, and ends in order on SIGTERM"
   CHECK(s.terminate() == 0);
 }
 
-TEST_CASE("examples: troupe-echo says that its port is in use, and ends with status 1") {
+TEST_CASE("examples: troupe-echo reports that its port is in use, and ends with status 1") {
   const std::string protocol = GENERATE("tcp", "udp");
   const plain_socket holder(protocol);
   const std::string port = std::to_string(holder.port());
@@ -121,7 +122,7 @@ TEST_CASE("examples: troupe-echo says that its port is in use, and ends with sta
   CHECK_THAT(r.out, !Contains("READY"));
 }
 
-TEST_CASE("examples: troupe-echo does not start with options that it does not know") {
+TEST_CASE("examples: troupe-echo refuses unknown options") {
   const shell_result r = shell("timeout 20 " TROUPE_ECHO " --proto sctp");
   INFO(r.out);
   CHECK(r.status == 2);

@@ -10,7 +10,7 @@
 
 namespace troupe_test {
 
-/// An example server on a free port, with its log in a directory of its own.
+/// An example server on a free port, with its log in its own directory.
 class example {
  public:
   explicit example(const std::string& name, std::vector<std::string> arguments = {}, child_limits most = {})

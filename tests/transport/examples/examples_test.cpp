@@ -1,4 +1,4 @@
-// The example servers under common clients: nc, socat.
+// The example servers with common clients: nc and socat.
 #include "support/catch.hpp"
 #include "transport/examples/example_process.hpp"
 
@@ -81,7 +81,7 @@ TEST_CASE("examples: people chat") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("examples: a slow reader does not hold up the room, and is told what it missed") {
+TEST_CASE("examples: a slow reader does not hold up the room, and learns how much it missed") {
   example s("chat", {"--mailbox", "8"});
   guest slow(s, "slow", "tea");
   guest ada(s, "ada", "tea");
@@ -90,7 +90,7 @@ TEST_CASE("examples: a slow reader does not hold up the room, and is told what i
   REQUIRE(ada.hears("bob has come"));
   const std::string text(900, 'x');
   int heard = 0;
-  // More than the kernel keeps for a client that does not read.
+  // More than the kernel buffers for a client that does not read.
   for (int i = 0; i < 15'000; ++i) {
     REQUIRE(ada.c.send(std::to_string(i) + text + "\n"));
     if (i % 4 == 3) {  // ada and bob read as they go, so that they miss nothing
@@ -100,7 +100,7 @@ TEST_CASE("examples: a slow reader does not hold up the room, and is told what i
     }
   }
   CHECK(heard == 3'750);
-  // Once it reads again, what was kept comes, and then the news of what was not.
+  // Once it reads again, it gets the buffered lines, and then the number of lines it missed.
   std::thread talker([&] {
     for (int i = 0; i < 200; ++i) {
       ada.c.send("more\n");
@@ -113,7 +113,7 @@ TEST_CASE("examples: a slow reader does not hold up the room, and is told what i
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("examples: the proxy forwards both ways, the end included") {
+TEST_CASE("examples: the proxy forwards both ways, including the end of the stream") {
   example target("echo-tcp");
   example s("proxy", {"--to", target.address(), "--drain", "1"});
   blocking_client c = s.connect();
@@ -131,7 +131,7 @@ TEST_CASE("examples: the proxy forwards both ways, the end included") {
   if (has_program("socat", "socat")) {
     CHECK(shell("echo via socat | timeout 10 socat -t 5 - TCP:" + s.address()).out == "via socat\n");
   }
-  // No server at the other end: the proxy closes the client's connection and logs the reason.
+  // No server at the other end: the client is disconnected, and the log has the reason.
   target->kill();
   CHECK(s.connect().rest().empty());
   CHECK(s->log().find("nothing listens there") != std::string::npos);

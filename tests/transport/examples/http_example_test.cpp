@@ -1,4 +1,4 @@
-// troupe-http under wrk, and under clients unlike any browser.
+// troupe-http with wrk, and with clients that do not behave like a browser.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/examples/example_process.hpp"
@@ -13,7 +13,7 @@ namespace {
 const std::string greeting =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 14\r\n\r\nHello, world!\n";
 
-/// All that comes in answer to `text`, up to the end of the connection.
+/// The answer to `text`, up to the end of the connection.
 std::string ask(const example& s, const std::string& text) {
   blocking_client c = s.connect();
   c.send(text);
@@ -42,7 +42,7 @@ TEST_CASE("http: wrk sees no error, and every answer is a 200") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("http: requests that come together are answered in order, on one connection") {
+TEST_CASE("http: pipelined requests are answered in order, on one connection") {
   example s("http");
   blocking_client c = s.connect();
   for (int i = 0; i < 3; ++i) {
@@ -59,7 +59,7 @@ TEST_CASE("http: requests that come together are answered in order, on one conne
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("http: what it does not do is refused, and the refusal arrives") {
+TEST_CASE("http: unsupported requests are refused, and the refusal arrives") {
   example s("http");
   CHECK(refused(ask(s, "hello\r\n\r\n"), "400"));
   CHECK(refused(ask(s, "GET / HTTP/2\r\n\r\n"), "400"));
@@ -72,7 +72,8 @@ TEST_CASE("http: what it does not do is refused, and the refusal arrives") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("http: a client that trickles its head is cut in time, though never silent, and delays no other") {
+TEST_CASE(
+    "http: a client that trickles its header is disconnected at the deadline, and delays no other client") {
   example s("http", {"--head-timeout", "1"});
   std::vector<blocking_client> slow;
   for (int i = 0; i < 50; ++i) slow.push_back(s.connect());

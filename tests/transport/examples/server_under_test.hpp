@@ -15,7 +15,7 @@
 
 namespace troupe_test {
 
-/// Echoes, and lets go when it is told to stop between two reads; at a '!' it hangs up.
+/// Echoes; ends when it is told to stop between two reads, or at a '!'.
 struct echo {
   troupe::task<void> run(troupe::context& ctx, troupe::tcp_stream peer) {
     std::array<std::byte, 1024> chunk;
@@ -27,7 +27,7 @@ struct echo {
   }
 };
 
-/// A tcp_server or tls_server that runs from construction on, at /tcp; stop() or the destructor ends it.
+/// A tcp_server or tls_server that runs from its construction, at /tcp; stop() or the destructor ends it.
 template <class Server>
 struct running {
   explicit running(Server s)
@@ -41,7 +41,7 @@ struct running {
   [[nodiscard]] int port() const { return server.local_endpoint().value().port(); }
   [[nodiscard]] troupe::endpoint_metrics figures() const { return server.metrics(); }
   blocking_client connect(int receive_buffer = 0) const { return blocking_client(port(), receive_buffer); }
-  /// Tells the server to stop, and does not wait.
+  /// Tells the server to stop, without waiting.
   void begin_stop() { sys.stop(top); }
   void wait_for_end() {
     REQUIRE(becomes_true([&] { return top.ended(); }));
@@ -51,7 +51,7 @@ struct running {
     wait_for_end();
   }
 
-  // In order: what the actors write to outlives the system.
+  // In this order: the objects that the actors write to outlive the system.
   troupe::testkit::log_capture log;
   Server server;
   troupe::system sys;

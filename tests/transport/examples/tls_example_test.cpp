@@ -1,4 +1,4 @@
-// troupe-tls-echo under the openssl tool, and under clients that do not speak TLS.
+// troupe-tls-echo with the openssl tool, and with clients that do not speak TLS.
 #include "support/becomes_true.hpp"
 #include "support/catch.hpp"
 #include "transport/examples/example_process.hpp"
@@ -20,7 +20,7 @@ std::vector<std::string> s_client(const std::string& address, const std::string&
           "-verify_hostname", "localhost"};
 }
 
-/// Says a line with the openssl tool, and hears it again.
+/// Sends a line with the openssl tool, and reads the echo.
 bool echoes(const std::string& address, const std::string& ca) {
   program client(s_client(address, ca));
   client.write("is this private?\n");
@@ -36,7 +36,7 @@ bool echoes(const example& s) {
 
 }  // namespace
 
-TEST_CASE("examples: openssl s_client verifies the TLS echo server, and hears what it says") {
+TEST_CASE("examples: openssl s_client verifies the TLS echo server, and reads its echo") {
   example s("tls-echo", with_certificate());
   CHECK(echoes(s));
   CHECK(s->terminate() == 0);
@@ -53,7 +53,7 @@ TEST_CASE("examples: openssl s_client refuses the TLS echo server when it trusts
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("examples: the TLS echo server makes a certificate for itself, and takes it away") {
+TEST_CASE("examples: the TLS echo server makes its own certificate, and removes it") {
   program server({example::path("tls-echo"), "--port", "0"});
   const std::filesystem::path trusted = server.rest_of_line("clients may trust ");
   const std::string address = "127.0.0.1:" + server.rest_of_line("READY port=");
@@ -77,7 +77,7 @@ TEST_CASE("examples: the TLS echo server says what to do when it cannot make a c
   CHECK(std::filesystem::is_empty(empty / ""));
 }
 
-TEST_CASE("hard days: garbage to the TLS echo server costs the connection it came on, and nothing else") {
+TEST_CASE("hostile clients: garbage to the TLS echo server ends only its own connection") {
   example s("tls-echo", with_certificate());
   std::string noise(100'000, '\0');
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<char>(i * i >> 3);

@@ -1,4 +1,4 @@
-// Leases, the callers that wait for them, and the fate of idle connections.
+// connection_pool: leases, waiters and idle connections.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
@@ -69,7 +69,7 @@ task<void> hold(connection_pool<fake> p, duration d, std::vector<int>& order, in
 
 }  // namespace
 
-TEST_CASE("connection_pool: a connection is made when it is needed, and used again") {
+TEST_CASE("connection_pool: a connection is made on demand, and reused") {
   book b;
   sim::runtime rt;
   auto pool = pool_of(b, {.max_size = 2});
@@ -81,7 +81,7 @@ TEST_CASE("connection_pool: a connection is made when it is needed, and used aga
   CHECK(c.leased == 0);
 }
 
-TEST_CASE("connection_pool: who finds all in use waits its turn, first come first served") {
+TEST_CASE("connection_pool: a get() that finds all in use waits its turn, first come first served") {
   book b;
   std::vector<int> order;
   sim::runtime rt({.seed = GENERATE(range(1U, 20U))});
@@ -97,7 +97,7 @@ TEST_CASE("connection_pool: who finds all in use waits its turn, first come firs
   CHECK(pool.counts().waiting == 0);
 }
 
-TEST_CASE("connection_pool: never more than max_size, whatever comes and goes") {
+TEST_CASE("connection_pool: there are never more than max_size connections") {
   book b;
   std::vector<int> order;
   sim::runtime rt({.seed = GENERATE(range(1U, 20U))});
@@ -112,7 +112,7 @@ TEST_CASE("connection_pool: never more than max_size, whatever comes and goes") 
   CHECK(b.most <= 3);
   CHECK(pool.counts().leased == 0);
   CHECK(pool.counts().waiting == 0);
-  // Every permit is back: three at a time can still be had.
+  // Every permit is back: three leases at a time are still possible.
   std::vector<int> again;
   for (int who = 1; who <= 3; ++who) rt.spawn(hold(pool, 10ms, again, who));
   rt.advance(5ms);
@@ -120,7 +120,7 @@ TEST_CASE("connection_pool: never more than max_size, whatever comes and goes") 
   CHECK(pool.counts().leased == 3);
 }
 
-TEST_CASE("connection_pool: waiting ends at max_wait, with what to do about it") {
+TEST_CASE("connection_pool: a wait ends at max_wait, with an error that says what to do") {
   book b;
   sim::runtime rt;
   auto pool = pool_of(b, {.max_size = 1, .max_wait = 2s});
@@ -138,7 +138,7 @@ TEST_CASE("connection_pool: waiting ends at max_wait, with what to do about it")
   CHECK(pool.counts().waiting == 0);
 }
 
-TEST_CASE("connection_pool: a waiter that is stopped, or gives up, does not swallow a connection") {
+TEST_CASE("connection_pool: a waiter that is stopped or times out loses no connection") {
   book b;
   std::vector<int> order;
   sim::runtime rt({.seed = GENERATE(range(1U, 40U))});
@@ -149,7 +149,7 @@ TEST_CASE("connection_pool: a waiter that is stopped, or gives up, does not swal
   };
   rt.spawn(hold(pool, 10ms, order, 1));
   rt.run_until_idle();
-  // The same millisecond as the return, so that both orders come up.
+  // In the same millisecond as the return, so that both orders occur.
   rt.spawn(give_up(pool, 10ms, order));
   rt.run_until_idle();
   rt.spawn(hold(pool, 1ms, order, 3));
@@ -171,7 +171,7 @@ TEST_CASE("connection_pool: an unhealthy connection is replaced") {
   CHECK(pool.counts().unhealthy == 1);
 }
 
-TEST_CASE("connection_pool: a check that takes too long costs one connection, and not all that are idle") {
+TEST_CASE("connection_pool: a check that takes too long costs one idle connection, not all") {
   book b;
   sim::runtime rt;
   connection_pool<fake> pool([&b] { return make_fake(&b); },
@@ -197,7 +197,7 @@ TEST_CASE("connection_pool: a check that takes too long costs one connection, an
   CHECK(b.alive == 2);
 }
 
-TEST_CASE("connection_pool: a discarded connection is closed and makes room for another") {
+TEST_CASE("connection_pool: a discarded connection is closed, and another may take its place") {
   book b;
   sim::runtime rt;
   auto pool = pool_of(b, {.max_size = 1});
@@ -211,7 +211,7 @@ TEST_CASE("connection_pool: a discarded connection is closed and makes room for 
   CHECK(must(rt.block_on(test(pool, b))) == 2);
 }
 
-TEST_CASE("connection_pool: what has been idle too long is closed; more than max_idle is not kept") {
+TEST_CASE("connection_pool: expired idle connections are closed, and at most max_idle are kept") {
   book b;
   sim::runtime rt;
   auto pool = pool_of(b, {.max_size = 4, .max_idle = 2, .max_idle_time = 1s});
@@ -230,15 +230,14 @@ TEST_CASE("connection_pool: what has been idle too long is closed; more than max
     p.close_idle();
     co_return;
   };
-  must(rt.block_on(tidy(pool)));  // the one that was used in between is young enough
+  must(rt.block_on(tidy(pool)));  // the one used in between has not expired
   CHECK(b.alive == 1);
   CHECK(must(rt.block_on(lease_number(pool))) == used);
   rt.advance(1100ms);
   CHECK(must(rt.block_on(lease_number(pool))) == 4);
 }
 
-TEST_CASE(
-    "connection_pool: a connection that cannot be made is an error with its cause, and not a lost place") {
+TEST_CASE("connection_pool: a failed connect is an error with its cause, and gives its permit back") {
   book b;
   sim::runtime rt;
   auto pool = pool_of(b, {.max_size = 1, .max_wait = 1s});
@@ -256,7 +255,7 @@ TEST_CASE(
   CHECK(must(rt.block_on(lease_number(pool))) == 1);
 }
 
-TEST_CASE("connection_pool: closing tells who waits, and closes what comes back") {
+TEST_CASE("connection_pool: close() ends all waits, and closes connections as they are returned") {
   book b;
   std::vector<int> order;
   sim::runtime rt;
@@ -324,7 +323,7 @@ TEST_CASE("connection_pool: actors on several threads share it") {
   CHECK(pool.counts().waiting == 0);
 }
 
-TEST_CASE("connection_pool: a stream whose peer has ended, or has said something, is not leased again") {
+TEST_CASE("connection_pool: a stream whose peer has ended, or has sent something, is not leased again") {
   runtime rt({.workers = 1});
   tcp_listener l = listen_on_loopback();
   const ip_endpoint at = must(l.local_endpoint());

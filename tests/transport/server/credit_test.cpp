@@ -1,6 +1,6 @@
-// Credit end to end: a sender a hundred times as fast as its receiver, through a proxy and two connections.
-// Backpressure reaches the sender: memory stays flat, and no byte is lost.
-// It takes 20 s, under a sanitizer 3 s, or TROUPE_SOAK_SECONDS.
+// Backpressure end to end: a sender a hundred times as fast as its receiver, through a proxy and two
+// connections. Each hop reads only as fast as the next one takes: memory stays flat, and nothing is lost. It
+// takes 20 s, under a sanitizer 3 s, or TROUPE_SOAK_SECONDS.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/examples/example_process.hpp"
@@ -28,7 +28,7 @@ long own_memory() {
   return pages * ::sysconf(_SC_PAGESIZE);
 }
 
-// Byte i of the stream, so that a byte that is lost, doubled or swapped shows.
+// Byte i of the stream, such that a lost, doubled or swapped byte is detected.
 std::byte at(std::uint64_t i) {
   return static_cast<std::byte>((i * 2654435761U) >> 24);
 }
@@ -39,7 +39,7 @@ struct count_down {
   std::atomic<bool> hurry{false};
 };
 
-/// Takes what comes at its own pace; while it does, nothing is read.
+/// Takes received bytes slowly; nothing is read meanwhile.
 struct slow_receiver {
   using accepts = troupe::protocol<troupe::tcp_received>;
   explicit slow_receiver(count_down* c) : figures(c) {}
@@ -89,7 +89,7 @@ TEST_CASE("credit: a sender 100 times as fast as its receiver, through two conne
                     .connect = troupe::ip_endpoint::loopback(static_cast<std::uint16_t>(proxy.port())),
                     .consumer = receiver});
 
-  // Once all buffers are full nothing more may pile up.
+  // Once all buffers are full, memory must not grow.
   REQUIRE(becomes_true([&] { return figures.taken > 256 * 1024; }));
   const long mine = own_memory();
   const long its = proxy->resident();
@@ -103,7 +103,7 @@ TEST_CASE("credit: a sender 100 times as fast as its receiver, through two conne
   }
   CHECK(mine_most - mine < 10 << 20);
   CHECK(its_most - its < 10 << 20);
-  CHECK(sent - figures.taken < std::uint64_t{40} << 20);  // what four kernel buffers hold
+  CHECK(sent - figures.taken < std::uint64_t{40} << 20);  // the capacity of four kernel buffers
 
   enough = true;
   figures.hurry = true;

@@ -1,4 +1,4 @@
-// feed(): a consumer that sets the pace of its peer.
+// feed(): backpressure from a consumer to its peer.
 #include "support/catch.hpp"
 #include "transport/backend.hpp"
 
@@ -8,7 +8,7 @@
 using namespace troupe;
 using namespace troupe_test;
 
-TEST_CASE("feed: hands over whole lines, whatever pieces they come in") {
+TEST_CASE("feed: whole lines are passed on, in whatever pieces they arrive") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   const auto test = [](connection c) -> task<std::pair<std::vector<std::string>, std::string>> {
     std::vector<std::string> lines;
@@ -63,13 +63,13 @@ TEST_CASE("feed: the consumer's error ends it") {
 
 TEST_CASE(
     "feed: a sender much faster than the consumer is stopped by the kernel's window, and nothing is lost") {
-  // The consumer takes nothing for a while. The sender must come to a halt with
-  // no more under way than the kernel's two buffers and ours hold.
+  // The consumer takes nothing for a while. The sender must stop with no more bytes in flight than the
+  // kernel's two buffers and ours hold.
   constexpr std::size_t total = 32 * 1024 * 1024;
   constexpr std::size_t limit = 64 * 1024;
   std::atomic<std::size_t> sent{0};
   std::atomic<std::size_t> taken{0};
-  std::atomic<std::size_t> largest{0};  // what the buffer held at most
+  std::atomic<std::size_t> largest{0};  // the largest size of the buffer
   std::atomic<bool> in_order{true};
   std::atomic<bool> open{false};  // the consumer takes
   std::atomic<bool> done{false};
@@ -112,7 +112,7 @@ TEST_CASE(
     done.store(true);
   };
 
-  // Last, so that it ends before what its tasks refer to. They copy and compare much in one slice.
+  // Last, so that it ends before the objects its tasks refer to. They copy and compare much in one slice.
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 2, .long_handler = 1s});
   c = must(rt.block_on(
       make_connection({.receive_buffer = 32 * 1024}, {.send_buffer = 32 * 1024, .write_deadline = 60s})));

@@ -1,5 +1,5 @@
-// Servers under untrusted peers: slow, deaf, broken and many of them. The servers are the example programs,
-// each in its own process, so that their memory and descriptors can be measured.
+// Servers with untrusted clients: slow, unresponsive, broken, and many of them. The servers are the example
+// programs, each in its own process, so that its sockets, memory and processor time can be measured.
 #include "support/becomes_true.hpp"
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
@@ -19,7 +19,7 @@ bool echoes(const example& s, const std::string& text = "are you there?") {
   return c.send(text) && c.receive(text.size()) == text;
 }
 
-// Not all its descriptors: ThreadSanitizer starts a symbolizer when it meets something to be suppressed.
+// Leaves some descriptors free: ThreadSanitizer starts a symbolizer when it suppresses a report.
 int open_sockets(pid_t id) {
   int n = 0;
   std::error_code ignored;
@@ -37,7 +37,7 @@ void allow_many_files() {
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &files) == 0);
 }
 
-/// As many of these connections as this process may have descriptors for; says so when they are fewer.
+/// The number of connections, limited by the descriptors of this process; prints a line if it is lower.
 std::size_t affordable(std::size_t wanted) {
   constexpr rlim_t others = 200;
   allow_many_files();
@@ -51,7 +51,7 @@ std::size_t affordable(std::size_t wanted) {
 
 }  // namespace
 
-TEST_CASE("hard days: a peer that sends a byte now and then delays no other client") {
+TEST_CASE("hostile clients: a peer that sends a byte now and then does not delay the others") {
   example s("echo-tcp", {"--idle-timeout", "1"});
   std::vector<blocking_client> slow;
   for (int i = 0; i < 50; ++i) slow.push_back(s.connect());
@@ -60,11 +60,11 @@ TEST_CASE("hard days: a peer that sends a byte now and then delays no other clie
     REQUIRE(echoes(s));
     std::this_thread::sleep_for(100ms);
   }
-  for (auto& c : slow) CHECK(c.rest() == "xxxxx");  // then silent for a second: cut
+  for (auto& c : slow) CHECK(c.rest() == "xxxxx");  // then silent for a second: disconnected
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: a peer that never reads is not read from, and delays no other client") {
+TEST_CASE("hostile clients: a peer that never reads is not read from, and does not delay the others") {
   example s("echo-tcp");
   const int sockets = open_sockets(s->id());
   REQUIRE(echoes(s));
@@ -75,15 +75,15 @@ TEST_CASE("hard days: a peer that never reads is not read from, and delays no ot
   const long before = s->resident();
   std::size_t taken = 0;
   while (taken < (std::size_t{256} << 20) && deaf.send(chunk)) taken += chunk.size();
-  CHECK(taken < std::size_t{64} << 20);  // the kernel's buffers, and no more
+  CHECK(taken < std::size_t{64} << 20);  // no more than the kernel's buffers
   CHECK(echoes(s));
   if (!sanitized) CHECK(s->resident() - before < 2 << 20);
-  CHECK(becomes_true([&] { return open_sockets(s->id()) <= sockets; }));  // cut by the write deadline
+  CHECK(becomes_true([&] { return open_sockets(s->id()) <= sockets; }));  // aborted at the write deadline
   CHECK(deaf.rest().size() < taken);
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: a storm of clients that connect and go away") {
+TEST_CASE("hostile clients: a storm of clients that connect and disconnect") {
   example s("echo-tcp");
   const int sockets = open_sockets(s->id());
   REQUIRE(echoes(s));
@@ -105,7 +105,7 @@ TEST_CASE("hard days: a storm of clients that connect and go away") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: half-closed peers get their answer, then the end") {
+TEST_CASE("hostile clients: half-closed peers get their answer, then the end") {
   example s("echo-tcp");
   std::vector<blocking_client> half;
   for (int i = 0; i < 100; ++i) {
@@ -120,7 +120,7 @@ TEST_CASE("hard days: half-closed peers get their answer, then the end") {
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: out of descriptors it waits, without spinning, and recovers") {
+TEST_CASE("hostile clients: out of descriptors the server waits, without spinning, and recovers") {
   if (needs_descriptors) {
     WARN("skipped: UBSan cannot do without descriptors");
     return;
@@ -133,7 +133,7 @@ TEST_CASE("hard days: out of descriptors it waits, without spinning, and recover
   const auto cpu = s->cpu_time();
   std::this_thread::sleep_for(1500ms);
   CHECK(s->cpu_time() - cpu < 300ms);
-  // Those that got in are served all the while.
+  // Accepted clients are served meanwhile.
   REQUIRE(crowd[0].send("x"));
   CHECK(crowd[0].receive(1) == "x");
   // One line, not one for each attempt.
@@ -142,7 +142,7 @@ TEST_CASE("hard days: out of descriptors it waits, without spinning, and recover
   for (std::size_t at = 0; (at = log.find("Too many open files", at)) != log.npos; ++at) ++lines;
   CHECK(lines == 1);
   crowd.erase(crowd.begin(), crowd.begin() + 60);
-  for (auto& c : crowd) {  // those that waited are in now
+  for (auto& c : crowd) {  // the waiting clients are accepted now
     REQUIRE(c.send("y"));
     CHECK(c.receive(1) == "y");
   }
@@ -150,7 +150,7 @@ TEST_CASE("hard days: out of descriptors it waits, without spinning, and recover
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: peers that go away in the middle of a write cost their own connection only") {
+TEST_CASE("hostile clients: a peer that disconnects during a write ends only its own connection") {
   example s("echo-tcp");
   const std::string much(1 << 20, 'x');
   for (int i = 0; i < 50; ++i) {
@@ -170,7 +170,7 @@ TEST_CASE("hard days: peers that go away in the middle of a write cost their own
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: 9000 idle connections cost less than a KiB each, and all are served") {
+TEST_CASE("hostile clients: 9000 idle connections cost less than a KiB each, and all are served") {
   const std::size_t n = affordable(sanitized ? 500 : 9'000);
   example s("echo-tcp");
   REQUIRE(echoes(s));
@@ -187,14 +187,14 @@ TEST_CASE("hard days: 9000 idle connections cost less than a KiB each, and all a
   for (auto& c : idle) REQUIRE(c.receive(1) == "x");
   const long each = (s->resident() - before) / static_cast<long>(n);
   CAPTURE(each);
-  if (!sanitized && n >= 1'000) CHECK(each <= 1024);  // fewer: what is shared weighs
+  if (!sanitized && n >= 1'000) CHECK(each <= 1024);  // with fewer, shared memory dominates
   const auto cpu = s->cpu_time();
   std::this_thread::sleep_for(500ms);
-  CHECK(s->cpu_time() - cpu <= 20ms);  // idle is idle; two ticks of the accounting
+  CHECK(s->cpu_time() - cpu <= 20ms);  // an idle server uses no processor time; two ticks of the accounting
   CHECK(s->terminate() == 0);
 }
 
-TEST_CASE("hard days: a port in use is a clear error, and exit status 1") {
+TEST_CASE("hostile clients: a port in use is a clear error, and exit status 1") {
   example s("echo-tcp");
   const shell_result second =
       shell("timeout 20 " + example::path("echo-tcp") + " --port " + std::to_string(s.port()));
@@ -206,7 +206,7 @@ TEST_CASE("hard days: a port in use is a clear error, and exit status 1") {
   CHECK(echoes(s));
 }
 
-TEST_CASE("hard days: SIGTERM with clients in it ends in time, with status 0") {
+TEST_CASE("hostile clients: SIGTERM with clients connected ends in time, with status 0") {
   example s("echo-tcp");
   std::vector<blocking_client> crowd;
   for (int i = 0; i < 200; ++i) crowd.push_back(s.connect());

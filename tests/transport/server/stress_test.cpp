@@ -1,5 +1,5 @@
-// Streams under real threads: migration, closing, cancelling. In each test the
-// runtime is declared last, so that it ends before what its tasks refer to.
+// Streams on real threads: migration, closing and cancellation. In each test the runtime is declared last, so
+// that it ends before the objects its tasks refer to.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
@@ -14,7 +14,7 @@ task<void> until_zero(std::atomic<int>& n) {
   while (n.load() != 0) co_await sleep_for(1ms);
 }
 
-// Keeps a worker busy for a moment, so that others take what waits behind it.
+// Keeps a worker busy for a moment, so that others steal the strands queued behind it.
 void be_busy(unsigned turns) {
   std::atomic<unsigned> sink{0};
   for (unsigned i = 0; i < turns; ++i) sink.fetch_add(i, std::memory_order_relaxed);
@@ -22,7 +22,7 @@ void be_busy(unsigned turns) {
 
 }  // namespace
 
-TEST_CASE("stress: strands that migrate between workers keep their sockets' order and bytes") {
+TEST_CASE("stress: strands that migrate between workers lose and reorder no bytes of their sockets") {
   constexpr int pairs = 32;
   constexpr int rounds = 200;
   std::atomic<int> running{2 * pairs};
@@ -49,7 +49,7 @@ TEST_CASE("stress: strands that migrate between workers keep their sockets' orde
   CHECK(wrong.load() == 0);
 }
 
-TEST_CASE("stress: reads that are timed out while bytes arrive lose none of them") {
+TEST_CASE("stress: reads that time out while bytes arrive lose none of them") {
   constexpr int pairs = 8;
   constexpr int bytes = 400;
   std::atomic<int> running{2 * pairs};

@@ -1,4 +1,4 @@
-// tcp_client: an actor that keeps its connection up.
+// tcp_client: an actor that reconnects.
 #include "transport/examples/server_under_test.hpp"
 
 #include <troupe/actors/testkit.hpp>
@@ -23,7 +23,7 @@ tcp_send message(std::string_view text) {
   return {{bytes.begin(), bytes.end()}};
 }
 
-/// What comes, put together, until `size` bytes are there.
+/// The first `size` received bytes.
 std::string expect_bytes(probe<tcp_received>& p, std::size_t size) {
   std::string all;
   while (all.size() < size) all += text_of(p.expect<tcp_received>(60s).bytes);
@@ -50,7 +50,7 @@ struct setup {
 
 }  // namespace
 
-TEST_CASE("tcp_client: what is sent travels, what comes is handed on") {
+TEST_CASE("tcp_client: it sends its messages, and passes received bytes on") {
   running_server<echo> s({});
   setup t(*s.server.local_endpoint());
   CHECK(t.observer.expect<tcp_up>(60s).connection == 1);
@@ -67,13 +67,13 @@ TEST_CASE("tcp_client: while it is down its mailbox is the queue, and a full one
   const troupe::ip_endpoint at = *s->server.local_endpoint();
   setup t(at, 4);
   (void)t.observer.expect<tcp_up>(60s);
-  REQUIRE(
-      becomes_true([&] { return s->figures().active == 1; }));  // a listener resets whom it has not accepted
+  REQUIRE(becomes_true(
+      [&] { return s->figures().active == 1; }));  // a listener resets connections it has not accepted
   s.reset();
   const tcp_down down = t.observer.expect<tcp_down>(60s);
   INFO(down.why.to_string());
   CHECK(down.why.to_string().find("the peer has ended the connection") != std::string::npos);
-  // One is taken out of the mailbox, and four are in it.
+  // One message has been taken out of the mailbox, and four are in it.
   int taken = 0;
   REQUIRE(becomes_true([&] {
     while (taken < 5 && t.client.tell(message(std::to_string(taken))) == send_result::ok) ++taken;
@@ -90,10 +90,10 @@ TEST_CASE("tcp_client: while it is down its mailbox is the queue, and a full one
   CHECK(m.dropped == 0);
 }
 
-TEST_CASE("tcp_client: a name is looked up for each attempt, and so followed to another address") {
+TEST_CASE("tcp_client: a name is resolved for each attempt, so the client follows a changed address") {
   running_server<echo> s({});
   troupe::table_resolver names;
-  names.set("upstream.test", {must(troupe::ip_endpoint::parse("127.0.0.9:0"))});  // no server is there
+  names.set("upstream.test", {must(troupe::ip_endpoint::parse("127.0.0.9:0"))});  // no listener there
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
   probe<tcp_received> consumer(sys);
   probe<tcp_up, tcp_down> observer(sys);
@@ -120,7 +120,7 @@ TEST_CASE("tcp_client: a name is looked up for each attempt, and so followed to 
   CHECK(sys.shutdown());
 }
 
-TEST_CASE("tcp_client: it comes back after each loss, and nothing is sent twice") {
+TEST_CASE("tcp_client: it reconnects after each loss, and sends nothing twice") {
   running_server<echo> s({});
   setup t(*s.server.local_endpoint());
   for (int round = 1; round <= 10; ++round) {
@@ -176,13 +176,13 @@ TEST_CASE("tcp_client: a slow consumer slows down the peer") {
                                                    .connection = {.receive_buffer = 65536},
                                                    .consumer = consumer});
   REQUIRE(becomes_true([&] { return taken > 100 * 4096; }));
-  // What is under way is bounded by the buffers: two in the kernel, 4 messages, one chunk being sent.
+  // Bytes in flight are bounded by the buffers: two in the kernel, 4 messages, one chunk being sent.
   CHECK(sent < taken + 2'000'000);  // a write that is under way is not counted yet
 }
 
 namespace {
 
-/// Reports at the end how much it has received; until then it sends bytes that no client asked for.
+/// Sends unrequested bytes until the end, then the number of bytes received.
 struct accountant {
   task<void> run(context&, tcp_stream peer) {
     std::size_t all = 0;
@@ -198,7 +198,7 @@ struct accountant {
   }
 };
 
-/// Reads, and never sends anything, not even FIN.
+/// Reads, and never sends or ends its half.
 struct wall {
   task<void> run(context&, tcp_stream peer) {
     std::array<std::byte, 64> chunk;
@@ -213,7 +213,7 @@ constexpr troupe::mailbox_options draining{.when_stopped = troupe::on_stop::drai
 
 }  // namespace
 
-TEST_CASE("tcp_client: told to stop with drain it sends what is queued, and hears its peer out") {
+TEST_CASE("tcp_client: told to stop with drain, it sends its queue and reads to the end") {
   running_server<accountant> s({});
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
   const troupe::endpoint_monitor monitor;
@@ -221,7 +221,7 @@ TEST_CASE("tcp_client: told to stop with drain it sends what is queued, and hear
   const auto client = sys.spawn(troupe::tcp_client, {.mailbox = draining},
                                 tcp_client_options{.connect = *s.server.local_endpoint(),
                                                    .consumer = consumer.ref(),
-                                                   .farewell = 60s,
+                                                   .close_deadline = 60s,
                                                    .monitor = monitor});
   for (int i = 0; i < 100; ++i) REQUIRE(client.tell(message("x")) == send_result::ok);
   sys.stop(client);
@@ -229,7 +229,7 @@ TEST_CASE("tcp_client: told to stop with drain it sends what is queued, and hear
   while (heard.find("100") == heard.npos) heard += text_of(consumer.expect<tcp_received>(60s).bytes);
   CHECK(heard.find_first_not_of('.') == heard.size() - 3);
   REQUIRE(becomes_true([&] { return client.ended(); }));
-  // In order on both sides, and both have counted it.
+  // Both sides ended in order, and both have counted it.
   CHECK(becomes_true([&] { return s.figures().active == 0; }));
   CHECK(s.figures().bytes_in == 100);
   CHECK(s.figures().closed.error == 0);
@@ -237,11 +237,12 @@ TEST_CASE("tcp_client: told to stop with drain it sends what is queued, and hear
   CHECK(monitor.read().closed.drain == 1);
 }
 
-TEST_CASE("tcp_client: a peer that does not send FIN is not waited for longer than options.farewell") {
+TEST_CASE("tcp_client: a peer that does not end its half is not waited for longer than close_deadline") {
   running_server<wall> s({.drain = 0s});
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
-  const auto client = sys.spawn(troupe::tcp_client, {.mailbox = draining, .shutdown = 1h},
-                                tcp_client_options{.connect = *s.server.local_endpoint(), .farewell = 20ms});
+  const auto client =
+      sys.spawn(troupe::tcp_client, {.mailbox = draining, .shutdown = 1h},
+                tcp_client_options{.connect = *s.server.local_endpoint(), .close_deadline = 20ms});
   REQUIRE(client.tell(message("x")) == send_result::ok);
   REQUIRE(becomes_true([&] { return s.figures().bytes_in == 1; }));
   sys.stop(client);

@@ -1,4 +1,4 @@
-// tcp_server: connections as supervised actors, their limits, their ends.
+// tcp_server: connections as supervised actors, their limits and their ends.
 #include "transport/examples/server_under_test.hpp"
 
 #include <troupe/actors/testkit.hpp>
@@ -12,7 +12,7 @@ using troupe::until_stopped;
 
 namespace {
 
-/// A line at a time, back to front.
+/// Sends each line back, reversed.
 struct reverser {
   task<result<std::size_t>> on_data(std::span<const std::byte> data, tcp_stream& peer) {
     const std::string text = text_of(data);
@@ -28,7 +28,7 @@ struct note {
   std::string text;
 };
 
-/// Sends what it is told; where to tell it goes into a list.
+/// Sends the messages in its inbox to its client; enters its own ref into a list.
 struct postbox {
   struct list {
     std::mutex lock;
@@ -48,7 +48,7 @@ struct postbox {
   std::shared_ptr<list> members;
 };
 
-/// Does what the client says.
+/// Executes the client's one-letter commands.
 struct obedient {
   task<void> run(context& ctx, tcp_stream peer) {
     std::array<std::byte, 64> chunk;
@@ -88,7 +88,7 @@ struct refusing {
 
 }  // namespace
 
-TEST_CASE("tcp_server: connections are served side by side, and counted") {
+TEST_CASE("tcp_server: connections are served concurrently, and counted") {
   running_server<echo> s({});
   std::vector<blocking_client> clients;
   for (int i = 0; i < 20; ++i) clients.push_back(s.connect());
@@ -106,7 +106,7 @@ TEST_CASE("tcp_server: connections are served side by side, and counted") {
   CHECK(s.figures().closed.sum() == 20);
 }
 
-TEST_CASE("tcp_server: a consumer of data gets whole messages, however they come") {
+TEST_CASE("tcp_server: a consumer of data gets whole messages, in whatever pieces they arrive") {
   running_server<reverser> s({.max_message = 100});
   auto c = s.connect();
   REQUIRE(c.send("abc\nde"));
@@ -117,12 +117,12 @@ TEST_CASE("tcp_server: a consumer of data gets whole messages, however they come
   CHECK(c.receive_line() == "y\n");
   auto talker = s.connect();
   REQUIRE(talker.send(std::string(200, 'x')));
-  CHECK(talker.rest().empty());  // too long: cut
+  CHECK(talker.rest().empty());  // too long: disconnected
   CHECK(c.send("still\n"));
   CHECK(c.receive_line() == "llits\n");
 }
 
-TEST_CASE("tcp_server: a message that is dribbled, or too long, is cut; a silent client is not") {
+TEST_CASE("tcp_server: a message that is too slow or too long ends the connection; a silent client is kept") {
   running_server<reverser> s({.message_deadline = 100ms});
   blocking_client silent = s.connect();
   blocking_client slow = s.connect();
@@ -179,7 +179,7 @@ TEST_CASE("tcp_server: over the limit clients wait, and all are served") {
   CHECK(s.figures().refused == 0);
 }
 
-TEST_CASE("tcp_server: over the limit clients are told, if that is wanted") {
+TEST_CASE("tcp_server: over the limit clients are sent the refusal with over_limit::refuse") {
   running_server<echo> s(
       {.max_connections = 2, .on_limit = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});
   std::vector<blocking_client> in;
@@ -198,7 +198,7 @@ TEST_CASE("tcp_server: over the limit clients are told, if that is wanted") {
   CHECK(next.receive(1) == "y");
 }
 
-TEST_CASE("tcp_server: servers that share a limit never hold more than that together, and all are served") {
+TEST_CASE("tcp_server: servers that share a limit together stay within it, and all clients are served") {
   const auto limit = troupe::connection_limit::shared(3);
   const troupe::endpoint_monitor monitor;
   const troupe::tcp_server_options options{.max_connections = limit, .monitor = monitor};
@@ -229,7 +229,7 @@ TEST_CASE("tcp_server: servers that share a limit never hold more than that toge
   CHECK(servers[0].metrics().accepted == 200);
 }
 
-TEST_CASE("tcp_server: of servers that share a limit, each tells who is one too many") {
+TEST_CASE("tcp_server: each of the servers that share a limit refuses clients beyond it") {
   const troupe::tcp_server_options options{.max_connections = troupe::connection_limit::shared(1),
                                            .on_limit = troupe::over_limit::refuse,
                                            .refusal = "full\r\n"};
@@ -246,7 +246,7 @@ TEST_CASE("tcp_server: of servers that share a limit, each tells who is one too 
 
 TEST_CASE("tcp_server: no more are accepted than the rate allows") {
   running_server<echo> s({.rate = {.per_second = 100, .burst = 5}});
-  std::this_thread::sleep_for(50ms);  // a quiet time saves up no more than the burst
+  std::this_thread::sleep_for(50ms);  // an idle time allows no more than the burst
   const auto start = std::chrono::steady_clock::now();
   std::vector<blocking_client> clients;
   for (int i = 0; i < 20; ++i) clients.push_back(s.connect());
@@ -254,14 +254,14 @@ TEST_CASE("tcp_server: no more are accepted than the rate allows") {
     REQUIRE(c.send("x"));
     REQUIRE(c.receive(1) == "x");
   }
-  // 5 at once, and 15 that came 10 ms after one another: never earlier.
+  // 5 at once, and 15 at intervals of at least 10 ms.
   CHECK(std::chrono::steady_clock::now() - start >= 149ms);
 }
 
-TEST_CASE("tcp_server: a connection that crashes is its own failure") {
+TEST_CASE("tcp_server: a connection that crashes affects no other") {
   running_server<obedient> s({});
   auto other = s.connect();
-  for (int i = 0; i < 20; ++i) {  // far beyond any budget of restarts
+  for (int i = 0; i < 20; ++i) {  // far beyond any restart budget
     auto c = s.connect();
     REQUIRE(c.send("c"));
     REQUIRE(c.rest().empty());
@@ -273,16 +273,16 @@ TEST_CASE("tcp_server: a connection that crashes is its own failure") {
   CHECK(other.receive_line() == "?\n");
 }
 
-TEST_CASE("tcp_server: a connection whose constructor throws is closed, and the next one is tried") {
+TEST_CASE("tcp_server: a connection whose constructor throws is closed, and the next one is accepted") {
   running_server<refusing> s({});
   for (int i = 0; i < 10; ++i) REQUIRE(s.connect().rest().empty());
-  // Counted first and logged then, both after the client was hung up on.
+  // Counted first and logged then, both after the client was disconnected.
   CHECK(becomes_true([&] { return s.log.count("no more of these") == 10; }));
   CHECK(s.figures().closed.crash == 10);
   CHECK(s.figures().active == 0);
 }
 
-TEST_CASE("tcp_server: why connections ended") {
+TEST_CASE("tcp_server: it counts how each connection ended") {
   running_server<obedient> s({.connection = {.read_deadline = 100ms}});
   auto quits = s.connect();
   REQUIRE(quits.send("q"));
@@ -290,7 +290,7 @@ TEST_CASE("tcp_server: why connections ended") {
   auto silent = s.connect();
   CHECK(silent.rest().empty());
   auto late = s.connect();
-  REQUIRE(late.send("p"));  // its time passes once, which does not end it
+  REQUIRE(late.send("p"));  // its deadline passes once, which is not a reason to end
   REQUIRE(late.receive_line() == "patient\n");
   REQUIRE(late.send("q"));
   CHECK(late.rest().empty());
@@ -310,7 +310,7 @@ TEST_CASE("tcp_server: why connections ended") {
   CHECK(m.peer == 1);
 }
 
-TEST_CASE("tcp_server: a stop lets the request in flight end, and closes what is idle at once") {
+TEST_CASE("tcp_server: a stop lets the request in flight end, and closes idle connections at once") {
   running_server<obedient> s({.drain = 60s});
   auto idle = s.connect();
   REQUIRE(idle.send("?"));
@@ -329,9 +329,7 @@ TEST_CASE("tcp_server: a stop lets the request in flight end, and closes what is
   CHECK(s.figures().closed.drain == 2);
 }
 
-TEST_CASE(
-    "tcp_server: a connection that is not done when the drain time is over is closed, not counted as "
-    "failed") {
+TEST_CASE("tcp_server: connections still busy after the drain time are closed, which is not a failure") {
   running_server<obedient> s({.drain = 100ms});
   std::vector<blocking_client> hang;
   for (int i = 0; i < 10; ++i) {
@@ -346,7 +344,7 @@ TEST_CASE(
   CHECK(s.sys.shutdown());
 }
 
-TEST_CASE("tcp_server: a port in use is a clear error, and nothing of the tree runs") {
+TEST_CASE("tcp_server: a port in use is a clear error, and no part of the tree runs") {
   const auto taken = listen_on_loopback();
   const troupe::ip_endpoint at = must(taken.local_endpoint());
   troupe::testkit::log_capture log;
@@ -363,7 +361,7 @@ TEST_CASE("tcp_server: a port in use is a clear error, and nothing of the tree r
   CHECK(log.count("another socket has this port") >= 1);
 }
 
-TEST_CASE("tcp_server: it takes IPv4 and IPv6 at once, and shares its port, where that is wanted") {
+TEST_CASE("tcp_server: it accepts IPv4 and IPv6 with dual_stack, and shares its port with reuse_port") {
   running_server<echo> s({.listen = troupe::ip_endpoint::any_v6(0), .reuse_port = true, .dual_stack = true});
   running_server<echo> beside({.listen = *s.server.local_endpoint(), .reuse_port = true, .dual_stack = true});
   CHECK(beside.port() == s.port());
@@ -375,7 +373,7 @@ TEST_CASE("tcp_server: it takes IPv4 and IPv6 at once, and shares its port, wher
   REQUIRE(becomes_true([&] { return s.figures().accepted + beside.figures().accepted == 2; }));
 }
 
-TEST_CASE("tcp_server: a limit of no connections is refused by name, and nothing of the tree runs") {
+TEST_CASE("tcp_server: max_connections of 0 is refused by name, and no part of the tree runs") {
   const troupe::tcp_server<echo> server("tcp", {.max_connections = 0});
   troupe::system sys({.workers = 1, .log = &troupe::silent_log()});
   const auto started = sys.start(troupe::supervisor("app").child(server));
@@ -387,7 +385,7 @@ TEST_CASE("tcp_server: a limit of no connections is refused by name, and nothing
   CHECK_FALSE(server.local_endpoint());
 }
 
-TEST_CASE("tcp_server: a listener that is restarted keeps its port, and the connections live on") {
+TEST_CASE("tcp_server: a restarted listener keeps its port, and the connections survive") {
   running_server<echo> s({});
   auto c = s.connect();
   REQUIRE(c.send("x"));
@@ -405,7 +403,7 @@ TEST_CASE("tcp_server: a listener that is restarted keeps its port, and the conn
   CHECK(again.receive(1) == "z");
 }
 
-TEST_CASE("tcp_server: it can be started again after it has ended, and its figures outlive it") {
+TEST_CASE("tcp_server: it can be started again after it has ended, and its metrics outlive it") {
   std::optional<troupe::tcp_server<echo>> server(std::in_place, "tcp");
   {
     troupe::system sys({.workers = 2});

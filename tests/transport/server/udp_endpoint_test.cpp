@@ -1,4 +1,4 @@
-// udp_endpoint: datagrams as messages, and the fate of those that cannot be handled.
+// udp_endpoint: datagrams as messages, and the counting of dropped ones.
 #include "support/catch.hpp"
 #include "transport/examples/example_process.hpp"
 #include "transport/examples/server_under_test.hpp"
@@ -59,7 +59,7 @@ int wait_for_port() {
 
 }  // namespace
 
-TEST_CASE("udp_endpoint: datagrams come and go as messages") {
+TEST_CASE("udp_endpoint: datagrams are sent and received as messages") {
   const troupe::endpoint_monitor monitor;
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
   probe<udp_datagram> consumer(sys);
@@ -79,10 +79,10 @@ TEST_CASE("udp_endpoint: datagrams come and go as messages") {
   CHECK(monitor.read().dropped == 0);
 }
 
-TEST_CASE("udp_endpoint: what cannot be handled is dropped, and counted") {
+TEST_CASE("udp_endpoint: datagrams that cannot be delivered are dropped, and counted") {
   const troupe::endpoint_monitor monitor;
   troupe::system sys({.workers = 2, .log = &troupe::silent_log()});
-  // It takes none: its first message holds it up.
+  // The consumer takes none: it is busy with its first message.
   const auto deaf =
       sys.spawn([](troupe::context&,
                    troupe::inbox<udp_datagram>) -> troupe::task<void> { co_await troupe::sleep_for(1h); },
@@ -92,9 +92,9 @@ TEST_CASE("udp_endpoint: what cannot be handled is dropped, and counted") {
   for (int i = 0; i < 10; ++i) REQUIRE(peer.send("x"));
   REQUIRE(becomes_true([&] { return monitor.read().messages_in == 10; }));
   REQUIRE(becomes_true([&] { return monitor.read().dropped == 6; }));
-  REQUIRE(peer.send(std::string(2000, 'x')));  // longer than it takes
+  REQUIRE(peer.send(std::string(2000, 'x')));  // longer than max_datagram
   REQUIRE(becomes_true([&] { return monitor.read().dropped == 7; }));
-  // Longer than any datagram can be, and to a port that no socket can have.
+  // Longer than any datagram can be, and to port 0.
   REQUIRE(endpoint.tell(udp_datagram{std::vector<std::byte>(70'000), troupe::ip_endpoint::loopback(9)}) ==
           troupe::send_result::ok);
   REQUIRE(endpoint.tell(udp_datagram{std::vector<std::byte>(1), troupe::ip_endpoint::loopback(0)}) ==
@@ -103,7 +103,7 @@ TEST_CASE("udp_endpoint: what cannot be handled is dropped, and counted") {
   sys.stop(deaf);
 }
 
-TEST_CASE("udp_endpoint: what the kernel drops is counted, too") {
+TEST_CASE("udp_endpoint: datagrams that the kernel drops are counted, too") {
   const troupe::endpoint_monitor monitor;
   troupe::system sys({.workers = 1, .log = &troupe::silent_log()});
   probe<udp_datagram> consumer(sys);
@@ -111,7 +111,7 @@ TEST_CASE("udp_endpoint: what the kernel drops is counted, too") {
   o.socket.receive_buffer = 4096;  // a few datagrams, and never a full batch
   (void)sys.spawn(troupe::udp_endpoint, {}, o);
   udp_peer peer(wait_for_port());
-  // Whole floods until one was too much: nothing is received while the only worker sends.
+  // Floods until one overflows the buffer: nothing is received while the only worker sends.
   std::uint64_t sent = 0;
   const auto flood = [](udp_peer& from) -> troupe::task<int> {
     int n = 0;
@@ -123,7 +123,7 @@ TEST_CASE("udp_endpoint: what the kernel drops is counted, too") {
     const int n = sys.block_on(flood(peer)).value();
     REQUIRE(n == 100);
     sent += 100;
-    REQUIRE(peer.send("l"));  // what was lost is seen with what comes after it
+    REQUIRE(peer.send("l"));  // a loss is noticed with the next datagram
     sent += 1;
   }
   REQUIRE(becomes_true([&] { return monitor.read().messages_in > 0; }));

@@ -1,5 +1,5 @@
-// A client and a server under every fault of a network, for many seeds: nothing hangs, nothing leaks, streams
-// stay in order, and acknowledged bytes have arrived.
+// A client and a server under every fault of the network, with many seeds: nothing hangs or leaks, streams
+// stay in order, and no acknowledged message is lost.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/loopback.hpp"
@@ -18,7 +18,7 @@ namespace {
 constexpr unsigned seeds = sanitized ? 60 : 500;
 constexpr std::uint32_t messages = 40;
 
-// What outlives every crash: the server's disk, the client's memory, and the judge's notes.
+// The state that outlives every crash: the server's disk, the client's memory, and the results.
 struct history {
   std::set<std::uint32_t> stored;
   std::uint32_t acknowledged = 0;
@@ -31,7 +31,7 @@ struct history {
 struct message {
   std::uint32_t first;  // of this connection
   std::uint32_t number;
-  std::uint32_t length;  // of what follows
+  std::uint32_t length;  // of the bytes that follow
 };
 
 // Reads exactly `into`, or fails, or finds the end.
@@ -44,7 +44,7 @@ task<bool> read_full(tcp_stream& s, std::span<std::byte> into) {
   co_return true;
 }
 
-// The bytes behind message n: anything that is lost, doubled or moved shows.
+// The payload of message n, such that lost, doubled or moved bytes are detected.
 std::vector<std::byte> body_of(std::uint32_t n, std::uint32_t length) {
   std::vector<std::byte> b(length);
   for (std::uint32_t i = 0; i < length; ++i) b[i] = static_cast<std::byte>(n * 31 + i * 7);
@@ -81,7 +81,7 @@ task<void> serve(sim::host& on, history& h) {
   }
 }
 
-// One connection: sends what is not acknowledged, a few at a time, until it fails or is done.
+// One connection: sends the unacknowledged messages, a few at a time, until it fails or is done.
 task<void> send_over(tcp_stream s, history& h, sim::runtime& rt) {
   const std::uint32_t first = h.acknowledged;
   std::uint32_t sent = first;
@@ -166,7 +166,7 @@ void repair(world& w) {
   w.server.spawn(serve(w.server, w.h));
 }
 
-// How the run went, as one number.
+// A hash of the run.
 std::uint64_t run(std::uint64_t seed) {
   world w(seed);
   w.server.spawn(serve(w.server, w.h));
@@ -183,7 +183,7 @@ std::uint64_t run(std::uint64_t seed) {
   REQUIRE(w.h.in_order);
   REQUIRE(!w.h.lost);
   REQUIRE(w.h.stored.size() == messages);
-  // The end: who still waits runs into its deadline, and only the listener is left.
+  // The end: remaining waits reach their deadlines, and only the listener is left.
   w.rt.advance(10min);
   REQUIRE(w.net.open_sockets() == 1);
   w.server.crash();
@@ -194,11 +194,11 @@ std::uint64_t run(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("sim_network: under every fault nothing hangs or leaks, and what was acknowledged is there") {
+TEST_CASE("sim_network: under every fault nothing hangs or leaks, and no acknowledged message is lost") {
   testkit::for_each_seed(seeds, [](std::uint64_t seed) { (void)run(seed); });
 }
 
-TEST_CASE("sim_network: the same seed is the same run, packet by packet, and another seed is another") {
+TEST_CASE("sim_network: the same seed gives the same run, packet by packet, and another seed another run") {
   const std::uint64_t seed = testkit::seed_or(42);
   const std::uint64_t once = run(seed);
   CHECK(run(seed) == once);

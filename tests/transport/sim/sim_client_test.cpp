@@ -1,4 +1,4 @@
-// tcp_client on the simulated network: when it tries again, to the nanosecond.
+// tcp_client on the simulated network: the times of its attempts, to the nanosecond.
 #include "transport/examples/server_under_test.hpp"
 
 #include <troupe/actors/testkit.hpp>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr duration way = 1ms;
 constexpr duration refusal = 2 * way;  // there, and back with a reset
-// The limit is not a power of two times the first.
+// The limit is not a power of two times the first pause.
 constexpr backoff steps{.initial = 100ms, .max = 1s};
 constexpr duration enough = (steps.initial + steps.max) / 2;  // a connection that worked
 
@@ -27,7 +27,7 @@ struct two_hosts {
   ip_endpoint at = server.endpoint(9);
   troupe::system sys{clients, {.log = &silent_log()}};
 
-  /// Takes one client, lets it stay for that long, and listens no more.
+  /// Accepts one client, keeps it for that long, and stops listening.
   void serve_one(duration stay) {
     const sim::host::visit here(server);
     const auto serve = [](tcp_listener l, duration d) -> task<void> {
@@ -41,10 +41,10 @@ struct two_hosts {
 struct event {
   bool up = false;
   time_point when;
-  std::string why;  // it is down
+  std::string why;  // of a tcp_down
 };
 
-/// The observer: what was told it, and when.
+/// The observer: records its messages and their times.
 struct diary {
   using accepts = protocol<tcp_up, tcp_down>;
   explicit diary(std::vector<event>* e) : events(e) {}
@@ -67,17 +67,18 @@ struct observed_client {
                                               .consumer = consumer.ref(),
                                               .observer = w.sys.spawn<diary>({}, &events)})) {}
 
-  /// The clock is where the nth event has just happened.
+  /// Advances the clock to the nth event.
   void advance_to(std::size_t n) {
     for (int i = 0; events.size() < n && i < 1'000'000; ++i) world.rt.advance(100us);
     REQUIRE(events.size() >= n);
   }
-  /// From the event before the nth, a tcp_down, to the refused attempt whose tcp_down is the nth.
+  /// The pause between the event before the nth, a tcp_down, and the refused attempt whose tcp_down is the
+  /// nth.
   [[nodiscard]] duration pause_before(std::size_t n) const {
     REQUIRE((!events[n - 1].up && !events[n].up));
     return events[n].when - events[n - 1].when - refusal;
   }
-  /// The first n, when no attempt works.
+  /// The first n pauses if no attempt succeeds.
   [[nodiscard]] std::vector<duration> pauses(std::size_t n) {
     advance_to(n + 1);
     std::vector<duration> all;
@@ -104,9 +105,9 @@ TEST_CASE("tcp_client: the pauses between its attempts double up to the limit") 
   CHECK_THAT(c.events.back().why, Catch::Contains("nothing listens there"));
 }
 
-TEST_CASE("tcp_client: up to the jitter is taken off each pause, and two clients do not go in step") {
+TEST_CASE("tcp_client: up to the jitter is taken off each pause, and two clients do not retry in step") {
   two_hosts w;
-  // Both try first at one moment, as after the end of a server that they share.
+  // Both make their first attempt at the same time, as after the end of a server that they share.
   observed_client one(w, steps);
   observed_client other(w, steps);
   const std::vector<duration> pauses = one.pauses(20);
@@ -122,7 +123,7 @@ TEST_CASE("tcp_client: up to the jitter is taken off each pause, and two clients
   CHECK(std::ranges::adjacent_find(pauses) == pauses.end());
 }
 
-TEST_CASE("tcp_client: the pauses start over after a connection that lasted, and only then") {
+TEST_CASE("tcp_client: the pauses are reset after a connection that lasted, and only then") {
   two_hosts w;
   observed_client c(w, steps);
   const bool lasts = GENERATE(true, false);
@@ -136,7 +137,7 @@ TEST_CASE("tcp_client: the pauses start over after a connection that lasted, and
   CHECK(within_jitter(c.pause_before(8), lasts ? 2 * steps.initial : steps.max));
 }
 
-TEST_CASE("tcp_client: when a partition heals the connection comes back, and brings what waited") {
+TEST_CASE("tcp_client: when a partition heals, it reconnects and sends its queue") {
   two_hosts w;
   troupe::system remote(w.server, {.log = &silent_log()});
   must(remote.start(tcp_server<echo>("tcp", {.listen = w.at})));
@@ -146,7 +147,7 @@ TEST_CASE("tcp_client: when a partition heals the connection comes back, and bri
   c.advance_to(1);
   REQUIRE(c.events[0].up);
   w.net.partition(w.server, w.clients);
-  c.advance_to(2);  // neither side has sent a byte: the probes found out
+  c.advance_to(2);  // neither side has sent data: the probes found out
   const auto text = bytes_of("still here");
   REQUIRE(c.client.tell(tcp_send{{text.begin(), text.end()}}) == send_result::ok);
   c.advance_to(7);

@@ -1,4 +1,4 @@
-// Datagrams on the simulated network: lost, duplicated, overtaken, refused.
+// Datagrams on the simulated network: loss, duplication, reordering and refusal.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
@@ -24,7 +24,7 @@ struct two_ports {
     to = must(udp_socket::bind(b.endpoint(2000), of_receiver));
   }
 
-  /// Sends the numbers 0 to n - 1, and tells which arrived, in what order.
+  /// Sends the numbers 0 to n - 1; returns those that arrived, in order of arrival.
   std::vector<int> send_numbers(int n) {
     for (int i = 0; i < n; ++i) {
       must(rt.block_on(from.send_to(bytes_of(std::to_string(i)), b.endpoint(2000))));
@@ -64,7 +64,7 @@ TEST_CASE("sim_network: datagrams arrive after the latency, in order, once") {
   CHECK(w.rt.now() - began <= 5ms);
 }
 
-TEST_CASE("sim_network: loss, duplication and reordering hit datagrams by their chance, and by the seed") {
+TEST_CASE("sim_network: loss, duplication and reordering follow their probabilities and the seed") {
   const auto run = [](sim::link_options o) {
     two_ports w(o, {.receive_buffer = 1'000'000});
     return w.send_numbers(1000);
@@ -84,7 +84,7 @@ TEST_CASE("sim_network: loss, duplication and reordering hit datagrams by their 
   CHECK(run({.reorder = 0.3}) == overtaken);
 }
 
-TEST_CASE("sim_network: a partition swallows datagrams, also those under way") {
+TEST_CASE("sim_network: a partition drops datagrams, including those in flight") {
   two_ports w({.latency = 10ms});
   must(w.rt.block_on(w.from.send_to(bytes_of("under way"), w.b.endpoint(2000))));
   w.net.partition(w.a, w.b);
@@ -96,7 +96,7 @@ TEST_CASE("sim_network: a partition swallows datagrams, also those under way") {
   CHECK(w.send_numbers(10).size() == 10);
 }
 
-TEST_CASE("sim_network: what finds no room in the receiver's buffer is dropped and counted") {
+TEST_CASE("sim_network: datagrams that overflow the receiver's buffer are dropped and counted") {
   two_ports w({}, {.receive_buffer = 4096});
   const auto got = w.send_numbers(100);
   CHECK(got.size() < 30);
@@ -104,23 +104,22 @@ TEST_CASE("sim_network: what finds no room in the receiver's buffer is dropped a
   CHECK(got.size() + must(w.to.kernel_drops()) == 100);
 }
 
-TEST_CASE(
-    "sim_network: a connected datagram socket is told that the port has no socket, from another host too") {
+TEST_CASE("sim_network: a connected datagram socket learns that the port is not bound, on another host too") {
   two_ports w;
   const sim::host::visit here(w.a);
   udp_socket s = must(udp_socket::connect(w.b.endpoint(2001), {.read_deadline = 5s}));
-  must(w.rt.block_on(s.send(bytes_of("anybody?"))));
+  must(w.rt.block_on(s.send(bytes_of("question"))));
   std::byte room[8];
   const auto got = w.rt.block_on(s.receive_from(room));
   REQUIRE(!got);
   CHECK(got.error() == std::make_error_code(std::errc::connection_refused));
-  // A host that is down says nothing.
+  // A host that is down sends nothing.
   w.b.crash();
-  must(w.rt.block_on(s.send(bytes_of("anybody?"))));
+  must(w.rt.block_on(s.send(bytes_of("question"))));
   CHECK(w.rt.block_on(s.receive_from(room)).error() == errc::timeout);
 }
 
-TEST_CASE("sim_network: a group is heard on every host that has joined it") {
+TEST_CASE("sim_network: a group's datagrams arrive on every host that has joined it") {
   two_ports w;
   const ip_endpoint group = must(ip_endpoint::parse("239.1.2.3:5000"));
   const auto member = [&](const sim::host& h, bool join) {

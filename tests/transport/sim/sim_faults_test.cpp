@@ -1,4 +1,4 @@
-// What each fault of the simulated network does to a stream, and when.
+// The effects of each fault of the simulated network on a stream, and their times.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
@@ -29,7 +29,7 @@ struct two_hosts {
   tcp_stream at_server;
   tcp_stream at_client;
 
-  // Hands over `text`, and returns what the other side has of it after `within`.
+  // Writes `text`, and returns the bytes that the other side has received after `within`.
   std::string across(std::string text, duration within) {
     must(client.block_on(at_client.write_all(bytes_of(text))));
     rt.advance(within);
@@ -69,11 +69,11 @@ std::string noise(std::size_t n) {
 
 }  // namespace
 
-TEST_CASE("sim_network: what is written during a partition arrives after it is healed") {
+TEST_CASE("sim_network: bytes written during a partition arrive after it is healed") {
   two_hosts w;
   w.net.partition(w.server, w.client);
   CHECK(w.across("are you there?", 30s).empty());
-  CHECK(w.net.dropped() > 3);  // it was sent again and again
+  CHECK(w.net.dropped() > 3);  // it was retransmitted several times
   w.net.heal(w.server, w.client);
   w.rt.advance(60s);
   CHECK(w.arrived() == "are you there?");
@@ -82,34 +82,34 @@ TEST_CASE("sim_network: what is written during a partition arrives after it is h
 TEST_CASE("sim_network: a connection fails when the partition lasts too long, on the side that waits") {
   two_hosts w({.give_up = 60s});
   w.net.partition(w.server, w.client);
-  must(w.client.block_on(w.at_client.write_all(bytes_of("anybody?"))));
+  must(w.client.block_on(w.at_client.write_all(bytes_of("question"))));
   const time_point began = w.rt.now();
   CHECK(code_of(w.client.block_on(read_once(w.at_client))) == std::errc::timed_out);
   CHECK(w.rt.now() - began >= 60s);
   CHECK(w.rt.now() - began <= 200s);
   CHECK(code_of(w.client.block_on(w.at_client.write_all(bytes_of("x")))) == std::errc::broken_pipe);
-  // The other side has nothing to say, and so does not notice: it is half-open.
+  // The other side has nothing to send, and so does not notice: it is half-open.
   CHECK(w.rt.run_to_end(1h));
   std::byte room[8];
   const auto quiet = w.at_server.try_read(room);
   REQUIRE(quiet);
   CHECK(!*quiet);
-  // Once healed, its first word is answered with a reset.
+  // Once healed, its first bytes are answered with a reset.
   w.net.heal(w.server, w.client);
   must(w.server.block_on(w.at_server.write_all(bytes_of("hello?"))));
   CHECK(code_of(w.server.block_on(read_once(w.at_server))) == std::errc::connection_reset);
 }
 
-TEST_CASE("sim_network: a partition of one way lets the other pass, without acknowledgements") {
+TEST_CASE("sim_network: a partition of one direction leaves the other open, without acknowledgements") {
   two_hosts w({.give_up = 60s});
-  w.net.partition_one_way(w.server, w.client);  // what the client says arrives, but no answer does
+  w.net.partition_one_way(w.server, w.client);  // the client's bytes arrive, but no answer does
   CHECK(w.across("still heard", 1s) == "still heard");
   w.rt.advance(1s);
-  CHECK(w.arrived().empty());  // sent again, but taken only once
+  CHECK(w.arrived().empty());  // retransmitted, but taken only once
   CHECK(code_of(w.client.block_on(read_once(w.at_client))) == std::errc::timed_out);
 }
 
-TEST_CASE("sim_network: a reset ends both sides, and is told once to each") {
+TEST_CASE("sim_network: a reset ends both sides, and each gets one error") {
   two_hosts w;
   w.net.reset_connections(w.client, w.server);
   w.rt.advance(1s);
@@ -120,7 +120,7 @@ TEST_CASE("sim_network: a reset ends both sides, and is told once to each") {
   CHECK(w.rt.run_to_end(1h));
 }
 
-TEST_CASE("sim_network: a middlebox that resets does so by its chance") {
+TEST_CASE("sim_network: a middlebox resets connections with its probability") {
   two_hosts w({.link = {.reset = 0.2}});
   int sent = 0;
   while (sent < 1000 && w.client.block_on(w.at_client.write_all(bytes_of("x")))) {
@@ -130,14 +130,14 @@ TEST_CASE("sim_network: a middlebox that resets does so by its chance") {
   CHECK(sent < 100);
 }
 
-TEST_CASE("sim_network: a host that crashes says nothing; the peer waits until its own deadline") {
+TEST_CASE("sim_network: a host that crashes sends nothing; the peer waits until its own deadline") {
   two_hosts w({}, {}, {.read_deadline = 5min});
   w.server.crash();
   CHECK(!w.server.is_up());
   const time_point began = w.rt.now();
   CHECK(w.client.block_on(read_once(w.at_client)).error() == errc::timeout);
   CHECK(w.rt.now() - began >= 5min);
-  // On the crashed host itself every call fails, and says why.
+  // On the crashed host itself every call fails with the reason.
   const auto written = w.server.block_on(w.at_server.write_all(bytes_of("x")));
   REQUIRE(!written);
   CHECK_THAT(std::string(written.error().text()), Catch::Contains("the simulated host is down"));
@@ -151,12 +151,12 @@ TEST_CASE("sim_network: a host that is up again answers old connections with a r
   CHECK(w.across("lost", 10s).empty());
   w.server.restart();
   CHECK(code_of(w.client.block_on(read_once(w.at_client))) == std::errc::connection_reset);
-  // Its port is free, and can be listened at again.
+  // Its port is free, and can be bound again.
   const sim::host::visit here(w.server);
   CHECK(tcp_listener::bind(w.server.endpoint(9)));
 }
 
-TEST_CASE("sim_network: a crash stops the tasks of that host, and of no other") {
+TEST_CASE("sim_network: a crash stops the tasks of that host only") {
   struct counts {
     int ended = 0;
   };
@@ -172,7 +172,7 @@ TEST_CASE("sim_network: a crash stops the tasks of that host, and of no other") 
     co_await sleep_for(1h);
   };
   const auto start_another = [](sim::host& on, auto f, counts& c) -> task<void> {
-    on.spawn(f(c));  // by a task: it lives there, too
+    on.spawn(f(c));  // spawned by a task, so it runs there, too
     co_await f(c);
   };
   w.server.spawn(start_another(w.server, sleep_long, on_server));
@@ -203,7 +203,7 @@ TEST_CASE("sim_network: an address that no host has is unreachable at once") {
   CHECK_THAT(std::string(s.error().text()), Catch::Contains("no host has this address"));
 }
 
-TEST_CASE("sim_network: a full backlog is silent, and the connection comes once the listener accepts") {
+TEST_CASE("sim_network: a full backlog drops requests, and the connection succeeds after an accept") {
   two_hosts w;
   const sim::host::visit here(w.server);
   tcp_listener l = must(tcp_listener::bind(w.server.endpoint(10), {.backlog = 1}));
@@ -219,7 +219,7 @@ TEST_CASE("sim_network: a full backlog is silent, and the connection comes once 
   CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(10), 20s)));
 }
 
-TEST_CASE("sim_network: a listener that closes resets the connections it has not accepted") {
+TEST_CASE("sim_network: a listener that closes resets connections that are not accepted") {
   two_hosts w;
   tcp_stream s;
   {
@@ -231,7 +231,7 @@ TEST_CASE("sim_network: a listener that closes resets the connections it has not
   CHECK(code_of(w.client.block_on(read_once(s))) == std::errc::connection_reset);
 }
 
-TEST_CASE("sim_network: who does not read is sent no more than the buffers hold") {
+TEST_CASE("sim_network: a peer that does not read is sent no more than the buffers hold") {
   two_hosts w({.receive_buffer = 20'000, .send_buffer = 10'000}, {}, {.write_deadline = forever});
   std::size_t written = 0;
   const auto write_on = [](tcp_stream& s, std::size_t& n) -> task<void> {
@@ -243,13 +243,13 @@ TEST_CASE("sim_network: who does not read is sent no more than the buffers hold"
   w.rt.advance(5min);
   CHECK(written >= 29'000);
   CHECK(written <= 30'000);
-  // The window opens as soon as the receiver reads, and all bytes arrive.
+  // The window opens as soon as the peer reads, and all bytes arrive.
   const std::string all = must(w.server.block_on(read_all(w.at_server)));
   CHECK(all.size() == 500'000);
   CHECK(all.substr(0, 1000) == noise(1000));
 }
 
-TEST_CASE("sim_network: a window that opens while the way is cut is asked for until it is seen") {
+TEST_CASE("sim_network: a window that opens during a partition is probed until the sender learns of it") {
   two_hosts w({.receive_buffer = 4096, .send_buffer = 4096}, {}, {.write_deadline = forever});
   const std::string text = noise(20'000);
   const auto write = [](tcp_stream& s, const std::string& t) -> task<void> {
@@ -259,14 +259,14 @@ TEST_CASE("sim_network: a window that opens while the way is cut is asked for un
   w.client.spawn(write(w.at_client, text));
   w.rt.advance(10s);
   w.net.partition_one_way(w.server, w.client);
-  std::string got = w.arrived();  // opens the window, but the peer does not hear it
+  std::string got = w.arrived();  // opens the window, but the update is lost
   w.rt.advance(10s);
   w.net.heal(w.server, w.client);
   got += must(w.server.block_on(read_all(w.at_server)));
   CHECK(got == text);
 }
 
-TEST_CASE("sim_network: bytes need their time on a narrow link") {
+TEST_CASE("sim_network: a link with little bandwidth delays bytes") {
   two_hosts w({.link = {.latency = 5ms, .bandwidth = 100'000}});
   const std::string text = noise(200'000);
   const auto write = [](tcp_stream& s, const std::string& t) -> task<void> {
@@ -280,7 +280,7 @@ TEST_CASE("sim_network: bytes need their time on a narrow link") {
   CHECK(w.rt.now() - began <= 3s);
 }
 
-TEST_CASE("sim_network: loss delays a stream, and takes nothing from it") {
+TEST_CASE("sim_network: loss delays a stream, and loses none of its bytes") {
   two_hosts w({.link = {.loss = 0.2}});
   const std::string text = noise(100'000);
   const auto write = [](tcp_stream& s, const std::string& t) -> task<void> {
@@ -293,7 +293,7 @@ TEST_CASE("sim_network: loss delays a stream, and takes nothing from it") {
   CHECK(w.net.dropped() > 0);
 }
 
-TEST_CASE("sim_network: reads are split and merged by the seed, or get all there is") {
+TEST_CASE("sim_network: reads are split and merged by the seed, or get all received bytes") {
   const auto pieces = [](double split) {
     two_hosts w({.split = split});
     must(w.client.block_on(w.at_client.write_all(bytes_of(noise(30'000)))));
@@ -309,7 +309,7 @@ TEST_CASE("sim_network: reads are split and merged by the seed, or get all there
   CHECK(pieces(1) > 5);
 }
 
-TEST_CASE("sim_network: closing delivers what was written; with unread bytes it is a reset") {
+TEST_CASE("sim_network: closing delivers written bytes; with unread bytes it is a reset") {
   two_hosts w;
   SECTION("in order") {
     must(w.client.block_on(w.at_client.write_all(bytes_of("last words"))));
@@ -338,11 +338,12 @@ TEST_CASE("sim_network: closing delivers what was written; with unread bytes it 
   CHECK(w.net.open_sockets() == 0);
 }
 
-TEST_CASE("sim_network: a host has only so many sockets") {
+TEST_CASE("sim_network: limit_sockets() limits the open sockets of a host") {
   two_hosts w;
   w.server.limit_sockets(3);
-  CHECK(w.client.block_on(tcp_stream::connect(w.server.endpoint(9))));  // the backlog costs none
-  CHECK(w.server.block_on(w.listener.accept()));                        // the third, closed at once
+  CHECK(w.client.block_on(
+      tcp_stream::connect(w.server.endpoint(9))));  // a connection in the backlog is not an open socket
+  CHECK(w.server.block_on(w.listener.accept()));    // the third, closed at once
   const tcp_stream third = must(w.server.block_on(tcp_stream::connect(w.server.endpoint(9))));
   const auto refused = w.server.block_on(w.listener.accept());
   REQUIRE(!refused);

@@ -1,4 +1,4 @@
-// The simulated network: its defaults without any set-up, and the effect of each fault.
+// The simulated network: sockets without set-up, several hosts, and option checks.
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
@@ -42,7 +42,7 @@ TEST_CASE("sim_network: sockets work on a simulated runtime with no set-up") {
   CHECK(rt.run_to_end(1min));
 }
 
-TEST_CASE("sim_network: what arrives at the very moment a read gives up is there for the next one") {
+TEST_CASE("sim_network: bytes that arrive exactly at a read's deadline are there for the next read") {
   sim::runtime rt({.seed = testkit::seed_or(5)});
   sim::network net(rt, {.loopback = {.latency = 10ms, .jitter = 0ms}, .split = 0});
   sim::host here(net, "here");
@@ -67,13 +67,13 @@ TEST_CASE("sim_network: a server on one host serves clients on another") {
   server.spawn(serve(server, server.endpoint(7)));
   const auto ask = [](ip_endpoint to) -> task<std::string> {
     tcp_stream s = must(co_await tcp_stream::connect(to));
-    must(co_await s.write_all(bytes_of("anybody?")));
+    must(co_await s.write_all(bytes_of("question")));
     co_return co_await read_exactly(s, 8);
   };
   const time_point began = rt.now();
-  CHECK(must(client.block_on(ask(server.endpoint(7)))) == "anybody?");
+  CHECK(must(client.block_on(ask(server.endpoint(7)))) == "question");
   CHECK(rt.now() - began >= 40ms);  // a handshake, a question, an answer
-  // The address of a loopback is another machine's own.
+  // A loopback address is that of the calling host.
   const auto lost = [](ip_endpoint to) -> task<result<tcp_stream>> {
     co_return co_await tcp_stream::connect(to);
   };
@@ -84,7 +84,7 @@ TEST_CASE("sim_network: a server on one host serves clients on another") {
 
 namespace {
 
-// An actor that serves; its children, one for each client, live where it does.
+// A server actor; its children, one per client, run on its host.
 struct echo_child {
   struct go {};
   using accepts = protocol<go>;
@@ -120,7 +120,7 @@ task<std::string> ask(ip_endpoint to, std::string text) {
 
 }  // namespace
 
-TEST_CASE("sim_network: a system on a host is a server there, and is gone with it until it is made again") {
+TEST_CASE("sim_network: a system on a host serves there, and ends with the host until it is created again") {
   const testkit::leak_guard memory;
   {
     sim::runtime rt({.seed = testkit::seed_or(8)});
@@ -146,7 +146,7 @@ TEST_CASE("sim_network: a system on a host is a server there, and is gone with i
   memory.verify();
 }
 
-TEST_CASE("sim_network: each host has ports of its own, and one port has one listener") {
+TEST_CASE("sim_network: each host has its own ports, and one port has one listener") {
   sim::runtime rt({.seed = 1});
   sim::network net(rt);
   sim::host a(net, "a");
@@ -168,7 +168,7 @@ TEST_CASE("sim_network: each host has ports of its own, and one port has one lis
   CHECK(elsewhere.error() == std::make_error_code(std::errc::address_not_available));
 }
 
-TEST_CASE("sim_network: what a thread opens outside of tasks is the kernel's, unless it visits a host") {
+TEST_CASE("sim_network: a thread outside of tasks opens kernel sockets, unless it visits a host") {
   sim::runtime rt({.seed = 1});
   sim::network net(rt);
   sim::host a(net, "a");
@@ -176,7 +176,7 @@ TEST_CASE("sim_network: what a thread opens outside of tasks is the kernel's, un
     const sim::host::visit here(a);
     CHECK(tcp_listener::bind(a.endpoint(80)));
   }
-  CHECK(!tcp_listener::bind(a.endpoint(80)));  // no interface of this machine has the address
+  CHECK(!tcp_listener::bind(a.endpoint(80)));  // no interface of the real host has the address
 }
 
 TEST_CASE("sim_network: sockets outlive their runtime") {
@@ -184,7 +184,7 @@ TEST_CASE("sim_network: sockets outlive their runtime") {
   {
     sim::runtime rt({.seed = 1});
     c = must(rt.block_on(make_connection()));
-    must(rt.block_on(c.client.write_all(bytes_of("nobody will read this"))));
+    must(rt.block_on(c.client.write_all(bytes_of("not read by the peer"))));
   }
   CHECK(c.server.is_open());
   std::byte room[8];
@@ -194,7 +194,7 @@ TEST_CASE("sim_network: sockets outlive their runtime") {
   c.server.close();
 }
 
-TEST_CASE("sim_network: options that make no network are refused by name") {
+TEST_CASE("sim_network: options out of range are refused by name") {
   sim::runtime rt({.seed = 1});
   const auto refusal = [&](const sim::network_options& o) -> std::string {
     try {

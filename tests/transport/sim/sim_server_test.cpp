@@ -1,4 +1,4 @@
-// tcp_server on the simulated network: the fate of the place of a peer that vanishes.
+// tcp_server on the simulated network: the slot of a peer that vanishes.
 #include "transport/examples/server_under_test.hpp"
 
 #include <troupe/actors/testkit.hpp>
@@ -12,7 +12,7 @@ namespace {
 constexpr tcp_options probed{
     .keep_alive = true, .keep_alive_idle = 60s, .keep_alive_interval = 10s, .keep_alive_count = 3};
 
-/// A server with one place, taken by a client whose machine then loses its power.
+/// A server with one slot, taken by a client whose host then crashes.
 struct taken_place {
   explicit taken_place(tcp_options connection)
       : server("tcp", {.listen = host.endpoint(7), .connection = connection, .max_connections = 1}) {
@@ -26,7 +26,7 @@ struct taken_place {
     second.spawn(ask("second"));
   }
 
-  /// Connects, says its word, hears it again, and stays.
+  /// Connects, sends its word, reads the echo, and stays.
   task<void> ask(std::string word) {
     tcp_stream s = must(co_await tcp_stream::connect(host.endpoint(7), 5s));
     must(co_await s.write_all(bytes_of(word)));
@@ -35,7 +35,7 @@ struct taken_place {
     co_await sleep_for(24h);
   }
 
-  std::string heard;  // in front of the runtime, whose tasks write it
+  std::string heard;  // before the runtime, whose tasks write it
   time_point heard_at;
   time_point crashed;
   sim::runtime rt{{.seed = testkit::seed_or(13)}};
@@ -49,10 +49,10 @@ struct taken_place {
 
 }  // namespace
 
-TEST_CASE("tcp_server: a peer that vanishes without a word leaves its place once the probes find out") {
+TEST_CASE("tcp_server: a peer that vanishes frees its slot once the keep-alive probes find out") {
   taken_place w(probed);
   w.rt.advance(probed.keep_alive_idle);
-  CHECK(w.heard == "first");  // the other waits in the queue
+  CHECK(w.heard == "first");  // the other waits in the backlog
   w.rt.advance(1h);
   CHECK(w.heard == "second");
   CHECK(w.heard_at - w.crashed >= 60s);
@@ -62,8 +62,7 @@ TEST_CASE("tcp_server: a peer that vanishes without a word leaves its place once
   CHECK(m.closed.error == 1);
 }
 
-TEST_CASE(
-    "tcp_server: without probes the loss is not noticed, and a silent peer that is gone keeps its place") {
+TEST_CASE("tcp_server: without keep-alive probes a vanished peer keeps its slot") {
   taken_place w({});
   w.rt.advance(3h);
   CHECK(w.heard == "first");
@@ -71,7 +70,7 @@ TEST_CASE(
   CHECK(w.server.metrics().closed.error == 0);
 }
 
-TEST_CASE("tcp_server: a refusal arrives whole, also when the network takes it in pieces") {
+TEST_CASE("tcp_server: a refusal arrives whole, even if the network takes it in pieces") {
   testkit::for_each_seed(50, [](std::uint64_t seed) {
     sim::runtime rt{{.seed = seed}};
     sim::network net{rt, {.split = 1}};

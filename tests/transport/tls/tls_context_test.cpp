@@ -1,4 +1,4 @@
-// Making a context: which options are refused, and whether the error helps the caller to correct them.
+// Creating a tls_context: invalid options are refused, with errors that say what to do.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -30,7 +30,7 @@ TEST_CASE("tls_context: a certificate and a key come from files or from text") {
       tls_context::server({.identity = {.certificate = pem::text(certificates().text("server.key") +
                                                                  certificates().text("server.crt")),
                                         .private_key = certificates().file("server.key")}});
-  CHECK(both);  // other things in the file do not matter
+  CHECK(both);  // other contents of the file do not matter
 }
 
 TEST_CASE("tls_context: a missing file is an error that names the file, the option and the reason") {
@@ -49,7 +49,7 @@ TEST_CASE("tls_context: a missing file is an error that names the file, the opti
   CHECK(refused_client({.ca = pem::file("/")}) == make_error_code(tls_errc::bad_file));
 }
 
-TEST_CASE("tls_context: a file that is not a certificate, or is damaged, is reported as such") {
+TEST_CASE("tls_context: a file without a certificate, or with a damaged one, is refused with the reason") {
   tls_identity i = certificates().identity("server");
   i.certificate = certificates().file("nonsense.pem");
   CHECK_THAT(text(refused({.identity = i})),
@@ -83,7 +83,7 @@ TEST_CASE("tls_context: an encrypted key needs its password, and there is no pro
   CHECK(tls_context::server({.identity = i}));
 }
 
-TEST_CASE("tls_context: options that make no sense are refused") {
+TEST_CASE("tls_context: contradictory options are refused") {
   CHECK(refused(tls_server_options{}) == errc::invalid_argument);
   CHECK_THAT(text(refused_client({.identity = {.certificate = certificates().file("alice.crt")}})),
              Contains("identity.private_key is missing"));

@@ -1,5 +1,4 @@
-// Contexts with the tests' certificates, programs as peers, and both ends of a TLS connection over
-// loopback.
+// TLS contexts with test certificates, programs as peers, and both ends of a TLS connection over loopback.
 #pragma once
 
 #include "support/certificates.hpp"
@@ -38,13 +37,13 @@ struct tls_outcome {
   troupe::result<troupe::tls_stream> client = std::unexpected(troupe::error(troupe::errc::not_running));
 };
 
-/// Waits for a flag: of a task on the same worker, or an atomic one.
+/// Waits for a flag, which a task on the same worker sets, or which is atomic.
 template <class Flag>
 troupe::task<void> until(const Flag& flag) {
   while (!flag) co_await troupe::sleep_for(1ms);
 }
 
-/// Both handshakes at once; each end as it comes out.
+/// Does both handshakes at once; returns the outcome of each end.
 inline tls_outcome shake_hands(troupe::runtime& rt, connection c, const troupe::tls_context& server,
                                const troupe::tls_context& client, troupe::tls_connect_options options) {
   struct accepted {
@@ -104,14 +103,14 @@ inline troupe::task<std::string> read_exactly(troupe::tls_stream& s, std::size_t
 
 // -- another program as the peer ----------------------------------------------------------
 
-/// A child process with pipes to its input and from its output and errors. Killed at the end if it still
+/// A child process with pipes to its input and from its output and errors. The destructor kills it if it
 /// runs.
 class program {
  public:
   explicit program(const std::vector<std::string>& words) {
     int in[2];
     int out[2];
-    // A socket, not a pipe: a write to a socket without a reader need not raise a signal.
+    // A socket and not a pipe: a write without a reader can be made an error instead of a signal.
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
       throw std::runtime_error("no pipe");
     }
@@ -151,7 +150,7 @@ class program {
   void end_input() {
     if (to_ >= 0) ::close(std::exchange(to_, -1));
   }
-  /// All output so far, once `what` is in it, or when the program ends.
+  /// All output so far, once it contains `what` or the program has ended.
   std::string read_until(std::string_view what) {
     char chunk[4096];
     while (what.empty() || output_.find(what) == std::string::npos) {
@@ -161,7 +160,7 @@ class program {
     }
     return output_;
   }
-  /// What follows `what` on its line; waits for it.
+  /// Waits for `what`; returns the rest of its line.
   std::string rest_of_line(std::string_view what) {
     read_until(what);
     const std::size_t begin = output_.find(what);
@@ -176,7 +175,7 @@ class program {
   void signal(int number) const {
     if (pid_ > 0) ::kill(pid_, number);
   }
-  /// Its exit status; -1 when a signal ended it.
+  /// Its exit status; -1 if a signal ended it.
   int wait() {
     if (pid_ > 0) {
       int status = 0;

@@ -1,4 +1,4 @@
-// Which peers are accepted: names, authorities, both ways, versions, protocols, resumption.
+// TLS handshakes: names, authorities, mutual TLS, versions, protocols and resumption.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -12,7 +12,7 @@ std::string text(const error& e) {
   return std::string(e.text());
 }
 
-/// Why a client that trusts the test's authority and means `name` refuses a server.
+/// The error of a client that trusts the test's authority and refuses a server as not being `name`.
 error client_refuses(const std::string& identity, const std::string& name, tls_client_options client = {}) {
   runtime rt({.workers = 1});
   const tls_outcome o = shake_hands(rt, must(rt.block_on(make_connection())),
@@ -27,7 +27,7 @@ task<result<std::size_t>> first_read(tls_stream& s) {
   co_return co_await s.read_some(chunk);
 }
 
-/// A word each way.
+/// Sends one word in each direction.
 task<std::string> talk(tls_stream& from, tls_stream& to) {
   must(co_await from.write_all(bytes_of("ping")));
   std::string all = co_await read_exactly(to, 4);
@@ -38,7 +38,7 @@ task<std::string> talk(tls_stream& from, tls_stream& to) {
 
 }  // namespace
 
-TEST_CASE("tls: a name of the certificate is accepted, and both ends agree on what they speak") {
+TEST_CASE("tls: a name in the certificate is accepted, and both ends negotiate the same parameters") {
   runtime rt({.workers = 1});
   const std::string name =
       GENERATE(as<std::string>(), "localhost", "db.example", "DB.Example", "db.example.", "127.0.0.1");
@@ -83,9 +83,9 @@ TEST_CASE("tls: a certificate for another host is refused, with both names") {
 TEST_CASE("tls: an expired, self-signed or untrusted certificate is refused with the reason") {
   CHECK_THAT(text(client_refuses("expired", "localhost")), Contains("'CN=expired' has expired, on "));
   CHECK_THAT(text(client_refuses("selfsigned", "localhost")), Contains("'CN=selfsigned' is self-signed"));
-  const error stranger = client_refuses("stranger", "localhost");
-  CHECK(stranger == make_error_code(tls_errc::certificate_refused));
-  CHECK_THAT(text(stranger),
+  const error untrusted = client_refuses("stranger", "localhost");
+  CHECK(untrusted == make_error_code(tls_errc::certificate_refused));
+  CHECK_THAT(text(untrusted),
              Contains("comes from an authority that is not trusted here: 'CN=Other-Authority'"));
   // The system's authorities have not signed it either.
   runtime rt({.workers = 1});
@@ -95,7 +95,7 @@ TEST_CASE("tls: an expired, self-signed or untrusted certificate is refused with
   CHECK(o.client.error() == make_error_code(tls_errc::certificate_refused));
 }
 
-TEST_CASE("tls: the server learns why its client went away") {
+TEST_CASE("tls: the server learns why its client refused it") {
   runtime rt({.workers = 1});
   const tls_outcome o = shake_hands(rt, must(rt.block_on(make_connection())),
                                     server_context({.identity = certificates().identity("stranger")}),
@@ -106,21 +106,21 @@ TEST_CASE("tls: the server learns why its client went away") {
              Contains("unknown ca") && Contains("does not trust the authority of our certificate"));
 }
 
-TEST_CASE("tls: an authority in between is sent by the server, and its absence is noticed") {
+TEST_CASE("tls: the server sends intermediate authorities, and a missing one is noticed") {
   runtime rt({.workers = 1});
   make_tls_pair(rt, server_context({.identity = certificates().identity("chain")}), client_context(),
                 {.server_name = "localhost"});
   CHECK_THAT(text(client_refuses("below", "localhost")), Contains("not trusted here: 'CN=Middle-Authority'"));
 }
 
-TEST_CASE("tls: checks are only off when they are switched off by name") {
+TEST_CASE("tls: checks are off only when they are switched off by name") {
   runtime rt({.workers = 1});
   const auto connection_to = [&](const std::string& identity, tls_client_options c, tls_connect_options o) {
     return shake_hands(rt, must(rt.block_on(make_connection())),
                        server_context({.identity = certificates().identity(identity)}),
                        client_context(std::move(c)), std::move(o));
   };
-  SECTION("no name to check is an error, not a check less") {
+  SECTION("a missing name is an error, not one check less") {
     const tls_outcome o = connection_to("server", {}, {});
     REQUIRE(!o.client);
     CHECK(o.client.error() == errc::invalid_argument);
@@ -139,10 +139,10 @@ TEST_CASE("tls: checks are only off when they are switched off by name") {
   }
 }
 
-TEST_CASE("tls: with client_ca a client must show a certificate of that authority") {
+TEST_CASE("tls: with client_ca a client must present a certificate of that authority") {
   runtime rt({.workers = 1});
   const tls_context server = server_context({.client_ca = certificates().file("ca.crt")});
-  SECTION("who does is known by name") {
+  SECTION("a valid certificate gives the client's name") {
     tls_pair p = make_tls_pair(rt, server, client_context({.identity = certificates().identity("alice")}),
                                {.server_name = "localhost"});
     CHECK(must(rt.block_on(talk(p.client, p.server))) == "pingpong");
@@ -154,19 +154,19 @@ TEST_CASE("tls: with client_ca a client must show a certificate of that authorit
     CHECK(who->email_addresses == std::vector<std::string>{"alice@example.org"});
     CHECK(who->uris == std::vector<std::string>{"spiffe://example/alice"});
   }
-  SECTION("who shows none is turned away, and told so") {
+  SECTION("a client without a certificate is refused, and gets the reason") {
     tls_outcome o = shake_hands(rt, must(rt.block_on(make_connection())), server, client_context(),
                                 {.server_name = "localhost"});
     REQUIRE(!o.server);
     CHECK(o.server.error() == make_error_code(tls_errc::certificate_refused));
-    CHECK_THAT(text(o.server.error()), Contains("showed no certificate"));
-    REQUIRE(o.client);  // in TLS 1.3 the client is done before the server has looked
+    CHECK_THAT(text(o.server.error()), Contains("sent no certificate"));
+    REQUIRE(o.client);  // in TLS 1.3 the client is done before the server has checked
     const result<std::size_t> got = rt.block_on(first_read(*o.client));
     REQUIRE(!got);
     CHECK(got.error() == make_error_code(tls_errc::refused_by_peer));
     CHECK_THAT(text(got.error()), Contains("certificate required"));
   }
-  SECTION("who shows one of another authority is turned away") {
+  SECTION("a certificate of another authority is refused") {
     const tls_outcome o = shake_hands(rt, must(rt.block_on(make_connection())), server,
                                       client_context({.identity = certificates().identity("mallory")}),
                                       {.server_name = "localhost"});
@@ -176,7 +176,7 @@ TEST_CASE("tls: with client_ca a client must show a certificate of that authorit
   }
 }
 
-TEST_CASE("tls: an optional client certificate may be missing, but not wrong") {
+TEST_CASE("tls: an optional client certificate may be missing, but not invalid") {
   runtime rt({.workers = 1});
   const tls_context server =
       server_context({.client_ca = certificates().file("ca.crt"), .client_certificate_optional = true});
@@ -188,7 +188,7 @@ TEST_CASE("tls: an optional client certificate may be missing, but not wrong") {
              .server);
 }
 
-TEST_CASE("tls: a server with several names shows the certificate the client asks for") {
+TEST_CASE("tls: a server with several names presents the certificate that the client requests") {
   runtime rt({.workers = 1});
   const tls_context strict = server_context({.identity = certificates().identity("second"),
                                              .client_ca = certificates().file("ca.crt"),
@@ -204,7 +204,7 @@ TEST_CASE("tls: a server with several names shows the certificate the client ask
   CHECK(subject("a.wild.example") == "CN=wild a.wild.example ");
   CHECK(subject("localhost") == "CN=server localhost ");
   CHECK(subject("127.0.0.1") == "CN=server  ");
-  // With the name go its authorities and protocols.
+  // The authorities and protocols are those of the name, too.
   CHECK(subject("second.example", {.identity = certificates().identity("alice"), .alpn = {"second"}}) ==
         "CN=second second.example second");
   CHECK(!shake_hands(rt, must(rt.block_on(make_connection())), server, client_context(),
@@ -212,7 +212,7 @@ TEST_CASE("tls: a server with several names shows the certificate the client ask
              .server);
 }
 
-TEST_CASE("tls: a ticket of one name does not open another that asks for more") {
+TEST_CASE("tls: a ticket of one name is not valid for another name with stricter options") {
   runtime rt({.workers = 1});
   const tls_identity both = certificates().identity("server");
   const tls_context strict = server_context({.identity = both, .client_ca = certificates().file("ca.crt")});
@@ -227,7 +227,7 @@ TEST_CASE("tls: a ticket of one name does not open another that asks for more") 
   CHECK(!o.server);
 }
 
-TEST_CASE("tls: ALPN is agreed on by the server's taste, and must be when both have one") {
+TEST_CASE("tls: ALPN follows the server's preference, and fails if both have protocols but none in common") {
   runtime rt({.workers = 1});
   const auto agreed = [&](std::vector<std::string> server, std::vector<std::string> client) {
     tls_outcome o =
@@ -244,7 +244,7 @@ TEST_CASE("tls: ALPN is agreed on by the server's taste, and must be when both h
   CHECK_THAT(agreed({"h2"}, {"spdy"}), Contains("none of the protocols in alpn"));
 }
 
-TEST_CASE("tls: a session is resumed, and then the certificate is still known") {
+TEST_CASE("tls: a resumed session still knows the peer's certificate") {
   runtime rt({.workers = 1});
   const tls_context server = server_context({.client_ca = certificates().file("ca.crt")});
   const tls_context client = client_context({.identity = certificates().identity("alice")});
@@ -257,13 +257,13 @@ TEST_CASE("tls: a session is resumed, and then the certificate is still known") 
   CHECK(again.server.resumed());
   CHECK(again.server.peer_certificate().value().subject == "CN=alice,O=Example");
   CHECK(must(rt.block_on(talk(again.client, again.server))) == "pingpong");
-  // Another server does not know the ticket; that costs the full handshake and nothing else.
+  // Another server does not know the ticket: a full handshake follows.
   const tls_pair other =
       make_tls_pair(rt, server_context(), client, {.server_name = "localhost", .resume = ticket});
   CHECK(!other.client.resumed());
 }
 
-TEST_CASE("tls: a server without tickets gives none") {
+TEST_CASE("tls: a server without tickets issues none") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt, server_context({.session_tickets = false}), client_context(),
                              {.server_name = "localhost"});

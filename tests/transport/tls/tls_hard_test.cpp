@@ -1,4 +1,4 @@
-// Attacks of untrusted peers on a TLS server and on a TLS client: none of them makes it hang, crash or leak,
+// Attacks of untrusted peers on a TLS server, and of servers on a TLS client: none hangs, crashes or leaks,
 // and every error says what happened.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
@@ -13,7 +13,7 @@ using Catch::Contains;
 
 namespace {
 
-/// What accept() says to a client that sends `text`, and ends its half if told to.
+/// The error of accept() for a client that sends `text`, and then ends its half if `end` is set.
 error greet(runtime& rt, std::string_view text, bool end, duration deadline = 20s,
             std::string* answer = nullptr) {
   tcp_listener l = listen_on_loopback();
@@ -26,7 +26,7 @@ error greet(runtime& rt, std::string_view text, bool end, duration deadline = 20
     co_return s ? error(errc::not_found) : s.error();
   };
   const error e = must(rt.block_on(accept(l, server_context(), deadline)));
-  // The server has closed: the peer reads what there is, and the end.
+  // The server has closed: the peer reads the rest, and the end.
   char chunk[512];
   std::string all;
   for (ssize_t n = 0; (n = ::recv(peer.fd(), chunk, sizeof chunk, 0)) > 0;)
@@ -39,7 +39,7 @@ std::string text(const error& e) {
   return std::string(e.text());
 }
 
-/// The ClientHello of Troupe's client, as it goes over the wire.
+/// The ClientHello of our client, as bytes.
 std::string client_hello(runtime& rt) {
   tcp_listener l = listen_on_loopback();
   const auto connect = [](ip_endpoint to, tls_context c) -> task<void> {
@@ -58,7 +58,7 @@ std::string client_hello(runtime& rt) {
   return must(rt.block_on(take(l)));
 }
 
-/// A man in the middle: can cut and change the bytes between client and server, but has no key.
+/// A man in the middle, without a key, who can cut the connection and change its bytes.
 /// client <-> outer.server, inner.client <-> server
 struct wire_tap {
   connection outer;
@@ -112,8 +112,9 @@ TEST_CASE("tls under attack: garbage of any kind gets an error and the end") {
 }
 
 TEST_CASE(
-    "tls under attack: a hello that is changed in one byte, or cut short, is refused or answered, never "
-    "worse") {
+    "tls under attack: a ClientHello with one byte changed, or cut short, is refused or answered, and does "
+    "no "
+    "harm") {
   runtime rt({.workers = 1});
   const std::string hello = client_hello(rt);
   REQUIRE(hello.size() > 100);
@@ -129,7 +130,8 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("tls under attack: a client that says nothing, or stops in the middle, is cut by the deadline") {
+TEST_CASE(
+    "tls under attack: a client that is silent, or stops in the middle, is disconnected at the deadline") {
   runtime rt({.workers = 1});
   const std::string hello = client_hello(rt);
   const std::size_t said = GENERATE(as<std::size_t>(), 0, 3, 60, 100'000);
@@ -138,7 +140,7 @@ TEST_CASE("tls under attack: a client that says nothing, or stops in the middle,
   CHECK_THAT(text(e), Contains("handshake_deadline passed"));
 }
 
-TEST_CASE("tls under attack: a server that says nothing is left at the deadline") {
+TEST_CASE("tls under attack: a client leaves a silent server at the deadline") {
   runtime rt({.workers = 1});
   connection c = must(rt.block_on(make_connection()));
   const result<tls_stream> s = rt.block_on(tls_stream::connect(
@@ -157,7 +159,7 @@ TEST_CASE("tls under attack: a server that does not speak TLS is recognized") {
   CHECK(s.error() == make_error_code(tls_errc::not_tls));
 }
 
-TEST_CASE("tls under attack: an end without close_notify is told from a real end") {
+TEST_CASE("tls under attack: an end without close_notify is not taken for the end of the stream") {
   wire_tap tap;
   runtime rt({.workers = 1});
   tls_pair p = tap.shake_hands_through(rt);
@@ -176,12 +178,12 @@ TEST_CASE("tls under attack: an end without close_notify is told from a real end
   for (const std::size_t i : {1U, 2U}) {
     REQUIRE(!reads[i]);
     CHECK(reads[i].error() == make_error_code(tls_errc::truncated));
-    CHECK_THAT(text(reads[i].error()), Contains("without close_notify; data may be truncated"));
+    CHECK_THAT(text(reads[i].error()), Contains("without the peer's close_notify"));
   }
   CHECK(!rt.block_on(p.client.write_all(bytes_of("x"))));
 }
 
-TEST_CASE("tls under attack: bytes that were changed on the way are an error, and stay one") {
+TEST_CASE("tls under attack: bytes changed in transit are an error, and the error is permanent") {
   wire_tap tap;
   runtime rt({.workers = 1});
   tls_pair p = tap.shake_hands_through(rt);
@@ -208,7 +210,7 @@ TEST_CASE("tls under attack: bytes that were changed on the way are an error, an
 }
 
 TEST_CASE("tls under attack: a peer that vanishes in the middle of a write is an error, not a signal") {
-  // SIGPIPE as it is by default: it would end the test program.
+  // With the default SIGPIPE, which would end the test program.
   REQUIRE(std::signal(SIGPIPE, SIG_DFL) != SIG_ERR);
   tls_pair p;
   runtime rt({.workers = 1});
@@ -244,7 +246,7 @@ TEST_CASE("tls under attack: a handshake that is stopped leaves nothing behind")
   CHECK((!end || *end == 0));  // it was closed
 }
 
-TEST_CASE("tls under attack: connections by the hundred that come and go at every stage") {
+TEST_CASE("tls under attack: hundreds of clients that disconnect at every stage leave nothing behind") {
   runtime rt({.workers = 2});
   const tls_context context = server_context();
   tcp_listener l = listen_on_loopback();
@@ -259,7 +261,7 @@ TEST_CASE("tls under attack: connections by the hundred that come and go at ever
     co_return failed;
   };
   constexpr int visits = 300;
-  std::thread strangers([at = must(l.local_endpoint()), &hello] {
+  std::thread clients([at = must(l.local_endpoint()), &hello] {
     for (int i = 0; i < visits; ++i) {
       raw_peer peer(at);
       peer.send(std::string_view(hello).substr(0, static_cast<std::size_t>(i) * 7 % (hello.size() + 1)));
@@ -267,6 +269,6 @@ TEST_CASE("tls under attack: connections by the hundred that come and go at ever
     }
   });
   const result<int> failed = rt.block_on(with_timeout(accept_all(l, context, visits), 60s));
-  strangers.join();
+  clients.join();
   CHECK(must(failed) == visits);
 }

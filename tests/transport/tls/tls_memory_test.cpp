@@ -1,4 +1,4 @@
-// The memory cost of TLS connections: while they are idle, and for each message.
+// The memory of TLS connections: when idle, and for each message.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/tls/tls_fixture.hpp"
@@ -15,7 +15,7 @@ using namespace troupe_test;
 
 namespace {
 
-// The sanitizers bring their own malloc, which does not count.
+// The sanitizers have their own malloc, whose calls are not counted here.
 constexpr bool counts_memory = !sanitized;
 
 std::size_t allocated() {
@@ -23,7 +23,7 @@ std::size_t allocated() {
   return now.uordblks + now.hblkhd;
 }
 
-// What OpenSSL itself holds for both ends, with some room; a buffer that is not given back adds 16 KiB.
+// OpenSSL's own memory for both ends, with a margin; a buffer that is not freed adds 16 KiB.
 // Since 3.2 a connection has a record layer object of 4.4 KiB for each direction, and since 3.5 the key
 // exchange is X25519MLKEM768 by default, whose keys stay until the end: 14 KiB.
 std::size_t openssl_keeps() {
@@ -53,7 +53,7 @@ TEST_CASE("tls memory: an idle connection holds no buffers, after large messages
     all.push_back(make_tls_pair(rt, server, client, {.server_name = "localhost"}));
     must(rt.block_on(exchange(all.back(), 20'000)));
   };
-  for (int i = 0; i < 10; ++i) add();  // what is made once
+  for (int i = 0; i < 10; ++i) add();  // so that memory allocated once is not counted
   const std::size_t before = allocated();
   const std::size_t slab_before = detail::slab_statistics().live_objects;
   while (all.size() < pairs) add();
@@ -63,10 +63,10 @@ TEST_CASE("tls memory: an idle connection holds no buffers, after large messages
     std::printf("tls memory: %zu bytes for both ends of an idle connection\n", both);
     CHECK(both < openssl_keeps());
   }
-  CHECK(objects <= 8);  // for each end its channel and its socket, and what is larger than that is in OpenSSL
+  CHECK(objects <= 8);  // for each end its channel and its socket; the rest is OpenSSL's
 }
 
-TEST_CASE("tls memory: a message calls no heap for frames or buffers of ours") {
+TEST_CASE("tls memory: a message needs no heap allocation for our frames and buffers") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt, {.read_deadline = 60s}, {.read_deadline = 60s});
   const auto answer = [](tls_stream s) -> task<void> {

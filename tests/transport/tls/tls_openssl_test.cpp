@@ -25,7 +25,7 @@ struct seen {
   bool resumed = false;
 };
 
-/// Accepts one client, greets it, and reads until `until` or the end; then sends close_notify.
+/// Accepts one client, greets it, reads until `until` or the end, and sends close_notify.
 task<result<seen>> serve_one(tcp_listener& l, tls_context context, std::string_view until) {
   result<tls_stream> s = co_await tls_stream::accept(must(co_await l.accept()), std::move(context));
   if (!s) co_return std::unexpected(s.error());
@@ -93,7 +93,7 @@ TEST_CASE("openssl s_client: both versions, with its name and protocol") {
                          Contains("Verify return code: 0 (ok)"));
 }
 
-TEST_CASE("openssl s_client: a version below minimum_version is refused, and both are told") {
+TEST_CASE("openssl s_client: a version below minimum_version is refused, and both ends get the reason") {
   runtime rt({.workers = 1});
   std::string output;
   const result<seen> s =
@@ -124,7 +124,7 @@ TEST_CASE("openssl s_client: a session saved in a file is resumed") {
   CHECK(must(visit(rt, context, {version, "-sess_in", file})).resumed);
 }
 
-TEST_CASE("openssl s_client: new keys in the middle, asked for by either end") {
+TEST_CASE("openssl s_client: either end may request new keys during the connection") {
   runtime rt({.workers = 1});
   tcp_listener l = listen_on_loopback();
   program client(s_client(port_of(l), {"-tls1_3"}));
@@ -146,7 +146,7 @@ TEST_CASE("openssl s_client: new keys in the middle, asked for by either end") {
     p.read_until("ready\n");
     p.write("one\n");
     p.read_until("got one\n");
-    p.write("K\n");  // new keys of its own, and ours asked for
+    p.write("K\n");  // updates its keys, and requests that we update ours
     p.read_until("KEYUPDATE");
     p.write("two\n");
     p.read_until("two\n");

@@ -1,4 +1,4 @@
-// tls_server: the handshake as a part of a connection's life, with correct and with untrusted peers.
+// tls_server: the handshake of its connections, and untrusted clients that fail it.
 #include "transport/examples/server_under_test.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -13,11 +13,11 @@ using troupe::tls_stream;
 
 namespace {
 
-/// Says who the client is, and then echoes.
+/// Sends the client's name, and then echoes.
 struct secure_echo {
   task<void> run(context& ctx, tls_stream peer) {
     const auto who = peer.peer_certificate();
-    (void)co_await peer.write_all(bytes_of(who ? who->subject + "\n" : std::string("nobody\n")));
+    (void)co_await peer.write_all(bytes_of(who ? who->subject + "\n" : std::string("anonymous\n")));
     std::array<std::byte, 1024> chunk;
     for (;;) {
       const auto got = co_await troupe::until_stopped(ctx, peer.read_some(chunk));
@@ -32,7 +32,7 @@ struct word {
   std::string text;
 };
 
-/// Tells its client what it is told itself, and the test where to tell it.
+/// Sends the messages in its inbox to its client; enters its own ref into a list.
 struct secure_postbox {
   secure_postbox(context& ctx, const std::shared_ptr<std::promise<std::string>>& path) {
     path->set_value(ctx.path());
@@ -45,7 +45,7 @@ struct secure_postbox {
   }
 };
 
-/// Sends each line back, and no part of one.
+/// Sends each complete line back.
 struct secure_lines {
   task<troupe::result<std::size_t>> on_data(std::span<const std::byte> data, tls_stream& peer) {
     const std::string text = text_of(data);
@@ -69,7 +69,7 @@ troupe::tls_context for_known_clients() {
   return server_context({.client_ca = certificates().file("ca.crt")});
 }
 
-/// A client of its own runtime.
+/// A client with its own runtime.
 class tls_client {
  public:
   explicit tls_client(int port, const troupe::tls_context& context = client_context()) {
@@ -89,7 +89,7 @@ class tls_client {
     if (!got) return "error";
     return *got == 0 ? "end" : text_of(std::span(chunk).first(*got));
   }
-  /// As much as that, or what there is before the end.
+  /// The next `size` bytes, or fewer at the end.
   std::string receive(std::size_t wanted) {
     std::string all;
     while (all.size() < wanted) {
@@ -111,7 +111,7 @@ TEST_CASE("tls_server: connections are served over TLS, and counted") {
   running_tls_server<secure_echo> s(server_context());
   tls_client c(s.port());
   REQUIRE(c.connected());
-  CHECK(c.receive() == "nobody\n");
+  CHECK(c.receive() == "anonymous\n");
   REQUIRE(c.send("hello"));
   CHECK(c.receive() == "hello");
   CHECK(s.figures().active == 1);
@@ -121,7 +121,7 @@ TEST_CASE("tls_server: connections are served over TLS, and counted") {
   CHECK(s.figures().closed.drain == 1);
 }
 
-TEST_CASE("tls_server: a consumer is fed what has been decrypted, and drains between two messages") {
+TEST_CASE("tls_server: a consumer gets decrypted bytes, and drains between two messages") {
   running_tls_server<secure_lines> s(server_context());
   tls_client c(s.port());
   REQUIRE(c.connected());
@@ -137,7 +137,7 @@ TEST_CASE("tls_server: a consumer is fed what has been decrypted, and drains bet
   CHECK(s.figures().closed.drain == 1);
 }
 
-TEST_CASE("tls_server: a consumer's message has its time and its size") {
+TEST_CASE("tls_server: a consumer's message is limited in time and size") {
   running_tls_server<secure_lines> s(server_context(), {.max_message = 100, .message_deadline = 200ms});
   tls_client slow(s.port());
   REQUIRE(slow.connected());
@@ -165,20 +165,20 @@ TEST_CASE("tls_server: openssl s_client talks to it") {
   CHECK(client.read_until("over and out").find("over and out") != std::string::npos);
 }
 
-TEST_CASE("tls_server: clients that are slow at the handshake delay no other, and are cut") {
+TEST_CASE("tls_server: clients that are slow at the handshake do not delay others, and are disconnected") {
   running_tls_server<secure_echo> s(server_context(), {.handshake_deadline = 300ms});
   std::vector<blocking_client> silent;
   for (int i = 0; i < 10; ++i) silent.push_back(s.connect());
   tls_client c(s.port());
   REQUIRE(c.connected());
-  CHECK(c.receive() == "nobody\n");
+  CHECK(c.receive() == "anonymous\n");
   for (auto& one : silent) CHECK(one.rest().empty());
   REQUIRE(becomes_true([&] { return s.figures().closed.handshake == 10; }));
   REQUIRE(c.send("still"));
   CHECK(c.receive() == "still");
 }
 
-TEST_CASE("tls_server: who does not speak TLS ends his own connection, and it is counted") {
+TEST_CASE("tls_server: a client that does not speak TLS ends only its own connection, and is counted") {
   running_tls_server<secure_echo> s(server_context());
   for (const std::string_view garbage : {std::string_view("GET / HTTP/1.1\r\n\r\n"),
                                          std::string_view("\x16\x03\x01\xff\xff\x00\x00\x00\x00\x00", 10),
@@ -194,20 +194,20 @@ TEST_CASE("tls_server: who does not speak TLS ends his own connection, and it is
   CHECK(s.log.count("TLS", troupe::log_level::info) == 0);
   tls_client c(s.port());
   REQUIRE(c.connected());
-  CHECK(c.receive() == "nobody\n");
+  CHECK(c.receive() == "anonymous\n");
 }
 
-TEST_CASE("tls_server: a client's certificate is required where authorities for it are named") {
+TEST_CASE("tls_server: with client_ca a client needs a certificate") {
   running_tls_server<secure_echo> s(for_known_clients());
   const auto& c = certificates();
   tls_client alice(s.port(), client_context({.identity = c.identity("alice")}));
   REQUIRE(alice.connected());
   CHECK(alice.receive().find("CN=alice") != std::string::npos);
-  // TLS 1.3 tells a client only after its handshake.
+  // In TLS 1.3 a client gets the refusal only after its handshake.
   tls_client mallory(s.port(), client_context({.identity = c.identity("mallory")}));
   CHECK((!mallory.connected() || mallory.receive() == "error"));
-  tls_client nobody(s.port());
-  CHECK((!nobody.connected() || nobody.receive() == "error"));
+  tls_client anonymous(s.port());
+  CHECK((!anonymous.connected() || anonymous.receive() == "error"));
   REQUIRE(becomes_true([&] { return s.figures().closed.handshake == 2; }));
   CHECK(s.figures().active == 1);
 }
@@ -222,7 +222,7 @@ TEST_CASE("tls_server: a stop does not wait for handshakes") {
   CHECK(s.figures().closed.handshake == 0);
 }
 
-TEST_CASE("tls_server: a place is taken from the first byte on, and no refusal is sent in plain text") {
+TEST_CASE("tls_server: a handshake occupies a slot, and a refused client gets no plain text") {
   running_tls_server<secure_echo> s(
       server_context(),
       {.max_connections = 1, .on_limit = troupe::over_limit::refuse, .refusal = "too many of you\r\n"});
@@ -232,7 +232,7 @@ TEST_CASE("tls_server: a place is taken from the first byte on, and no refusal i
   CHECK(s.figures().refused == 1);
 }
 
-TEST_CASE("tls_server: messages that come during the handshake wait for its end") {
+TEST_CASE("tls_server: messages that arrive during the handshake wait for its end") {
   const auto path = std::make_shared<std::promise<std::string>>();
   running_tls_server<secure_postbox> s(server_context(), {}, path);
   troupe::runtime rt({.workers = 1});

@@ -1,5 +1,5 @@
-// TLS over streams of the simulated network: records that come in pieces or many at once, late, and not at
-// all; and connections that break at any moment of the handshake and after it.
+// TLS on the simulated network: records that arrive in pieces, many at once, late, or never; and connections
+// that break at any moment, during the handshake and after it.
 #include "support/catch.hpp"
 #include "support/sanitized.hpp"
 #include "transport/tls/tls_fixture.hpp"
@@ -16,17 +16,17 @@ namespace {
 
 constexpr unsigned seeds = sanitized ? 30 : 300;
 
-/// How one end fared, in the order of these.
+/// The progress of one end, in the order of its members.
 struct progress {
   bool connected = false;
-  bool encrypted = false;    // the handshake is done
-  bool farewell = false;     // it has said all, and that it has
-  bool peers_end = false;    // the peer has said so
-  std::optional<error> why;  // it failed
+  bool encrypted = false;     // the handshake is done
+  bool close_notify = false;  // it has sent all, and close_notify
+  bool peers_end = false;     // it has read the peer's close_notify
+  std::optional<error> why;   // it failed
   bool over = false;
 };
 
-// The contexts are made once: they hold what is costly, and nothing of a run.
+// The contexts are created once: they are costly, and have no state of a run.
 const tls_context& server_side() {
   static const tls_context context = server_context();
   return context;
@@ -46,7 +46,7 @@ task<result<void>> echo_all(tls_stream& s, progress& p) {
   }
   p.peers_end = true;
   result<void> said = co_await s.shutdown_write();
-  p.farewell = said.has_value();
+  p.close_notify = said.has_value();
   co_return said;
 }
 
@@ -65,7 +65,7 @@ task<void> serve(tcp_listener& l, progress& p) {
   p.over = true;
 }
 
-// Pieces of any size, as fast as they are taken.
+// Writes pieces of any size, as fast as they are taken.
 task<void> say(tls_stream& s, std::string_view text, sim::runtime& rt, progress& p) {
   while (!text.empty()) {
     const std::size_t n = std::min<std::size_t>(text.size(), 1 + rt.random() % 20'000);
@@ -75,7 +75,7 @@ task<void> say(tls_stream& s, std::string_view text, sim::runtime& rt, progress&
     }
     text.remove_prefix(n);
   }
-  p.farewell = (co_await s.shutdown_write()).has_value();
+  p.close_notify = (co_await s.shutdown_write()).has_value();
 }
 
 task<void> hear(tls_stream& s, std::string& text, sim::runtime& rt, progress& p) {
@@ -154,7 +154,7 @@ void end(world& w) {
 
 }  // namespace
 
-TEST_CASE("tls on a simulated network: pieces, loss and delay change nothing of what is said") {
+TEST_CASE("tls on a simulated network: pieces, loss and delay do not change the data") {
   testkit::for_each_seed(seeds, [](std::uint64_t seed) {
     world w(seed, true);
     for (int i = 0; i < 600 && !(w.at_client.over && w.at_server.over); ++i) w.rt.advance(1s);
@@ -162,7 +162,7 @@ TEST_CASE("tls on a simulated network: pieces, loss and delay change nothing of 
     INFO((w.at_server.why ? w.at_server.why->to_string() : std::string()));
     for (const progress* p : {&w.at_client, &w.at_server}) {
       REQUIRE(p->over);
-      REQUIRE(p->farewell);
+      REQUIRE(p->close_notify);
       REQUIRE(p->peers_end);
     }
     REQUIRE(w.heard == w.text);
@@ -170,10 +170,10 @@ TEST_CASE("tls on a simulated network: pieces, loss and delay change nothing of 
   });
 }
 
-TEST_CASE("tls on a simulated network: a break at any moment is an error at both ends, and never an end") {
+TEST_CASE("tls on a simulated network: a break at any moment is an error, never the end of the stream") {
   testkit::for_each_seed(seeds, [](std::uint64_t seed) {
     world w(seed, false);
-    // Half of the breaks are in the handshake, which is over after a dozen of packets.
+    // Half of the breaks are in the handshake, which takes about a dozen packets.
     const std::uint64_t moment = w.rt.random() % (seed % 2 == 0 ? 15 : 150);
     for (int i = 0; i < 3000 && w.net.delivered() < moment; ++i) w.rt.advance(1ms);
     switch (w.rt.random() % 4) {
@@ -193,10 +193,10 @@ TEST_CASE("tls on a simulated network: a break at any moment is an error at both
     w.rt.advance(10min);
     REQUIRE((w.at_server.over || !w.at_server.connected));
     REQUIRE((w.at_client.over || !w.client.is_up()));
-    // What was heard was said, and the end of it is only what the peer has said to be the end.
+    // The bytes read are those sent, and an end was read only if the peer has sent close_notify.
     REQUIRE(w.text.starts_with(w.heard));
     if (w.at_client.peers_end) REQUIRE(w.heard == w.text);
-    if (w.at_server.peers_end) REQUIRE((w.at_client.farewell || !w.client.is_up()));
+    if (w.at_server.peers_end) REQUIRE((w.at_client.close_notify || !w.client.is_up()));
     end(w);
   });
 }

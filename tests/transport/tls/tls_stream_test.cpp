@@ -1,4 +1,4 @@
-// Bytes over TLS: data, ends, deadlines, cancelling, both directions at once.
+// tls_stream: data, ends, deadlines, cancellation, and both directions at once.
 #include "support/catch.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
@@ -40,7 +40,7 @@ task<void> echo(tls_stream* s) {
 
 }  // namespace
 
-TEST_CASE("tls_stream: 4 MiB sent in random pieces comes back from an echo as it was") {
+TEST_CASE("tls_stream: an echo of 4 MiB in random pieces comes back unchanged") {
   const unsigned workers = GENERATE(1U, 2U);
   const std::string sent = noise(4 * 1024 * 1024);
   tls_pair p;
@@ -72,8 +72,8 @@ TEST_CASE("tls_stream: 4 MiB sent in random pieces comes back from an echo as it
   CHECK(back == sent);
 }
 
-TEST_CASE("tls_stream: one reader and one writer, in both directions at once, with new keys now and then") {
-  // One worker, so that both coroutines of a stream run on one thread by turns, as on one strand.
+TEST_CASE("tls_stream: one reader and one writer in both directions at once, with occasional key updates") {
+  // One worker, so that both coroutines of a stream run on one thread in turn, as on one strand.
   const std::string up = noise(8 * 1024 * 1024, 2);
   const std::string down = noise(8 * 1024 * 1024, 3);
   std::string got_up;
@@ -127,8 +127,8 @@ TEST_CASE("tls_stream: after shutdown_write the peer sees the end and can still 
 }
 
 TEST_CASE("tls_stream: shutdown_write arrives although the kernel was full when it was called") {
-  // The last bytes fill the socket, so close_notify has to wait, and the reader of the other direction must
-  // not be what it waits for.
+  // The last bytes fill the socket, so close_notify has to wait, and must not wait for the reader of the
+  // other direction.
   const std::string much = noise(3 * 1024 * 1024);
   std::string got;
   bool done = false;
@@ -152,7 +152,7 @@ TEST_CASE("tls_stream: shutdown_write arrives although the kernel was full when 
   CHECK(got == much);
 }
 
-TEST_CASE("tls_stream: the end of the stream reads as 0 bytes, again and again") {
+TEST_CASE("tls_stream: every read at the end of the stream yields 0 bytes") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt);
   const auto test = [](tls_pair& c) -> task<std::vector<std::size_t>> {
@@ -166,7 +166,7 @@ TEST_CASE("tls_stream: the end of the stream reads as 0 bytes, again and again")
   CHECK(must(rt.block_on(test(p))) == std::vector<std::size_t>{4, 4, 2, 0, 0});
 }
 
-TEST_CASE("tls_stream: pieces are written as one, in order, empty ones too") {
+TEST_CASE("tls_stream: pieces are written as one, in order, including empty ones") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt);
   const std::string large = noise(100'000);
@@ -185,7 +185,7 @@ TEST_CASE("tls_stream: pieces are written as one, in order, empty ones too") {
   CHECK(must(rt.block_on(test(p, pieces, expected.size()))) == expected);
 }
 
-TEST_CASE("tls_stream: wait_readable counts what is decrypted already, and try_read never waits") {
+TEST_CASE("tls_stream: wait_readable sees decrypted bytes, and try_read never waits") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt);
   std::byte chunk[4];
@@ -205,7 +205,7 @@ TEST_CASE("tls_stream: wait_readable counts what is decrypted already, and try_r
     co_return all;
   };
   CHECK(must(rt.block_on(with_timeout(test(p), 20s))) == "twelve bytes");
-  // Bytes that carry no data, here a ticket or new keys, do not wake it for nothing.
+  // Control messages, here a ticket and a key update, do not end the wait.
   const auto quiet = [](tls_pair& c) -> task<bool> {
     must(c.client.update_keys());
     must(co_await c.client.write_all(bytes_of("x")));
@@ -215,7 +215,7 @@ TEST_CASE("tls_stream: wait_readable counts what is decrypted already, and try_r
     co_return !r && r.error() == errc::timeout;
   };
   CHECK(must(rt.block_on(quiet(p))));
-  // The end is something to read, too.
+  // The end of the stream ends the wait, too.
   p.client.close();
   must(rt.block_on(with_timeout(p.server.wait_readable(), 20s)));
   const auto end = must(p.server.try_read(chunk));
@@ -223,7 +223,7 @@ TEST_CASE("tls_stream: wait_readable counts what is decrypted already, and try_r
   CHECK(*end == 0);
 }
 
-TEST_CASE("tls_stream: stopping a read loses no byte, wherever it is stopped") {
+TEST_CASE("tls_stream: cancelling a read at any point loses no byte") {
   const std::string sent = noise(100'000);
   tls_pair p;
   runtime rt({.workers = 1});
@@ -257,8 +257,8 @@ TEST_CASE("tls_stream: stopping a read loses no byte, wherever it is stopped") {
   CHECK(timeouts > 0);
 }
 
-TEST_CASE("tls_stream: a write that is stopped leaves the connection whole") {
-  // The peer reads a part of what was stopped, in order, and then all of the next write.
+TEST_CASE("tls_stream: a cancelled write leaves the connection usable") {
+  // The peer reads a part of the cancelled write, in order, and then all of the next write.
   tls_pair p;
   runtime rt({.workers = 1});
   p = make_tls_pair(rt, {.receive_buffer = 4096}, {.send_buffer = 4096});
@@ -280,7 +280,7 @@ TEST_CASE("tls_stream: a write that is stopped leaves the connection whole") {
   CHECK(got.find_first_not_of('a') == got.size() - 3);
 }
 
-TEST_CASE("tls_stream: a read that waits longer than read_deadline times out, and the stream lives on") {
+TEST_CASE("tls_stream: a read that waits longer than read_deadline times out, and the stream stays usable") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt);
   p.server.set_read_deadline(20ms);
@@ -296,7 +296,7 @@ TEST_CASE("tls_stream: a read that waits longer than read_deadline times out, an
   CHECK(then == "late");
 }
 
-TEST_CASE("tls_stream: a peer that does not read is cut at write_deadline") {
+TEST_CASE("tls_stream: a connection whose peer does not read is aborted at write_deadline") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt);
   p.server.set_write_deadline(50ms);
@@ -380,7 +380,7 @@ TEST_CASE("tls_stream: the end of the runtime stops reads and writes that wait")
   CHECK(p.server.is_open());  // a stream outlives its runtime
 }
 
-TEST_CASE("tls_stream: a stream that is not open says so to every operation") {
+TEST_CASE("tls_stream: every operation on a stream that is not open yields closed") {
   runtime rt({.workers = 1});
   tls_stream s;
   std::byte chunk[8];
@@ -399,7 +399,7 @@ TEST_CASE("tls_stream: a stream that is not open says so to every operation") {
   s.close();
 }
 
-TEST_CASE("tls_stream: reading into nothing is an error, writing nothing is done") {
+TEST_CASE("tls_stream: a read into an empty buffer is an error, a write of no bytes succeeds") {
   runtime rt({.workers = 1});
   tls_pair p = make_tls_pair(rt);
   CHECK(rt.block_on(p.server.read_some({})).error() == errc::invalid_argument);

@@ -1,4 +1,4 @@
-// The state that the actors of one server share, and the slot of each of its connections.
+// The listener's state of a server, and the slot of one connection.
 #include "server/acceptor.hpp"
 
 #include "socket/socket_access.hpp"
@@ -28,7 +28,7 @@ ip_endpoint acceptor::wanted() const noexcept {
   return bound_ ? at_ : options.listen;
 }
 
-// -- the place of a connection --------------------------------------------------------
+// -- the slot of a connection ---------------------------------------------------------
 
 connection_slot::connection_slot(std::shared_ptr<acceptor> core, tcp_stream stream) noexcept
     : core_(std::move(core)), socket_(socket_access::take(std::move(stream))) {

@@ -1,14 +1,14 @@
-// The state that the actors of one tcp_server or tls_server share: options, figures, the places for
-// connections.
+// The shared state of one tcp_server or tls_server: options, metrics and admission.
 //
-// Owned by the server's handle, its part of the tree, and its connections. The listener owns the socket, so
-// that no part of the runtime outlives it.
+// Owned jointly by the server's handle, its supervisor and its connections. Any thread. The socket belongs to
+// the listener actor, so that this may outlive the runtime.
 #pragma once
 
 #include "server/admission.hpp"
 #include "server/endpoint_meter.hpp"
 
 #include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 #include <troupe/transport/tcp_server.hpp>
 
 #include <memory>
@@ -34,21 +34,21 @@ class acceptor {
   [[nodiscard]] endpoint_meter& meter() const noexcept { return monitor.meter(); }
   [[nodiscard]] admission& places() const noexcept { return *places_; }
 
-  // -- the listener that runs now: any thread -------------------------------------
+  // -- the present listener: any thread ---------------------------------------------
 
   void listening(const ip_endpoint& at) noexcept;
   void not_listening() noexcept;
   [[nodiscard]] std::optional<ip_endpoint> local_endpoint() const noexcept;
-  /// Where to listen: the port of the first time, also when the kernel chose it.
+  /// Where to listen. After a restart this is the first port again, even if the kernel chose it.
   [[nodiscard]] ip_endpoint wanted() const noexcept;
 
  private:
   const std::shared_ptr<admission> places_;
 
   mutable spinlock lock_;
-  ip_endpoint at_;
-  bool bound_ = false;
-  bool open_ = false;
+  ip_endpoint at_ TROUPE_GUARDED_BY(lock_);
+  bool bound_ TROUPE_GUARDED_BY(lock_) = false;  // at_ is set
+  bool open_ TROUPE_GUARDED_BY(lock_) = false;   // the listener is open
 };
 
 }  // namespace troupe::detail

@@ -1,48 +1,49 @@
-// The places of a connection_limit, and the listeners that wait for one.
+// The slots of a connection_limit, and the listeners that wait for one. Owned jointly by the acceptors that
+// use it; any thread.
 #pragma once
 
 #include <troupe/actors/ref.hpp>
 #include <troupe/runtime/detail/atomic.hpp>
 #include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 
 #include <cstdint>
 #include <vector>
 
 namespace troupe::detail {
 
-/// To a listener: accept, as far as the limits allow.
+/// To a listener: accept connections, as far as the limits allow.
 struct go_on {};
 
-/// Any thread. Each connection has taken a place and gives it back. Of one server, or shared by several.
+/// Each connection takes a slot and gives it back. Used by one server, or shared by several. Any thread.
 class admission {
  public:
-  explicit admission(std::uint32_t limit) noexcept : most(limit) {}
+  explicit admission(std::uint32_t limit) noexcept : max(limit) {}
 
-  const std::uint32_t most;
+  const std::uint32_t max;
 
-  [[nodiscard]] bool is_full() const noexcept { return taken_.load(std::memory_order_seq_cst) >= most; }
-  /// False when no place is free: of several listeners that saw the last one, one gets it.
+  [[nodiscard]] bool is_full() const noexcept { return taken_.load(std::memory_order_seq_cst) >= max; }
+  /// Takes a slot; false if none is free. Of several listeners that see the last free slot, one gets it.
   [[nodiscard]] bool try_take() noexcept;
-  /// Tells the listeners that wait.
-  void give() noexcept;
+  /// Frees a slot, and wakes the listeners that wait for one.
+  void give() noexcept TROUPE_EXCLUDES(lock_);
 
-  /// True when `who` will be told of the next place that becomes free. Throws bad_alloc.
-  [[nodiscard]] bool wait(const ref<go_on>& who);
-  /// `who` no longer waits.
-  void forget(const ref<go_on>& who) noexcept;
+  /// True: `listener` will be woken when a slot becomes free. False: one is free now. Throws bad_alloc.
+  [[nodiscard]] bool wait(const ref<go_on>& listener) TROUPE_EXCLUDES(lock_);
+  /// Removes `listener` from those that wait.
+  void forget(const ref<go_on>& listener) noexcept TROUPE_EXCLUDES(lock_);
 
  private:
-  // taken_ and awaited_: a listener enters waiting_, raises the flag, then looks at taken_ once more; a
-  // connection gives its place back, then looks at the flag. Both sides are sequentially consistent, so one
-  // of the two sees the other, and no listener sleeps through a free place. The flag may be up while no
-  // listener waits, but no listener is left waiting while it is down: it is raised after the entry, and
-  // taken down before the list is emptied.
-  // Broken by: "tcp_server: over the limit clients wait, and all are served", and the same of two servers.
+  // taken_: slots in use, at most max. awaited_: set whenever waiting_ is not empty; it may be set with an
+  // empty list, since it is set after an entry is added and cleared before the list is emptied. A listener
+  // adds itself to waiting_, stores awaited_, then loads taken_; a connection decrements taken_, then loads
+  // awaited_. Both are sequentially consistent, so at least one sees the other, and no wake-up is lost.
+  // Broken by: "tcp_server: over the limit clients wait, and all are served".
   atomic<std::uint32_t> taken_{0};
   atomic<bool> awaited_{false};
 
   spinlock lock_;
-  std::vector<ref<go_on>> waiting_;
+  std::vector<ref<go_on>> waiting_ TROUPE_GUARDED_BY(lock_);
 };
 
 }  // namespace troupe::detail

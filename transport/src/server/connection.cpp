@@ -1,4 +1,4 @@
-// Reads a connection in its actor and passes the bytes to the handler. On the strand of its cell.
+// The loop of a connection with an on_data(): waits, reads, and calls the consumer. On its actor's strand.
 #include "server/acceptor.hpp"
 #include "socket/operation.hpp"
 #include "socket/readiness.hpp"
@@ -15,13 +15,13 @@ namespace troupe::detail {
 
 namespace {
 
-// The input was refused, or too long. At debug level: an untrusted peer could flood the log.
+// The peer's data was refused. At level debug: an untrusted peer could flood the log.
 TROUPE_NOINLINE bool note_refusal(const cell& c, const error& why) {
   c.home().log(log_level::debug, c.path() + ": " + why.to_string());
   return false;
 }
 
-// Reads what is there; false when the stream has ended or failed, or the message is too long.
+// Reads the available bytes; false if the stream has ended or failed, or the message is too long.
 template <class Stream>
 TROUPE_NOINLINE bool read_into(const cell& c, read_buffer& buffer, Stream& peer) {
   const result<std::optional<std::size_t>> got = try_fill(peer, buffer);
@@ -30,14 +30,14 @@ TROUPE_NOINLINE bool read_into(const cell& c, read_buffer& buffer, Stream& peer)
   return got && (!*got || **got != 0);
 }
 
-// Drops what a consumer has taken; false when it has failed.
+// Drops the bytes that a consumer has taken; false if it has failed.
 TROUPE_NOINLINE bool consumed(const cell& c, read_buffer& buffer, const result<std::size_t>& taken) {
   if (!taken) return note_refusal(c, taken.error());
   buffer.consume(*taken);
   return true;
 }
 
-/// The promise of the coroutine that awaits this.
+/// Awaited by a coroutine to get its own promise; never suspends.
 class own_promise {
  public:
   [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -52,7 +52,7 @@ class own_promise {
   promise_base* promise_ = nullptr;
 };
 
-// When the wait for more bytes must end. `message_due`: for as long as a message has begun to come.
+// The deadline of the wait for more bytes. `message_due`: set while a message is incomplete.
 TROUPE_NOINLINE std::int64_t wait_until(const acceptor& core, bool in_message, std::int64_t& message_due) {
   const std::int64_t idle = deadline_in(core.options.connection.read_deadline);
   if (!in_message) {
@@ -63,7 +63,7 @@ TROUPE_NOINLINE std::int64_t wait_until(const acceptor& core, bool in_message, s
   return std::min(idle, message_due);
 }
 
-// How long from now that is.
+// The time from now until `due`.
 TROUPE_NOINLINE duration time_until(const cell& c, std::int64_t due) noexcept {
   return due == no_deadline ? forever : std::max(duration(due - c.home().now()), duration(1));
 }
@@ -74,15 +74,15 @@ task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Str
   read_buffer buffer(core->options.max_message);
   std::int64_t message_due = no_deadline;
   for (;;) {
-    // Between two messages a stop ends the connection; in the middle of one it may be completed.
+    // A stop ends the connection between two messages; a message that has begun may be completed.
     me.yields_to_stop = buffer.empty();
     if (me.yields_to_stop && c.stop_asked()) co_return;
     if constexpr (std::same_as<Stream, tcp_stream>) {
-      // On the socket itself: one frame is all that an idle connection holds.
+      // On the socket itself, so that an idle connection holds one coroutine frame.
       socket_state* const s = socket_access::of(peer).get();
       const operation mine(s, direction::read);
       if (!mine || !s->is_open()) co_return;
-      // Named, and not a condition: GCC would keep both the condition and what it was made from in the frame.
+      // Named, and not a condition: GCC would keep the condition and its operand in the frame.
       const std::error_code failed =
           co_await readiness(*s, direction::read, wait_until(*core, !buffer.empty(), message_due));
       if (failed) co_return;
@@ -97,7 +97,7 @@ task<void> consume_from(data_handler<Stream> on_data, void* object, cell& c, Str
     while (!buffer.empty()) {
       const result<std::size_t> taken = co_await on_data(object, buffer.data(), peer, c);
       if (!consumed(c, buffer, taken)) co_return;
-      if (*taken == 0) break;  // it needs more
+      if (*taken == 0) break;  // it needs more bytes
       message_due = no_deadline;
     }
   }

@@ -1,4 +1,4 @@
-// Reads the counters of an endpoint, and counts the references to them. Any thread.
+// Sums the counters of an endpoint. Any thread.
 #include "server/endpoint_meter.hpp"
 
 namespace troupe {
@@ -18,7 +18,7 @@ meter_ref::~meter_ref() {
 }
 
 endpoint_metrics endpoint_meter::read() const noexcept {
-  const auto now = [](const figure& f) { return f.load(std::memory_order_relaxed); };
+  const auto now = [](const total& t) { return t.load(std::memory_order_relaxed); };
   const auto ended = [&](close_reason why) { return now(closed_[static_cast<std::size_t>(why)]); };
   endpoint_metrics m{
       .accepted = now(accepted_),
@@ -42,6 +42,7 @@ endpoint_metrics endpoint_meter::read() const noexcept {
     m.messages_out += s.messages_out.get();
   };
   for (const shard& s : shards_) take(s);
+  const scoped_lock guard(others_lock_);
   take(others_);
   return m;
 }

@@ -1,11 +1,13 @@
-// Counts what an endpoint does. Counters that change with every message are kept per worker: one plain load
-// and store in a cache line that no other worker writes. The others change once or twice in the life of a
-// connection, and are shared.
+// The counters of an endpoint. Those that change with every message are kept per worker: one plain load and
+// store in a cache line that no other worker writes. The others change once or twice in the life of a
+// connection, and are shared atomics.
 #pragma once
 
 #include <troupe/runtime/config.hpp>
 #include <troupe/runtime/counters.hpp>
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 #include <troupe/runtime/worker.hpp>
 #include <troupe/transport/endpoint_metrics.hpp>
 
@@ -14,7 +16,7 @@
 
 namespace troupe::detail {
 
-/// Any thread may read it, and any add to it; shared by counting.
+/// Any thread may add to it and read it. Reference-counted.
 class endpoint_meter {
  public:
   void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
@@ -22,7 +24,7 @@ class endpoint_meter {
     if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
 
-  // Not to be inlined into a coroutine: which worker this is may change at each await.
+  // Not to be inlined into a coroutine: the worker may change at each co_await.
   TROUPE_NOINLINE void bytes_in(std::size_t n) noexcept { add(&shard::bytes_in, n); }
   TROUPE_NOINLINE void bytes_out(std::size_t n) noexcept { add(&shard::bytes_out, n); }
   TROUPE_NOINLINE void message_in() noexcept { add(&shard::messages_in, 1); }
@@ -47,7 +49,7 @@ class endpoint_meter {
   struct alignas(cache_line) shard {
     counter bytes_in, bytes_out, messages_in, messages_out;
   };
-  using figure = atomic<std::uint64_t>;
+  using total = atomic<std::uint64_t>;
   static constexpr std::size_t shards = 32;
 
   void add(counter shard::* which, std::uint64_t n) noexcept {
@@ -60,15 +62,16 @@ class endpoint_meter {
     }
   }
 
-  // The figures: each is independent, so relaxed throughout; no reader depends on their order.
   std::array<shard, shards> shards_;
-  shard others_;  // of threads outside the runtime; under the lock
-  spinlock others_lock_;
-  figure accepted_{0}, active_{0}, refused_{0}, failures_{0}, reconnects_{0}, dropped_{0};
-  std::array<figure, 7> closed_{};
-  // shares_: an ordinary reference count. release() is acq_rel: the thread that deletes sees every other
-  // holder's accesses. Broken by (under ASan):
-  // "tcp_server: it can be started again after it has ended, and its figures outlive it".
+  mutable spinlock others_lock_;
+  shard others_ TROUPE_GUARDED_BY(others_lock_);  // of threads that are not workers
+  // The totals: independent counts, relaxed throughout; they pair with the loads of read(), and nothing
+  // depends on their order. Broken by: "tcp_server: it counts how each connection ended".
+  total accepted_{0}, active_{0}, refused_{0}, failures_{0}, reconnects_{0}, dropped_{0};
+  std::array<total, 7> closed_{};
+  // shares_: number of owners. The decrement to 0 (acquire) sees what all other owners did before their
+  // decrements (release), then deletes the meter.
+  // Broken by: "tcp_server: it can be started again after it has ended, and its metrics outlive it".
   atomic<std::uint32_t> shares_{1};
 };
 

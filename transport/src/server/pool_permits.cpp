@@ -1,4 +1,4 @@
-// The permits of a connection_pool, and the queue of coroutines that wait for one. Any thread.
+// The queue of a connection pool: permits, waiters and their deadlines. Any thread.
 #include "socket/readiness.hpp"
 
 #include <troupe/runtime/detail/completion.hpp>
@@ -11,7 +11,7 @@ permit::~permit() {
   if (from_ != nullptr) from_->give();
 }
 
-/// One place in the line, and the mail that ends the wait. In the slab.
+/// One waiter in the queue, and the mail that ends its wait. In the slab.
 struct permit_wake final : completion {
   explicit permit_wake(std::shared_ptr<pool_permits> p) noexcept : completion(kind_of), pool(std::move(p)) {}
   static void act(mail& m, strand& s) noexcept;
@@ -19,12 +19,14 @@ struct permit_wake final : completion {
   static constexpr mail_kind kind_of{&act, &dispose};
 
   std::shared_ptr<pool_permits> pool;
-  permit held;  // what it brings; goes to the next in line if the wait was abandoned
+  permit held;  // the permit it carries; passed on if the waiter has gone
+  // Guarded by the pool's lock while in_line.
   permit_wake* prev = nullptr;
   permit_wake* next = nullptr;
-  bool in_line = false;  // under the pool's lock
+  bool in_line = false;
 };
 
+/// Suspends a coroutine until it has a permit, the deadline passes or the pool is closed. On its strand.
 class permit_wait final : public leaf {
  public:
   permit_wait(std::shared_ptr<pool_permits> p, std::int64_t deadline) noexcept
@@ -49,7 +51,7 @@ class permit_wait final : public leaf {
  private:
   friend struct permit_wake;
 
-  // False: it is over already; the leaf is unlinked.
+  // False: the wait has ended already, and the leaf is unlinked.
   bool start() {
     auto* const w = slab_new<permit_wake>(pool_);
     w->wait_on(*this, owner());
@@ -80,6 +82,7 @@ class permit_wait final : public leaf {
     return waits;
   }
 
+  // Leaves the queue; a permit that is on its way is passed on.
   void leave_line() noexcept {
     permit_wake* const w = std::exchange(wake_, nullptr);
     if (w == nullptr) return;
@@ -159,13 +162,13 @@ void pool_permits::give() noexcept {
 }
 
 void pool_permits::close() noexcept {
-  permit_wake* told = nullptr;
+  permit_wake* woken = nullptr;
   {
     const scoped_lock guard(lock_);
     closed_ = true;
-    while (permit_wake* const w = pop()) w->next = std::exchange(told, w);
+    while (permit_wake* const w = pop()) w->next = std::exchange(woken, w);
   }
-  while (told != nullptr) std::exchange(told, told->next)->finish(permit_wake::kind_of);
+  while (woken != nullptr) std::exchange(woken, woken->next)->finish(permit_wake::kind_of);
 }
 
 bool pool_permits::closed() const noexcept {

@@ -1,6 +1,6 @@
-// The actor that keeps one TCP connection up: it connects, reads, writes and reconnects.
+// The two coroutines of a tcp_client: one keeps the connection and reads, the other writes. On its strand.
+#include "server/async_event.hpp"
 #include "server/endpoint_meter.hpp"
-#include "server/gate.hpp"
 #include "socket/socket_access.hpp"
 
 #include <troupe/runtime/both.hpp>
@@ -20,8 +20,8 @@ namespace {
 
 using detail::endpoint_meter;
 
-/// What the two coroutines of a client share, on its strand: one keeps the connection and reads, the other
-/// writes.
+/// The state that the two coroutines of a client share, on its strand: keep() connects and reads, write()
+/// sends.
 class link {
  public:
   link(context& ctx, const tcp_client_options& o) noexcept
@@ -36,13 +36,13 @@ class link {
  private:
   [[nodiscard]] task<result<tcp_stream>> connect() const;
   task<error> read();
-  task<void> take_leave();
+  task<void> close_gracefully();
   [[nodiscard]] TROUPE_NOINLINE duration pause_after(std::int64_t lasted) noexcept;
   TROUPE_NOINLINE void came_up(tcp_stream s);
   TROUPE_NOINLINE void went_down(error why);
   TROUPE_NOINLINE void report_down(const error& why) const;
   [[noreturn]] TROUPE_NOINLINE void consumer_gone(const error& why);
-  /// Once for each connection, however it ends.
+  /// Counts the end of a connection, once.
   void count_end(close_reason why) noexcept {
     if (std::exchange(counted_, false)) meter_.closed(why);
   }
@@ -51,11 +51,11 @@ class link {
   const tcp_client_options& options_;
   endpoint_meter& meter_;
   tcp_stream stream_;
-  detail::gate up_;
+  detail::async_event up_;
   std::uint64_t connections_ = 0;
   std::uint32_t failures_ = 0;  // in a row
-  bool counted_ = false;        // there is a connection, and the meter knows of it
-  bool leaving_ = false;        // all is sent, and our half of the stream is ended
+  bool counted_ = false;        // there is a connection, and meter_ counts it as active
+  bool leaving_ = false;        // all is sent, and our half of the stream has ended
 };
 
 void link::came_up(tcp_stream s) {
@@ -66,12 +66,12 @@ void link::came_up(tcp_stream s) {
   if (++connections_ > 1) meter_.reconnected();
   if (options_.observer)
     (void)options_.observer.tell(tcp_up{stream_.remote_endpoint().value_or(options_.connect), connections_});
-  up_.open();
+  up_.set();
 }
 
 void link::went_down(error why) {
   using ending = detail::socket_state::ending;
-  up_.shut();
+  up_.reset();
   if (leaving_) {
     stream_.close();
     count_end(close_reason::drain);
@@ -91,11 +91,11 @@ void link::report_down(const error& why) const {
 
 void link::consumer_gone(const error& why) {
   count_end(close_reason::crash);
-  throw troupe_error(
-      error(make_error_code(errc::closed),
-            "the consumer of what is received has ended: let them end together, or give the client "
-            "a consumer that stays",
-            ctx_.path(), why));
+  throw troupe_error(error(
+      make_error_code(errc::closed),
+      "the consumer of received bytes has ended: put both under one supervisor that ends them together, "
+      "or give the client a consumer that lives longer",
+      ctx_.path(), why));
 }
 
 duration link::pause_after(std::int64_t lasted) noexcept {
@@ -128,11 +128,11 @@ task<void> link::keep() {
   }
 }
 
-// Until the connection ends: why it did.
+// Reads until the connection ends; returns the reason.
 task<error> link::read() {
   read_buffer buffer(std::max<std::size_t>(options_.chunk, 1));
   for (;;) {
-    // Only when the consumer has taken the last ones is there a read: this is what slows down the peer.
+    // Backpressure: the next read happens only after the consumer has taken the last bytes.
     if (result<void> readable = co_await stream_.wait_readable(); !readable)
       co_return std::move(readable.error());
     const result<std::optional<std::size_t>> got = detail::try_fill(stream_, buffer);
@@ -151,25 +151,25 @@ task<error> link::read() {
 
 task<void> link::write(inbox<tcp_send> in) {
   while (const auto m = co_await in.next()) {
-    while (!up_.is_open()) co_await up_.opened();
+    while (!up_.is_set()) co_await up_.wait();
     if (co_await stream_.write_all(std::get<tcp_send>(*m).bytes)) {
       meter_.message_out();
       continue;
     }
     meter_.dropped();
-    // Not to be tried on this connection again. The reader, wherever it is, finds out.
-    up_.shut();
+    // No further write on this connection. The close also ends the reader's wait.
+    up_.reset();
     stream_.close();
   }
-  co_await take_leave();
+  co_await close_gracefully();
 }
 
-// A close with bytes unread would be a reset, which can overtake what was just sent. So keep() reads on, and
-// ends both when the peer has ended its half, too.
-task<void> link::take_leave() {
-  if (!up_.is_open()) co_return;
+// A close with unread bytes would be a reset, which can overtake the last bytes sent. So keep() goes on
+// reading, and ends both coroutines when the peer has ended its half.
+task<void> link::close_gracefully() {
+  if (!up_.is_set()) co_return;
   leaving_ = true;
-  if (stream_.shutdown_write()) co_await sleep_for(options_.farewell);
+  if (stream_.shutdown_write()) co_await sleep_for(options_.close_deadline);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The listener of a server: accepts as the limits allow and starts an actor for each connection.
+// The listener of a tcp_server and its supervisors. The listener runs on its own strand.
 #include "server/acceptor.hpp"
 
 #include <troupe/actors/supervisor_spec.hpp>
@@ -17,19 +17,19 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// When the next connection may be accepted, so that there are no more than the rate allows.
+/// Limits the rate of accepts, by the generic cell rate algorithm.
 class token_bucket {
  public:
   explicit token_bucket(const accept_rate& r) noexcept
       : step_(r.per_second != 0 ? 1'000'000'000 / std::int64_t{r.per_second} : 0),
         slack_(step_ * std::max<std::int64_t>(r.burst, 1)) {}
 
-  /// How long to wait before the next one; zero: it may come now.
+  /// The time to wait before the next accept; zero: accept now.
   [[nodiscard]] duration pause(std::int64_t now) const noexcept {
     if (step_ == 0) return duration::zero();
     return duration(std::max<std::int64_t>(full_after_next(now) - now - slack_, 0));
   }
-  /// A connection was accepted.
+  /// Records an accept.
   void take(std::int64_t now) noexcept { full_at_ = full_after_next(now); }
 
  private:
@@ -39,10 +39,10 @@ class token_bucket {
 
   std::int64_t step_;
   std::int64_t slack_;
-  std::int64_t full_at_ = 0;  // of the generic cell rate algorithm: when the bucket would be full again
+  std::int64_t full_at_ = 0;  // when the bucket would be full again
 };
 
-/// Makes the actor of one connection, once.
+/// Starts the actor of one connection, once.
 struct one_connection final : child_factory {
   explicit one_connection(connection_slot s) noexcept : slot(std::move(s)) {}
   cell* start(cell& parent, const spawn_options& o) const override {
@@ -52,6 +52,7 @@ struct one_connection final : child_factory {
   mutable connection_slot slot;
 };
 
+/// Accepts connections and hands each to the dynamic supervisor "connections".
 class listener_actor {
  public:
   using accepts = protocol<go_on>;
@@ -60,9 +61,9 @@ class listener_actor {
       : core_(core), bucket_(core->options.rate) {
     const tcp_server_options& o = core->options;
     if (o.max_connections.max() == 0) {
-      throw troupe_error(error(
-          make_error_code(errc::invalid_argument),
-          "max_connections is 0: the server would accept no connection; allow at least one", ctx.path()));
+      throw troupe_error(error(make_error_code(errc::invalid_argument),
+                               "max_connections is 0, so no connection could be served; set it to at least 1",
+                               ctx.path()));
     }
     result<tcp_listener> bound = tcp_listener::bind(core->wanted(), {.backlog = o.backlog,
                                                                      .reuse_port = o.reuse_port,
@@ -70,7 +71,7 @@ class listener_actor {
                                                                      .accepted = o.connection});
     if (!bound) throw troupe_error(bound.error());
     listener_ = std::move(*bound);
-    // Here, not in started(): once the tree is up, any caller may ask for the address.
+    // Here, not in started(), so that local_endpoint() is set once the tree is up.
     core_->listening(listener_.local_endpoint().value());
     self_ = ctx.self<listener_actor>();
   }
@@ -93,7 +94,7 @@ class listener_actor {
   task<void> handle(go_on, context& ctx) {
     const bool waits = core_->options.on_limit == over_limit::wait;
     for (;;) {
-      // At the connection limit it sleeps until a place is free: then it gets a go_on.
+      // At the connection limit, sleeps until a slot frees: the next go_on.
       if (waits && core_->places().is_full()) {
         if (core_->places().wait(self_)) co_return;
         continue;
@@ -106,7 +107,7 @@ class listener_actor {
         co_await welcome(ctx, std::move(peer_));
       } else if (!waits) {
         co_await turn_away(std::move(peer_));
-      }  // otherwise a server that shares the limit was faster, and the peer waits in peer_
+      }  // otherwise a server that shares the limit took the last slot, and the peer waits in peer_
     }
   }
 
@@ -114,7 +115,7 @@ class listener_actor {
   static constexpr duration first_pause = 10ms;
   static constexpr duration longest_pause = 1s;
 
-  // Takes the next connection into peer_; false when it has waited for something else.
+  // Accepts the next connection into peer_; false if it has only waited for the rate or after a failure.
   task<bool> accept(context& ctx) {
     const duration pause = bucket_.pause(nanoseconds(ctx));
     if (pause != duration::zero()) {
@@ -123,7 +124,7 @@ class listener_actor {
     }
     result<tcp_stream> peer = co_await listener_.accept();
     if (peer) {
-      bucket_.take(nanoseconds(ctx));  // with the time of now: the bucket has filled while accept() waited
+      bucket_.take(nanoseconds(ctx));  // the time of arrival: idle time before it has filled the bucket
       peer_ = std::move(*peer);
     } else {
       co_await sleep_for(after_failure(ctx, peer.error()));
@@ -131,11 +132,11 @@ class listener_actor {
     co_return peer_.is_open();
   }
   static std::int64_t nanoseconds(const context& ctx) { return ctx.now().time_since_epoch().count(); }
-  // Usually out of descriptors: accept fails until a connection ends. One line, not one for each attempt.
+  // Usually out of descriptors, until a connection ends. Logs one line, not one for each attempt.
   TROUPE_NOINLINE duration after_failure(const context& ctx, const error& why) {
     core_->meter().failed();
     if (pause_ == duration::zero()) {
-      log(ctx, log_level::error, why.to_string() + "; it goes on as soon as it can");
+      log(ctx, log_level::error, why.to_string() + "; the listener retries until it succeeds");
       pause_ = first_pause;
     } else {
       pause_ = std::min(2 * pause_, longest_pause);
@@ -144,15 +145,15 @@ class listener_actor {
   }
   task<void> turn_away(tcp_stream peer) {
     core_->meter().refused();
-    // A TLS peer does not understand plain text before the handshake.
+    // A TLS client does not understand plain text before the handshake.
     if (core_->options.refusal.empty() || core_->tls) co_return;
-    // As much as the kernel takes without waiting, which may need more than one write.
+    // Sends what fits without waiting, which may take more than one write.
     for (auto rest = std::as_bytes(std::span(core_->options.refusal)); !rest.empty();) {
       const result<std::size_t> sent = peer.try_write(rest);
       if (!sent || *sent == 0) break;
       rest = rest.subspan(*sent);
     }
-    co_await close_gracefully(peer, duration::zero());  // a rejected peer is not waited for
+    co_await close_gracefully(peer, duration::zero());  // don't wait for refused peers
   }
   task<void> welcome(context& ctx, tcp_stream peer) {
     if (pause_ != duration::zero()) recovered(ctx);
@@ -168,10 +169,11 @@ class listener_actor {
   }
   TROUPE_NOINLINE void recovered(const context& ctx) {
     pause_ = duration::zero();
-    log(ctx, log_level::info, "accepts connections again");
+    log(ctx, log_level::info, "accepting connections again");
   }
   TROUPE_NOINLINE void report(const context& ctx, const error& why) const {
-    log(ctx, log_level::error, "a connection was closed: " + why.to_string());
+    log(ctx, log_level::error,
+        "cannot start the actor of a connection, so the connection was closed: " + why.to_string());
   }
   static void log(const context& ctx, log_level level, const std::string& text) {
     ctx.system().core().home().log(level, ctx.path() + ": " + text);
@@ -180,13 +182,13 @@ class listener_actor {
   std::shared_ptr<acceptor> core_;
   ref<go_on> self_;
   tcp_listener listener_;
-  tcp_stream peer_;  // accepted, and no actor has it yet
+  tcp_stream peer_;  // accepted, not yet given to an actor
   supervisor_ref connections_;
   token_bucket bucket_;
-  duration pause_{};  // zero: the last accept went well
+  duration pause_{};  // before the next attempt; zero: the last accept succeeded
 };
 
-// How long the listener and the actors that were closed may take to be gone, after `drain`.
+// The time after `drain` for the listener and the actors of closed connections to end.
 constexpr duration grace = 1s;
 
 }  // namespace

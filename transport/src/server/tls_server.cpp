@@ -1,4 +1,4 @@
-// The handshake of a tls_server, in the actor of the connection.
+// The handshake of a tls_server's connection. On its actor's strand.
 #include "server/acceptor.hpp"
 
 #include <troupe/actors/system.hpp>
@@ -10,9 +10,9 @@ namespace troupe::detail {
 
 namespace {
 
-// At debug level: an untrusted peer could flood the log.
+// At level debug: an untrusted peer could flood the log.
 TROUPE_NOINLINE void note_failure(const context& ctx, connection_slot& slot, const error& why) {
-  if (why == errc::cancelled) return;  // not the peer's failure: the server stops
+  if (why == errc::cancelled) return;  // the server stops: not a failure of the peer
   slot.handshake_failed();
   ctx.system().core().home().log(log_level::debug, ctx.path() + ": " + why.to_string());
 }

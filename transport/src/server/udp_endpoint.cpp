@@ -1,4 +1,4 @@
-// The actor that owns a UDP socket: it receives batches as messages and sends the datagrams it is told.
+// The two coroutines of a udp_endpoint: one receives, the other sends. On its strand.
 #include "server/endpoint_meter.hpp"
 
 #include <troupe/runtime/both.hpp>
@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What the two coroutines of an endpoint share, on its strand.
+/// The state that the two coroutines of an endpoint share, on its strand.
 class udp_work {
  public:
   udp_work(context& ctx, const udp_endpoint_options& o)
@@ -32,9 +32,9 @@ class udp_work {
     for (;;) {
       const result<std::size_t> got = co_await socket_.receive_batch(batch_);
       if (got) {
-        hand_on();
+        deliver();
       } else {
-        // Of a datagram sent earlier, or a lack of memory: the socket goes on.
+        // The error of a datagram sent earlier, or out of memory: the socket stays usable.
         meter_.failed();
         co_await sleep_for(1ms);
       }
@@ -50,7 +50,7 @@ class udp_work {
   }
 
  private:
-  TROUPE_NOINLINE void hand_on() {
+  TROUPE_NOINLINE void deliver() {
     for (std::size_t i = 0; i < batch_.size(); ++i) {
       const std::span<const std::byte> bytes = std::as_const(batch_)[i];
       meter_.message_in();
@@ -62,13 +62,14 @@ class udp_work {
       udp_datagram m{{bytes.begin(), bytes.end()}, batch_.peer(i)};
       if (options_.consumer.tell(std::move(m)) != send_result::ok) meter_.dropped();
     }
-    // Where several have waited some may have been lost. A buffer that has room for one only is asked now and
-    // then.
+    // If several datagrams were waiting, some may have been lost. A buffer with room for only one never has
+    // several, so it is checked every 64 datagrams.
     if (batch_.size() > 1 || ++alone_ % 64 == 0) count_kernel_drops();
   }
   void count_kernel_drops() {
     const result<std::uint32_t> drops = socket_.kernel_drops();
-    if (drops) meter_.dropped(*drops - std::exchange(kernel_drops_, *drops));  // modulo 2^32, as it counts
+    if (drops)
+      meter_.dropped(*drops - std::exchange(kernel_drops_, *drops));  // modulo 2^32, as the kernel counts
   }
   TROUPE_NOINLINE void count_sent(const udp_datagram& d, const result<void>& sent) {
     if (!sent) {
@@ -84,7 +85,7 @@ class udp_work {
   datagram_batch batch_;
   udp_socket socket_;
   std::uint32_t kernel_drops_ = 0;
-  unsigned alone_ = 0;  // datagrams that came without others
+  unsigned alone_ = 0;  // batches of one datagram
 };
 
 }  // namespace

@@ -1,9 +1,12 @@
-// The descriptor table of the simulated network. One for the process; a mutex guards it.
+// The table of simulated descriptors, shared by all threads and guarded by a mutex.
 #include "sim/descriptor.hpp"
 
 #include "socket/sys.hpp"
 
-#include <mutex>
+#include <troupe/runtime/detail/mutex.hpp>
+#include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
+
 #include <vector>
 
 namespace troupe::detail::simnet {
@@ -11,13 +14,13 @@ namespace troupe::detail::simnet {
 namespace {
 
 struct table {
-  std::mutex lock;
-  std::vector<std::shared_ptr<descriptor>> all;
-  std::vector<int> free;
+  mutex lock;
+  std::vector<std::shared_ptr<descriptor>> all TROUPE_GUARDED_BY(lock);
+  std::vector<int> free TROUPE_GUARDED_BY(lock);
 };
 
 table& descriptors() noexcept {
-  // Never freed: what static storage owns may close a socket after everything else has gone.
+  // Never freed: an object in static storage may close a socket after all other static objects are destroyed.
   static auto& all = *new table;
   return all;
 }
@@ -45,7 +48,7 @@ pollable* descriptor::object() const noexcept {
 
 int number_for(std::shared_ptr<descriptor> d) {
   table& t = descriptors();
-  const std::scoped_lock guard(t.lock);
+  const scoped_lock guard(t.lock);
   if (t.free.empty()) {
     t.all.push_back(std::move(d));
     return sys::first_simulated + static_cast<int>(t.all.size() - 1);
@@ -58,14 +61,14 @@ int number_for(std::shared_ptr<descriptor> d) {
 
 std::shared_ptr<descriptor> descriptor_at(int fd) noexcept {
   table& t = descriptors();
-  const std::scoped_lock guard(t.lock);
+  const scoped_lock guard(t.lock);
   const auto index = static_cast<std::size_t>(fd - sys::first_simulated);
   return index < t.all.size() ? t.all[index] : nullptr;
 }
 
 std::shared_ptr<descriptor> take_descriptor(int fd) noexcept {
   table& t = descriptors();
-  const std::scoped_lock guard(t.lock);
+  const scoped_lock guard(t.lock);
   const auto index = static_cast<std::size_t>(fd - sys::first_simulated);
   if (index >= t.all.size() || !t.all[index]) return nullptr;
   t.free.push_back(static_cast<int>(index));

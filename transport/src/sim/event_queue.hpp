@@ -1,4 +1,4 @@
-// The event queue of the simulated network, ordered by time, then by insertion.
+// Event queue of the simulated network, ordered by time, then by insertion. On the simulation's thread.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ using instant = std::int64_t;
 class event_queue {
  public:
   using action = std::move_only_function<void()>;
-  /// Names one entry; a default one names none.
+  /// Identifies one entry; a default-constructed one identifies none.
   struct entry {
     instant when = 0;
     std::uint64_t number = 0;
@@ -27,14 +27,14 @@ class event_queue {
     entries_.emplace(e, std::move(what));
     return e;
   }
-  /// Forgets what `e` names, if it has not happened, and lets it name nothing.
+  /// Removes the entry `e`, unless it has run, and resets `e`.
   void cancel(entry& e) noexcept { entries_.erase(std::exchange(e, {})); }
 
   [[nodiscard]] std::optional<instant> next() const noexcept {
     if (entries_.empty()) return std::nullopt;
     return entries_.begin()->first.when;
   }
-  /// The first entry that is due at `now`, no longer in here; empty when there is none.
+  /// Removes the first entry that is due at `now` and returns its action; empty if none is due.
   [[nodiscard]] action take_due(instant now) {
     if (entries_.empty() || entries_.begin()->first.when > now) return {};
     return std::move(entries_.extract(entries_.begin()).mapped());

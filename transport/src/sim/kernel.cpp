@@ -1,4 +1,4 @@
-// The simulated network: time, hosts, and the way of each packet from one host to another.
+// Hosts, links and packets of the simulated network. On the simulation's thread.
 #include "sim/kernel.hpp"
 
 #include <string>
@@ -6,7 +6,7 @@
 namespace troupe::detail::simnet {
 
 kernel::kernel(const instant& now, std::uint64_t seed) : now_(&now), dice_(seed) {
-  hosts_.push_back(std::make_unique<machine>(*this, std::uint16_t{0}, "localhost"));
+  hosts_.push_back(std::make_unique<host>(*this, std::uint16_t{0}, "localhost"));
 }
 
 std::shared_ptr<kernel> kernel::of(engine& e) {
@@ -34,15 +34,15 @@ event_queue::entry kernel::plan(instant when, event_queue::action what) {
 
 // -- hosts ------------------------------------------------------------------------
 
-machine& kernel::host(std::string_view name) {
+host& kernel::host_named(std::string_view name) {
   for (const auto& h : hosts_) {
     if (h->name == name) return *h;
   }
   const auto id = static_cast<std::uint16_t>(hosts_.size());
-  return *hosts_.emplace_back(std::make_unique<machine>(*this, id, std::string(name)));
+  return *hosts_.emplace_back(std::make_unique<host>(*this, id, std::string(name)));
 }
 
-machine* kernel::find(const ip_endpoint& e, machine& from) noexcept {
+host* kernel::find(const ip_endpoint& e, host& from) noexcept {
   if (is_any(e) || is_loopback(e) || from.has_address(e)) return &from;
   for (const auto& h : hosts_) {
     if (h->has_address(e)) return h.get();
@@ -50,7 +50,7 @@ machine* kernel::find(const ip_endpoint& e, machine& from) noexcept {
   return nullptr;
 }
 
-link& kernel::between(const machine& from, const machine& to) {
+link& kernel::between(const host& from, const host& to) {
   const auto [at, fresh] = links_.try_emplace({from.id, to.id});
   if (fresh) at->second.options = from.id == to.id ? options.loopback : options.link;
   return at->second;
@@ -62,15 +62,15 @@ void kernel::set_default_links() {
   }
 }
 
-void kernel::set_link(const machine& from, const machine& to, const sim::link_options& o) {
+void kernel::set_link(const host& from, const host& to, const sim::link_options& o) {
   auto& l = static_cast<link_state&>(between(from, to));
   l.options = o;
   l.own_options = true;
 }
 
-void kernel::reset_connections(const machine& a, const machine& b) {
+void kernel::reset_connections(const host& a, const host& b) {
   for (const auto* side : {&a, &b}) {
-    const machine& other = side == &a ? b : a;
+    const host& other = side == &a ? b : a;
     std::vector<std::shared_ptr<tcp_endpoint>> hit;
     for (const auto& [self, s] : side->streams) {
       if (other.has_address(s->remote())) hit.push_back(s);
@@ -91,8 +91,8 @@ void kernel::note_packet(std::uint64_t what, const packet& p) noexcept {
   note(p.bytes.size());
 }
 
-instant kernel::send(machine& from, packet p, instant& in_order) {
-  machine* const to = find(p.to, from);
+instant kernel::send(host& from, packet p, instant& in_order) {
+  host* const to = find(p.to, from);
   if (to == nullptr || !from.up) return now();
   link& l = between(from, *to);
   in_order = std::max(in_order, l.arrival(now(), p.size(), dice_));
@@ -111,14 +111,14 @@ instant kernel::send(machine& from, packet p, instant& in_order) {
   return arrives;
 }
 
-void kernel::send_datagram(machine& from, packet p) {
-  machine* const to = find(p.to, from);
+void kernel::send_datagram(host& from, packet p) {
+  host* const to = find(p.to, from);
   if (to == nullptr || !from.up) return;
   link& l = between(from, *to);
   const auto once = [&](packet copy) {
     instant arrives = l.arrival(now(), copy.size(), dice_);
     if (dice_.chance(l.options.reorder)) {
-      // Held back for up to ten flights, so that others pass.
+      // Held back for up to ten times the longest delay, so that later packets overtake it.
       arrives += static_cast<instant>(dice_.below(static_cast<std::uint64_t>(10 * l.longest()) + 1'000'000));
     } else {
       arrives = l.in_order = std::max(arrives, l.in_order);
@@ -129,14 +129,14 @@ void kernel::send_datagram(machine& from, packet p) {
   once(std::move(p));
 }
 
-void kernel::send_to_group(machine& from, const packet& p, bool loop_back) {
+void kernel::send_to_group(host& from, const packet& p, bool loop_back) {
   for (const auto& h : hosts_) {
     if (h.get() == &from && !loop_back) continue;
     carry(from, *h, p, between(from, *h).arrival(now(), p.size(), dice_));
   }
 }
 
-void kernel::carry(machine& from, machine& to, packet p, instant arrives) {
+void kernel::carry(host& from, host& to, packet p, instant arrives) {
   link& l = between(from, to);
   if (l.cut || dice_.chance(l.options.loss)) {
     ++dropped_;
@@ -147,7 +147,7 @@ void kernel::carry(machine& from, machine& to, packet p, instant arrives) {
   plan(arrives, [this, &from, &to, p = std::move(p)]() mutable { deliver(from, to, std::move(p)); });
 }
 
-void kernel::deliver(machine& from, machine& to, packet p) {
+void kernel::deliver(host& from, host& to, packet p) {
   if (between(from, to).cut || !to.up) {
     ++dropped_;
     note_packet(3, p);

@@ -1,12 +1,12 @@
-// The simulated network as a whole: hosts, the links between them, and the packets under way.
+// The simulated network as a whole: hosts, the links between them, and the packets in flight.
 //
-// Plays the kernel of every host: syscalls.cpp turns system calls into calls of this class. It knows neither
-// strands nor the scheduler: the simulation lends it the clock and calls it when an event is due. One thread.
-// Owned by the simulation and by every socket; a socket may outlive the simulation.
+// Plays the kernel of every host: syscalls.cpp turns system calls into calls on its objects. Knows nothing of
+// strands or the scheduler except the clock, to which it refers; the simulation calls run_due() when an event
+// is due. One thread. Shared by the simulation and by every socket, which may outlive the simulation.
 #pragma once
 
 #include "sim/event_queue.hpp"
-#include "sim/machine.hpp"
+#include "sim/host.hpp"
 #include "sim/prng.hpp"
 #include "sim/protocol/link.hpp"
 #include "sim/protocol/packet.hpp"
@@ -23,9 +23,9 @@ namespace troupe::detail::simnet {
 
 class kernel final : public sim_environment {
  public:
-  /// `now` is the clock, until end().
+  /// `now` is the runtime's clock; it is read until end().
   kernel(const instant& now, std::uint64_t seed);
-  /// That of a simulated runtime, made at its first use.
+  /// The kernel of a simulated runtime, created at its first use.
   [[nodiscard]] static std::shared_ptr<kernel> of(engine& e);
 
   sim::network_options options;
@@ -42,26 +42,27 @@ class kernel final : public sim_environment {
 
   // -- hosts ------------------------------------------------------------------------
 
-  [[nodiscard]] machine& host(std::string_view name);
-  [[nodiscard]] machine& host(std::uint16_t id) noexcept { return *hosts_[id]; }
-  [[nodiscard]] const std::vector<std::unique_ptr<machine>>& hosts() const noexcept { return hosts_; }
-  /// The host with this address, as seen from `from`; null when there is none.
-  [[nodiscard]] machine* find(const ip_endpoint& e, machine& from) noexcept;
-  [[nodiscard]] link& between(const machine& from, const machine& to);
-  /// For links without options of their own.
+  [[nodiscard]] host& host_named(std::string_view name);
+  [[nodiscard]] host& host_at(std::uint16_t id) noexcept { return *hosts_[id]; }
+  [[nodiscard]] const std::vector<std::unique_ptr<host>>& hosts() const noexcept { return hosts_; }
+  /// The host that has this address, as seen from `from`; null if none has.
+  [[nodiscard]] host* find(const ip_endpoint& e, host& from) noexcept;
+  [[nodiscard]] link& between(const host& from, const host& to);
+  /// Applies the network's options to the links that set_link() has not changed.
   void set_default_links();
-  void set_link(const machine& from, const machine& to, const sim::link_options& o);
-  void reset_connections(const machine& a, const machine& b);
+  void set_link(const host& from, const host& to, const sim::link_options& o);
+  void reset_connections(const host& a, const host& b);
 
   // -- packets ------------------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t new_flow() noexcept { return ++flows_; }
-  /// Sends `p`, which must not overtake what arrives at `in_order`. When it arrives, if it does.
-  instant send(machine& from, packet p, instant& in_order);
-  void send_datagram(machine& from, packet p);
-  void send_to_group(machine& from, const packet& p, bool loop_back);
+  /// Sends `p` so that it does not arrive before `in_order`, the arrival of the sender's last packet. Returns
+  /// the time at which it arrives, if it does.
+  instant send(host& from, packet p, instant& in_order);
+  void send_datagram(host& from, packet p);
+  void send_to_group(host& from, const packet& p, bool loop_back);
 
-  /// Adds to the trace.
+  /// Adds `what` to the trace.
   void note(std::uint64_t what) noexcept { trace_ = (trace_ ^ what) * 0x100000001b3ULL + (trace_ >> 29); }
   [[nodiscard]] std::uint64_t trace() const noexcept { return trace_; }
   [[nodiscard]] std::uint64_t delivered() const noexcept { return delivered_; }
@@ -71,8 +72,8 @@ class kernel final : public sim_environment {
   struct link_state : link {
     bool own_options = false;
   };
-  void deliver(machine& from, machine& to, packet p);
-  void carry(machine& from, machine& to, packet p, instant arrives);
+  void deliver(host& from, host& to, packet p);
+  void carry(host& from, host& to, packet p, instant arrives);
   void note_packet(std::uint64_t what, const packet& p) noexcept;
 
   const instant* now_;
@@ -80,7 +81,7 @@ class kernel final : public sim_environment {
   prng dice_;
   event_queue agenda_;
   bool ended_ = false;
-  std::vector<std::unique_ptr<machine>> hosts_;
+  std::vector<std::unique_ptr<host>> hosts_;
   std::map<std::pair<std::uint16_t, std::uint16_t>, link_state> links_;
   std::uint64_t flows_ = 0;
   std::uint64_t trace_ = 0xcbf29ce484222325ULL;

@@ -1,5 +1,5 @@
-// setsockopt() and getsockopt() on the simulated network. Options without effect there are accepted and
-// ignored; unknown options are refused, as a kernel refuses them.
+// setsockopt() and getsockopt() on the simulated network. Options that change nothing there are accepted and
+// ignored; unknown ones are refused with ENOPROTOOPT, as a kernel does. On the simulation's thread.
 #include "sim/syscall_result.hpp"
 #include "socket/sys.hpp"
 
@@ -10,12 +10,17 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <type_traits>
 
 namespace troupe::detail::simnet {
 
 namespace {
 
-// A group to join or leave, as the options of IPv4 and IPv6 name it.
+std::size_t buffer_size(int n) noexcept {
+  return static_cast<std::size_t>(std::max(n, 1024));
+}
+
+// The multicast group to join or leave, from the option's value.
 ip_endpoint group_in(int level, const void* value) noexcept {
   if (level == IPPROTO_IP) {
     ip_endpoint::v4_bytes b;
@@ -27,86 +32,110 @@ ip_endpoint group_in(int level, const void* value) noexcept {
   return {b, 0};
 }
 
-int set_socket_option(descriptor& d, int name, int n) {
-  switch (name) {
-    case SO_REUSEADDR:
-      d.wanted.reuse_address = n != 0;
-      return 0;
-    case SO_REUSEPORT:
-      d.wanted.share_port = n != 0;
-      return 0;
-    case SO_RCVBUF:
-      d.receive_buffer = static_cast<std::size_t>(std::max(n, 1024));
-      if (d.datagrams) d.datagrams->set_receive_buffer(d.receive_buffer);
-      return 0;
-    case SO_SNDBUF:
-      d.send_buffer = static_cast<std::size_t>(std::max(n, 1024));
-      return 0;
-    case SO_LINGER:
-      if (d.stream && n != 0) d.stream->linger_not();
-      return 0;
-    case SO_KEEPALIVE:
-      d.keep_alive.on = n != 0;
-      if (d.stream) d.stream->set_keep_alive(d.keep_alive);
-      return 0;
-    case SO_BROADCAST:
-      return 0;
-    default:
-      return ENOPROTOOPT;
-  }
+// An option that setsockopt() takes here.
+struct option {
+  int level;
+  int name;
+  int type;  // of the sockets that have it; 0: of any
+  // An error number. `n`: the value as an int; `value`: as it was given, at least sizeof(int) bytes.
+  int (*set)(descriptor& d, int n, const void* value);
+};
+
+int ignore(descriptor&, int, const void*) noexcept {
+  return 0;
 }
 
-int set_tcp_option(descriptor& d, int name, int n) {
-  switch (name) {
-    case TCP_KEEPIDLE:
-      d.keep_alive.idle_s = n;
-      break;
-    case TCP_KEEPINTVL:
-      d.keep_alive.interval_s = n;
-      break;
-    case TCP_KEEPCNT:
-      d.keep_alive.count = static_cast<unsigned>(n);
-      break;
-    case TCP_NODELAY:
-    case TCP_QUICKACK:
-      break;
-    default:
-      return ENOPROTOOPT;
-  }
+// Passes keep_alive on to the stream, if there is one already.
+int apply_keep_alive(descriptor& d) {
   if (d.stream) d.stream->set_keep_alive(d.keep_alive);
   return 0;
 }
 
-// The options of multicast, which IPv4 and IPv6 name differently.
-int set_group_option(descriptor& d, int level, int name, int n, const void* value) {
-  const bool v4 = level == IPPROTO_IP;
-  if (name == (v4 ? IP_MULTICAST_TTL : IPV6_MULTICAST_HOPS) ||
-      name == (v4 ? IP_MULTICAST_IF : IPV6_MULTICAST_IF)) {
-    return 0;
-  }
-  if (name == (v4 ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL) || name == IP_MULTICAST_ALL) return 0;
-  const bool join = name == (v4 ? IP_ADD_MEMBERSHIP : IPV6_JOIN_GROUP);
-  const bool leave = name == (v4 ? IP_DROP_MEMBERSHIP : IPV6_LEAVE_GROUP);
-  const bool loop = name == (v4 ? IP_MULTICAST_LOOP : IPV6_MULTICAST_LOOP);
-  if (!join && !leave && !loop) return ENOPROTOOPT;
+// Joining and leaving a group, and whether what is sent to one comes back: all of them bind the socket first.
+template <int Level>
+int join_group(descriptor& d, int, const void* value) {
+  const int error = bind_any(d);
+  return error != 0 ? error : d.datagrams->join(group_in(Level, value));
+}
+template <int Level>
+int leave_group(descriptor& d, int, const void* value) {
+  const int error = bind_any(d);
+  return error != 0 ? error : d.datagrams->leave(group_in(Level, value));
+}
+int set_group_loop(descriptor& d, int n, const void*) {
   if (const int error = bind_any(d); error != 0) return error;
-  if (join) return d.datagrams->join(group_in(level, value));
-  if (leave) return d.datagrams->leave(group_in(level, value));
   d.datagrams->loops_back = n != 0;
   return 0;
 }
 
+int set_receive_buffer(descriptor& d, int n, const void*) {
+  d.receive_buffer = buffer_size(n);
+  if (d.datagrams) d.datagrams->set_receive_buffer(d.receive_buffer);
+  return 0;
+}
+int set_linger(descriptor& d, int n, const void*) {
+  if (d.stream && n != 0) d.stream->linger_not();
+  return 0;
+}
+
+template <auto Member>
+int set_wanted(descriptor& d, int n, const void*) noexcept {
+  d.wanted.*Member = n != 0;
+  return 0;
+}
+template <auto Member>
+int set_keep_alive(descriptor& d, int n, const void*) {
+  using type = std::remove_reference_t<decltype(d.keep_alive.*Member)>;
+  d.keep_alive.*Member = static_cast<type>(n);
+  return apply_keep_alive(d);
+}
+
+using keep_alive = tcp_endpoint::keep_alive;
+
+constexpr auto options = std::to_array<option>({
+    {SOL_SOCKET, SO_REUSEADDR, 0, &set_wanted<&binding::reuse_address>},
+    {SOL_SOCKET, SO_REUSEPORT, 0, &set_wanted<&binding::share_port>},
+    {SOL_SOCKET, SO_RCVBUF, 0, &set_receive_buffer},
+    {SOL_SOCKET, SO_SNDBUF, 0,
+     [](descriptor& d, int n, const void*) {
+       d.send_buffer = buffer_size(n);
+       return 0;
+     }},
+    {SOL_SOCKET, SO_LINGER, 0, &set_linger},
+    {SOL_SOCKET, SO_KEEPALIVE, 0, &set_keep_alive<&keep_alive::on>},
+    {SOL_SOCKET, SO_BROADCAST, 0, &ignore},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 0, &set_keep_alive<&keep_alive::idle_s>},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 0, &set_keep_alive<&keep_alive::interval_s>},
+    {IPPROTO_TCP, TCP_KEEPCNT, 0, &set_keep_alive<&keep_alive::count>},
+    {IPPROTO_TCP, TCP_NODELAY, 0, &ignore},
+    {IPPROTO_TCP, TCP_QUICKACK, 0, &ignore},
+    {IPPROTO_IP, IP_MULTICAST_TTL, SOCK_DGRAM, &ignore},
+    {IPPROTO_IP, IP_MULTICAST_IF, SOCK_DGRAM, &ignore},
+    {IPPROTO_IP, IP_MULTICAST_ALL, SOCK_DGRAM, &ignore},
+    {IPPROTO_IP, IP_ADD_MEMBERSHIP, SOCK_DGRAM, &join_group<IPPROTO_IP>},
+    {IPPROTO_IP, IP_DROP_MEMBERSHIP, SOCK_DGRAM, &leave_group<IPPROTO_IP>},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, SOCK_DGRAM, &set_group_loop},
+    {IPPROTO_IPV6, IPV6_V6ONLY, 0,
+     [](descriptor& d, int n, const void*) {
+       d.wanted.dual_stack = n == 0;
+       return 0;
+     }},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, SOCK_DGRAM, &ignore},
+    {IPPROTO_IPV6, IPV6_MULTICAST_IF, SOCK_DGRAM, &ignore},
+    {IPPROTO_IPV6, IPV6_MULTICAST_ALL, SOCK_DGRAM, &ignore},
+    {IPPROTO_IPV6, IPV6_JOIN_GROUP, SOCK_DGRAM, &join_group<IPPROTO_IPV6>},
+    {IPPROTO_IPV6, IPV6_LEAVE_GROUP, SOCK_DGRAM, &leave_group<IPPROTO_IPV6>},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, SOCK_DGRAM, &set_group_loop},
+});
+
 int set_option(descriptor& d, int level, int name, const void* value) {
-  int n = 0;
-  std::memcpy(&n, value, sizeof n);
-  if (level == SOL_SOCKET) return set_socket_option(d, name, n);
-  if (level == IPPROTO_TCP) return set_tcp_option(d, name, n);
-  if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY) {
-    d.wanted.dual_stack = n == 0;
-    return 0;
+  for (const option& o : options) {
+    if (o.level != level || o.name != name || (o.type != 0 && o.type != d.type)) continue;
+    int n = 0;
+    std::memcpy(&n, value, sizeof n);
+    return o.set(d, n, value);
   }
-  const bool is_ip = level == IPPROTO_IP || level == IPPROTO_IPV6;
-  return is_ip && d.type == SOCK_DGRAM ? set_group_option(d, level, name, n, value) : ENOPROTOOPT;
+  return ENOPROTOOPT;
 }
 
 }  // namespace

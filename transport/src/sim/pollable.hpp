@@ -1,4 +1,4 @@
-// A socket of the simulated network as an epoll set sees it.
+// A socket of the simulated network, as an epoll set sees it. On the simulation's thread.
 #pragma once
 
 #include <troupe/runtime/reactor.hpp>
@@ -10,8 +10,8 @@
 
 namespace troupe::detail::simnet {
 
-/// The error of every call on a socket of a host that went down. A live kernel never reports it for a
-/// connection, so a test cannot mistake it for an error that the peer caused.
+/// The error of every call on a socket of a host that went down. A live kernel reports it for no connection,
+/// so it cannot be mistaken for an action of the peer.
 inline constexpr int host_is_down = ESHUTDOWN;
 
 /// The number of bytes transferred, or the system's error number.
@@ -22,10 +22,10 @@ struct transfer {
 
 class pollable {
  public:
-  /// The events as they are now, in epoll's words.
+  /// The present events, as epoll's bits.
   [[nodiscard]] virtual std::uint32_t present() const noexcept = 0;
 
-  /// Sends edges to `s` from now on, beginning with the present state; null: to no source.
+  /// Reports edges to `s` from now on, beginning with the present state; null: to no source.
   void watch(io_source* s) noexcept {
     watcher_ = s;
     if (const std::uint32_t now = s != nullptr ? present() : 0; now != 0) s->on_events(now);
@@ -37,7 +37,7 @@ class pollable {
   pollable& operator=(const pollable&) = delete;
   ~pollable() = default;
 
-  /// The state has changed. As in a kernel, an edge reports all current events.
+  /// Reports a change. As in a kernel, an edge carries all present events.
   void edge() noexcept {
     if (watcher_ != nullptr) watcher_->on_events(present());
   }

@@ -1,4 +1,4 @@
-// The random numbers of the network. They are separate from those of the scheduler, so that the network does
+// The network's own random numbers. They are separate from those of the scheduler, so the network's draws do
 // not change the order in which the simulation runs its strands.
 #pragma once
 
@@ -10,7 +10,7 @@ class prng {
  public:
   explicit prng(std::uint64_t seed) noexcept : state_(seed ^ 0x6a09e667f3bcc909ULL) {}
 
-  std::uint64_t next() noexcept {  // splitmix64, Steele, Lea and Flood 2014
+  std::uint64_t next() noexcept {  // splitmix64: Steele, Lea and Flood, 2014
     std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;

@@ -1,4 +1,4 @@
-// The public face of the simulated network: checks the options of a test and hands them to the kernel.
+// The public handles on the simulated network. On the thread of the runtime.
 #include "sim/descriptor.hpp"
 #include "sim/kernel.hpp"
 
@@ -10,7 +10,7 @@ using troupe::detail::simnet::kernel;
 
 namespace {
 
-// -- invalid options: with them a simulation would hang, or prove nothing -----------------------
+// -- validation of options: with bad ones a simulation would hang, or mean nothing ---------------
 
 void require(bool holds, std::string_view option, std::string_view rule) {
   if (holds) return;
@@ -19,7 +19,7 @@ void require(bool holds, std::string_view option, std::string_view rule) {
 }
 
 void require_chance(double p, std::string_view option) {
-  require(p >= 0 && p <= 1, option, "from 0 to 1");  // which NaN is not
+  require(p >= 0 && p <= 1, option, "from 0 to 1");  // also refuses NaN
 }
 
 const link_options& checked(const link_options& o, const std::string& link = {}) {
@@ -60,7 +60,7 @@ void network::set_link(const host& a, const host& b, const link_options& o) {
   set_link_one_way(b, a, o);
 }
 void network::set_link_one_way(const host& from, const host& to, const link_options& o) {
-  kernel_->set_link(*from.machine_, *to.machine_, checked(o));
+  kernel_->set_link(*from.host_, *to.host_, checked(o));
 }
 
 void network::partition(const host& a, const host& b) {
@@ -68,14 +68,14 @@ void network::partition(const host& a, const host& b) {
   partition_one_way(b, a);
 }
 void network::partition_one_way(const host& from, const host& to) {
-  kernel_->between(*from.machine_, *to.machine_).cut = true;
+  kernel_->between(*from.host_, *to.host_).cut = true;
 }
 void network::heal(const host& a, const host& b) {
-  kernel_->between(*a.machine_, *b.machine_).cut = false;
-  kernel_->between(*b.machine_, *a.machine_).cut = false;
+  kernel_->between(*a.host_, *b.host_).cut = false;
+  kernel_->between(*b.host_, *a.host_).cut = false;
 }
 void network::reset_connections(const host& a, const host& b) {
-  kernel_->reset_connections(*a.machine_, *b.machine_);
+  kernel_->reset_connections(*a.host_, *b.host_);
 }
 
 std::uint64_t network::trace() const noexcept {
@@ -96,32 +96,32 @@ std::size_t network::open_sockets() const noexcept {
 // -- a host -------------------------------------------------------------------------
 
 host::host(const network& net, std::string_view name)
-    : troupe::runtime(*net.runtime_, net.kernel_->host(name).id),
+    : troupe::runtime(*net.runtime_, net.kernel_->host_named(name).id),
       kernel_(net.kernel_),
-      machine_(&kernel_->host(place())) {}
+      host_(&kernel_->host_at(place())) {}
 
 const std::string& host::name() const noexcept {
-  return machine_->name;
+  return host_->name;
 }
 ip_endpoint host::endpoint(std::uint16_t port) const noexcept {
-  return machine_->v4.with_port(port);
+  return host_->v4.with_port(port);
 }
 ip_endpoint host::endpoint_v6(std::uint16_t port) const noexcept {
-  return machine_->v6.with_port(port);
+  return host_->v6.with_port(port);
 }
 
 void host::crash() {
-  machine_->crash();
+  host_->crash();
   stop_all();
 }
 void host::restart() {
-  machine_->up = true;
+  host_->up = true;
 }
 bool host::is_up() const noexcept {
-  return machine_->up;
+  return host_->up;
 }
-void host::limit_sockets(std::size_t most) noexcept {
-  machine_->most_sockets = most;
+void host::limit_sockets(std::size_t max) noexcept {
+  host_->max_sockets = max;
 }
 
 host::visit::visit(const host& at) noexcept {

@@ -1,4 +1,4 @@
-// Helpers shared by the system calls of the simulated network.
+// Results of the simulated system calls: errno, and the lookup of a descriptor.
 #pragma once
 
 #include "sim/descriptor.hpp"
@@ -16,7 +16,7 @@ inline int done_or(int error) noexcept {
   return error == 0 ? 0 : fail(error);
 }
 
-/// The result of `f` on the descriptor; a lack of memory becomes an error number.
+/// Returns f(descriptor of `fd`); fails with EBADF if there is none, and with ENOMEM if `f` throws.
 template <class F>
 auto with(int fd, F&& f) noexcept -> decltype(f(std::declval<descriptor&>())) {
   const auto d = descriptor_at(fd);
@@ -28,7 +28,7 @@ auto with(int fd, F&& f) noexcept -> decltype(f(std::declval<descriptor&>())) {
   }
 }
 
-/// Gives `d` any free port, unless it has one. An error number.
+/// Binds `d` to any free port, unless it is bound. Returns an error number.
 [[nodiscard]] int bind_any(descriptor& d);
 
 }  // namespace troupe::detail::simnet

@@ -1,4 +1,4 @@
-// The system calls on descriptors of the simulated network: see sys.hpp.
+// The system calls on descriptors of the simulated network; socket/sys.hpp has their contract.
 #include "address/sockaddr.hpp"
 #include "sim/syscall_result.hpp"
 #include "socket/sys.hpp"
@@ -21,7 +21,7 @@ standpoint stand() noexcept {
   return s->home().simulated() ? standpoint{&s->home(), s->place()} : standpoint{};
 }
 
-// -- addresses: the network has IPv4 addresses as such, an IPv6 socket sees them mapped ------------
+// -- addresses: packets carry IPv4 addresses as such, an IPv6 socket sees them mapped ------------
 
 constexpr std::array<std::uint8_t, 12> mapped_prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -49,7 +49,7 @@ void address_out(const descriptor& d, ip_endpoint e, sockaddr* to, socklen_t* si
 
 // -- sockets ----------------------------------------------------------------------------------------
 
-// Gives `d` the port it wants, or any, if it has none.
+// Binds `d` to `at`, with a free port if its port is 0. Returns an error number.
 int bind_to(descriptor& d, const ip_endpoint& at) {
   if (d.is_lost()) return host_is_down;
   if (d.port) return EINVAL;
@@ -172,16 +172,16 @@ int socket(int family, int type, int) noexcept {
   if (plain != SOCK_STREAM && plain != SOCK_DGRAM) return fail(EPROTONOSUPPORT);
   try {
     auto net = kernel::of(*at.home);
-    machine& home = net->host(at.place);
+    host& home = net->host_at(at.place);
     if (!home.up) return fail(host_is_down);
-    if (home.open_sockets >= home.most_sockets) return fail(EMFILE);
+    if (home.open_sockets >= home.max_sockets) return fail(EMFILE);
     return number_for(std::make_shared<descriptor>(std::move(net), home, family, plain));
   } catch (...) {
     return fail(ENOMEM);
   }
 }
 
-// Unix sockets need a file system, which is not simulated.
+// There is no simulated file system, so there are no simulated Unix sockets.
 int socketpair(int, int, int, int*) noexcept {
   return fail(EAFNOSUPPORT);
 }
@@ -223,7 +223,7 @@ int accept4(int fd, sockaddr* peer, socklen_t* size, int) noexcept {
     if (!d.listener) return fail(EINVAL);
     if (d.is_lost()) return fail(host_is_down);
     if ((d.listener->present() & EPOLLIN) == 0) return fail(EAGAIN);
-    if (d.home.open_sockets >= d.home.most_sockets) return fail(EMFILE);
+    if (d.home.open_sockets >= d.home.max_sockets) return fail(EMFILE);
     int error = 0;
     auto stream = d.listener->accept(error);
     if (!stream) return fail(error);
@@ -321,11 +321,11 @@ int getpeername(int fd, sockaddr* at, socklen_t* size) noexcept {
   });
 }
 
-std::vector<ip_endpoint> addresses_of(std::string_view host) {
+std::vector<ip_endpoint> addresses_of(std::string_view name) {
   const standpoint at = stand();
   const auto net = kernel::of(*at.home);
   for (const auto& h : net->hosts()) {
-    if (h->name == host) return {h->v4, h->v6};
+    if (h->name == name) return {h->v4, h->v6};
   }
   return {};
 }

@@ -1,9 +1,11 @@
-// A connection in memory for tests: two pipes, whose ends may be on different strands.
+// memory_stream: a duplex connection in memory, for tests. Any thread.
 #include <troupe/runtime/detail/completion.hpp>
+#include <troupe/runtime/detail/mutex.hpp>
+#include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 #include <troupe/transport/testkit.hpp>
 
 #include <algorithm>
-#include <mutex>
 #include <string>
 
 namespace troupe::testkit {
@@ -27,7 +29,7 @@ struct pipe_wake final : completion {
 
 }  // namespace
 
-// One direction. One reader and one writer wait at most.
+// One direction of a duplex stream. At most one reader and one writer wait. Any thread.
 class pipe {
  public:
   enum class side : unsigned char { reader, writer };
@@ -35,7 +37,7 @@ class pipe {
   explicit pipe(duplex_options o) : options_(o) {}
 
   std::optional<std::size_t> read(std::span<std::byte> into) {
-    const std::scoped_lock guard(lock_);
+    const troupe::detail::scoped_lock guard(lock_);
     if (bytes_.empty()) return ended_ ? std::optional<std::size_t>(0) : std::nullopt;
     const std::size_t n = std::min({into.size(), bytes_.size(), options_.max_read});
     std::copy_n(std::as_bytes(std::span(bytes_)).begin(), n, into.begin());
@@ -43,59 +45,59 @@ class pipe {
     notify(side::writer);
     return n;
   }
-  /// How many bytes there was room for; nullopt when either end is closed.
+  /// The number of bytes taken, up to the free room; nullopt if this side or the reader has ended.
   std::optional<std::size_t> write(std::span<const std::byte> bytes) {
-    const std::scoped_lock guard(lock_);
-    if (ended_ || deaf_) return std::nullopt;
+    const troupe::detail::scoped_lock guard(lock_);
+    if (ended_ || unread_) return std::nullopt;
     const std::size_t n = std::min(bytes.size(), options_.capacity - bytes_.size());
     bytes_.append(reinterpret_cast<const char*>(bytes.data()), n);
     if (n != 0) notify(side::reader);
     return n;
   }
-  /// The writer has gone, or the reader.
-  void end(side who) noexcept {
-    const std::scoped_lock guard(lock_);
-    (who == side::writer ? ended_ : deaf_) = true;
+  /// The writer or the reader has closed its side.
+  void end(side s) noexcept {
+    const troupe::detail::scoped_lock guard(lock_);
+    (s == side::writer ? ended_ : unread_) = true;
     notify(side::reader);
     notify(side::writer);
   }
 
-  /// True when `who` need not wait; otherwise `w` will be finished.
-  bool announce(side who, pipe_wake& w) noexcept {
-    const std::scoped_lock guard(lock_);
-    const bool ready = who == side::reader ? !bytes_.empty() || ended_
-                                           : bytes_.size() < options_.capacity || ended_ || deaf_;
-    if (!ready) waiting(who) = &w;
+  /// True if side `s` need not wait; otherwise `w` will be finished.
+  bool arm(side s, pipe_wake& w) noexcept {
+    const troupe::detail::scoped_lock guard(lock_);
+    const bool ready = s == side::reader ? !bytes_.empty() || ended_
+                                         : bytes_.size() < options_.capacity || ended_ || unread_;
+    if (!ready) waiting(s) = &w;
     return ready;
   }
-  /// False: `w` is being finished.
-  bool retract(side who, pipe_wake& w) noexcept {
-    const std::scoped_lock guard(lock_);
-    if (waiting(who) != &w) return false;
-    waiting(who) = nullptr;
+  /// False if `w` is already being finished.
+  bool disarm(side s, pipe_wake& w) noexcept {
+    const troupe::detail::scoped_lock guard(lock_);
+    if (waiting(s) != &w) return false;
+    waiting(s) = nullptr;
     return true;
   }
 
  private:
-  pipe_wake*& waiting(side who) noexcept { return waiting_[static_cast<unsigned>(who)]; }
-  void notify(side who) noexcept {
-    if (pipe_wake* const w = std::exchange(waiting(who), nullptr)) w->finish(pipe_wake::kind_of);
+  pipe_wake*& waiting(side s) noexcept TROUPE_REQUIRES(lock_) { return waiting_[static_cast<unsigned>(s)]; }
+  void notify(side s) noexcept TROUPE_REQUIRES(lock_) {
+    if (pipe_wake* const w = std::exchange(waiting(s), nullptr)) w->finish(pipe_wake::kind_of);
   }
 
-  std::mutex lock_;
-  duplex_options options_;
-  std::string bytes_;
-  bool ended_ = false;
-  bool deaf_ = false;
-  pipe_wake* waiting_[2] = {nullptr, nullptr};
+  const duplex_options options_;
+  troupe::detail::mutex lock_;
+  std::string bytes_ TROUPE_GUARDED_BY(lock_);
+  bool ended_ TROUPE_GUARDED_BY(lock_) = false;   // the writer has closed
+  bool unread_ TROUPE_GUARDED_BY(lock_) = false;  // the reader has closed
+  pipe_wake* waiting_[2] TROUPE_GUARDED_BY(lock_) = {nullptr, nullptr};
 };
 
 namespace {
 
-/// The awaiter of a coroutine until its side of the pipe can read or write.
+/// Suspends a coroutine until its side of the pipe is ready.
 class [[nodiscard]] pipe_wait final : public leaf {
  public:
-  pipe_wait(pipe& p, pipe::side who) noexcept : leaf(&abandon), pipe_(p), who_(who) {}
+  pipe_wait(pipe& p, pipe::side s) noexcept : leaf(&abandon), pipe_(p), side_(s) {}
   ~pipe_wait() { withdraw(); }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -111,7 +113,7 @@ class [[nodiscard]] pipe_wait final : public leaf {
   TROUPE_NOINLINE bool start() {
     wake_ = troupe::detail::slab_new<pipe_wake>();
     wake_->wait_on(*this, owner());
-    if (!pipe_.announce(who_, *wake_)) return true;
+    if (!pipe_.arm(side_, *wake_)) return true;
     troupe::detail::slab_delete(std::exchange(wake_, nullptr));
     unlink();
     return false;
@@ -119,7 +121,7 @@ class [[nodiscard]] pipe_wait final : public leaf {
   static void abandon(leaf& l) noexcept {
     auto& self = static_cast<pipe_wait&>(l);
     pipe_wake* const w = std::exchange(self.wake_, nullptr);
-    if (self.pipe_.retract(self.who_, *w)) {
+    if (self.pipe_.disarm(self.side_, *w)) {
       troupe::detail::slab_delete(w);
     } else {
       w->abandon();
@@ -133,7 +135,7 @@ class [[nodiscard]] pipe_wait final : public leaf {
 
   pipe& pipe_;
   pipe_wake* wake_ = nullptr;
-  pipe::side who_;
+  pipe::side side_;
 };
 
 void pipe_wake::act(mail& m, strand&) noexcept {

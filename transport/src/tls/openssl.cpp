@@ -1,4 +1,4 @@
-// Reads the error queue of OpenSSL, which each thread has for itself.
+// OpenSSL's error queue, names and times as text. Any thread.
 #include "tls/openssl.hpp"
 
 namespace troupe::detail {

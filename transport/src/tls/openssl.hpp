@@ -1,5 +1,6 @@
-// OpenSSL's objects with owners, and its errors as text. No header outside of
-// transport/src sees OpenSSL.
+// Owning handles for OpenSSL's objects, and its errors and names as text. Any thread.
+//
+// No header outside of transport/src includes OpenSSL.
 #pragma once
 
 #include <openssl/bio.h>
@@ -27,13 +28,13 @@ using ssl_ptr = std::unique_ptr<SSL, openssl_free<&SSL_free>>;
 using ssl_ctx_ptr = std::unique_ptr<SSL_CTX, openssl_free<&SSL_CTX_free>>;
 using x509_ptr = std::unique_ptr<X509, openssl_free<&X509_free>>;
 
-/// The oldest error of this thread's queue in OpenSSL's words, "reason unknown" for none; empties
-/// the queue. Right behind the call that failed: the queue belongs to the thread.
+/// The text of the oldest error in this thread's OpenSSL queue, "reason unknown" if it is empty. Clears the
+/// queue. Call it right after the call that failed, on the same thread.
 [[nodiscard]] std::string take_openssl_reason();
 
-/// A name as in RFC 2253, readable: "CN=alice,O=Example".
+/// A distinguished name in the form of RFC 2253, such as "CN=alice,O=Example".
 [[nodiscard]] std::string text_of(const X509_NAME* name);
-/// "Nov 23 12:00:00 2026 GMT"
+/// A time, such as "Nov 23 12:00:00 2026 GMT".
 [[nodiscard]] std::string text_of(const ASN1_TIME* time);
 
 }  // namespace troupe::detail

@@ -1,4 +1,4 @@
-// Loads certificates and keys, and explains what is wrong with a file. Blocks on files.
+// Reads PEM files and text, and explains in a sentence what is wrong with them. Blocks on files.
 #include "tls/pem_loading.hpp"
 
 #include <troupe/transport/tls_error.hpp>
@@ -16,7 +16,7 @@ namespace troupe::detail {
 
 namespace {
 
-constexpr std::size_t most_bytes = 16 * 1024 * 1024;  // of a file; all authorities of a system are 250 KB
+constexpr std::size_t most_bytes = 16 * 1024 * 1024;  // of a file; a system's whole CA bundle has 250 KB
 
 std::string place(const pem& from, std::string_view option) {
   return from.is_file() ? "'" + from.value() + "' (" + std::string(option) + ")"
@@ -38,7 +38,7 @@ result<std::string> read(const pem& from, std::string_view option) {
   };
   const std::unique_ptr<std::FILE, close_file> file(std::fopen(from.value().c_str(), "rbe"));
   if (!file)
-    return refuse(std::strerror(errno));  // NOLINT(concurrency-mt-unsafe): of the C library, constant texts
+    return refuse(std::strerror(errno));  // NOLINT(concurrency-mt-unsafe): the C library's constant texts
   std::string all;
   char chunk[4096];
   while (const std::size_t n = std::fread(chunk, 1, sizeof chunk, file.get())) {
@@ -49,7 +49,7 @@ result<std::string> read(const pem& from, std::string_view option) {
   return all;
 }
 
-// Never asks on the terminal, which is what OpenSSL does by itself.
+// Supplies key_password. Without this callback OpenSSL would prompt on the terminal.
 int give_password(char* into, int size, int, void* from) {
   const auto& password = *static_cast<const std::string*>(from);
   if (password.empty() || password.size() > static_cast<std::size_t>(size)) return -1;
@@ -122,7 +122,7 @@ result<void> use_identity(SSL_CTX& context, const tls_identity& identity, std::s
                                      place(identity.certificate, certificate_option)));
   }
   const auto refuse = [&](const pem& what, const std::string& name) {
-    return bad_file("cannot use what is in " + place(what, name) + ": " + take_openssl_reason());
+    return bad_file("OpenSSL cannot use " + place(what, name) + ": " + take_openssl_reason());
   };
   ERR_clear_error();
   if (SSL_CTX_use_certificate(&context, chain->front().get()) != 1) {

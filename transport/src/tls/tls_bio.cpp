@@ -1,4 +1,4 @@
-// Connects OpenSSL to the socket of a tls_channel. Called by OpenSSL, on the strand of the channel.
+// The BIO method, and the two functions of tls_channel that it calls. On the channel's strand.
 #include "tls/tls_bio.hpp"
 
 #include "tls/tls_channel.hpp"
@@ -14,7 +14,7 @@ tls_channel& channel_of(BIO* bio) noexcept {
   return *static_cast<tls_channel*>(BIO_get_data(bio));
 }
 
-// For the whole process, as OpenSSL's own.
+// Created once for the process, and never freed, as OpenSSL's own methods.
 BIO_METHOD* make_method() noexcept {
   BIO_METHOD* const m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "troupe socket");
   if (m == nullptr) return nullptr;
@@ -37,13 +37,13 @@ BIO* tls_bio::make(tls_channel& channel) noexcept {
 
 int tls_bio::write(BIO* bio, const char* bytes, int size) noexcept {
   BIO_clear_retry_flags(bio);
-  return channel_of(bio).bio_read(
+  return channel_of(bio).bio_write(
       std::as_bytes(std::span(bytes, static_cast<std::size_t>(size > 0 ? size : 0))));
 }
 
 int tls_bio::read(BIO* bio, char* into, int size) noexcept {
   BIO_clear_retry_flags(bio);
-  const int n = channel_of(bio).bio_write(
+  const int n = channel_of(bio).bio_read(
       std::as_writable_bytes(std::span(into, static_cast<std::size_t>(size > 0 ? size : 0))));
   if (n < 0 && channel_of(bio).would_block_) BIO_set_retry_read(bio);
   return n;
@@ -54,15 +54,15 @@ long tls_bio::control(BIO* bio, int command, long, void*) noexcept {
     case BIO_CTRL_FLUSH:
       return 1;
     case BIO_CTRL_EOF:
-      return channel_of(bio).ended_ ? 1 : 0;
+      return channel_of(bio).read_closed_ ? 1 : 0;
     default:
       return 0;
   }
 }
 
-// Always takes all bytes; those that cannot be sent now are pending. A failure to send is not reported to
-// OpenSSL, so that the bytes that the peer sent before it left can still be read.
-int tls_channel::bio_read(std::span<const std::byte> bytes) noexcept {
+// Always takes all bytes: those that cannot be sent now go to pending_. OpenSSL is not told of a failed send,
+// so that data the peer sent before it closed can still be read.
+int tls_channel::bio_write(std::span<const std::byte> bytes) noexcept {
   const int all = static_cast<int>(bytes.size());
   if (send_failed_) return all;
   if (pending_.empty()) {
@@ -85,7 +85,7 @@ int tls_channel::bio_read(std::span<const std::byte> bytes) noexcept {
   return all;
 }
 
-int tls_channel::bio_write(std::span<std::byte> into) noexcept {
+int tls_channel::bio_read(std::span<std::byte> into) noexcept {
   would_block_ = false;
   if (receive_failed_) return -1;
   if (!socket_->is_open()) {
@@ -101,7 +101,7 @@ int tls_channel::bio_write(std::span<std::byte> into) noexcept {
     would_block_ = true;
     return -1;
   }
-  if (*got == 0) ended_ = true;
+  if (*got == 0) read_closed_ = true;
   return static_cast<int>(*got);
 }
 

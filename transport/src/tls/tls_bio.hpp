@@ -1,4 +1,4 @@
-// The socket of a tls_channel as a BIO of OpenSSL.
+// The OpenSSL BIO through which a tls_channel's SSL reads and writes its socket. On the channel's strand.
 #pragma once
 
 #include "tls/openssl.hpp"
@@ -8,7 +8,7 @@ namespace troupe::detail {
 class tls_channel;
 
 struct tls_bio {
-  /// Null when there is no memory. Refers to the channel, which owns the SSL that owns this.
+  /// Null if memory is out. Refers to the channel, which owns the SSL, which owns the BIO.
   [[nodiscard]] static BIO* make(tls_channel& channel) noexcept;
   static int write(BIO* bio, const char* bytes, int size) noexcept;
   static int read(BIO* bio, char* into, int size) noexcept;

@@ -1,4 +1,4 @@
-// Describes a certificate as text: subject, issuer, digest, names.
+// Reads the names and the digest of an X.509 certificate. Any thread.
 #include "tls/tls_certificate.hpp"
 
 #include <openssl/x509v3.h>
@@ -11,7 +11,7 @@ namespace {
 
 using names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_free<&GENERAL_NAMES_free>>;
 
-// A byte of 0 in a name is an attempt to pass for another name; it is shown, not hidden.
+// Null bytes and other control characters, which a forged name may contain, are shown as '?'.
 std::string text_in(const ASN1_STRING* s) {
   std::string text(reinterpret_cast<const char*>(ASN1_STRING_get0_data(s)),
                    static_cast<std::size_t>(ASN1_STRING_length(s)));

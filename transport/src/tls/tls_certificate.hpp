@@ -1,4 +1,4 @@
-// The fields of a certificate as text.
+// The contents of a certificate as text. Any thread.
 #pragma once
 
 #include "tls/openssl.hpp"

@@ -1,4 +1,4 @@
-// The steps of a TLS connection: handshake, read, write, shutdown. On one strand; no step waits.
+// The life of a tls_channel: its memory, its set-up, its end, and what it reports. On its strand.
 #include "tls/tls_channel.hpp"
 
 #include "tls/tls_bio.hpp"
@@ -19,14 +19,8 @@ namespace troupe::detail {
 
 namespace {
 
-// Plaintext of one record: with what TLS adds it fits a block of the pool.
-constexpr std::size_t record_bytes = read_buffer::block_bytes - 256;
-// Limit of the unsent bytes for a peer that never reads: a record and many control messages.
+// The bytes that can be pending for a peer that never reads: a record and many control messages.
 constexpr std::size_t most_pending = 64 * 1024;
-// After these the strand yields to others: about 100 us of encryption.
-constexpr int records_at_once = 16;
-// Far below the limit of a key (RFC 8446, 5.5).
-constexpr std::uint32_t records_of_a_key = 1U << 22U;
 
 }  // namespace
 
@@ -43,38 +37,7 @@ void tls_channel::release() noexcept {
   if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) slab_delete(this);
 }
 
-// -- pieces -----------------------------------------------------------------------
-
-std::size_t tls_pieces::bytes() const noexcept {
-  std::size_t n = 0;
-  for (const auto& piece : rest_) n += piece.size();
-  return n - done_;
-}
-
-void tls_pieces::drop(std::size_t n) noexcept {
-  done_ += n;
-  while (!rest_.empty() && done_ >= rest_.front().size()) {
-    done_ -= rest_.front().size();
-    rest_ = rest_.subspan(1);
-  }
-}
-
-std::span<const std::byte> tls_pieces::front(std::size_t most, read_buffer& scratch) const {
-  const std::span<const std::byte> first = rest_.front().subspan(done_);
-  if (rest_.size() == 1 || first.size() >= most) return first.first(std::min(most, first.size()));
-  const std::span<std::byte> room = scratch.prepare(most);
-  std::size_t filled = 0;
-  for (std::size_t i = 0; i < rest_.size() && filled < most; ++i) {
-    const std::span<const std::byte> piece = i == 0 ? first : rest_[i];
-    const std::size_t n = std::min(piece.size(), most - filled);
-    if (n != 0) std::memcpy(room.data() + filled, piece.data(), n);
-    filled += n;
-  }
-  scratch.commit(filled);
-  return scratch.data();
-}
-
-// -- from the beginning to the handshake ----------------------------------------------
+// -- set-up -------------------------------------------------------------------------------
 
 tls_ref tls_channel::make(stream_socket stream, tls_context context) {
   void* const memory = slab_allocate(sizeof(tls_channel));
@@ -108,7 +71,7 @@ tls_channel::~tls_channel() = default;
 
 result<void> tls_channel::prepare_client(const tls_connect_options& options) {
   std::string name = options.server_name;
-  if (name.ends_with('.')) name.pop_back();  // the root's; certificates have none
+  if (name.ends_with('.')) name.pop_back();  // the root's dot, which names in certificates do not have
   const bool is_address = ip_endpoint::parse(name, 0).has_value();
   const bool check = context_.state().verify_peer && !options.insecure_skip_name_check;
   const auto refuse = [](const char* text) {
@@ -116,13 +79,12 @@ result<void> tls_channel::prepare_client(const tls_connect_options& options) {
   };
   if (check && name.empty()) {
     return refuse(
-        "server_name of tls_connect_options is empty: without it the certificate cannot be checked; set the "
-        "host");
+        "server_name in tls_connect_options is empty: set it to the host that the certificate must be for");
   }
-  if (name.find('\0') != std::string::npos) return refuse("server_name has a byte of 0 in it");
+  if (name.find('\0') != std::string::npos) return refuse("server_name contains a null byte");
   SSL* const s = ssl_.get();
   if (!is_address && !name.empty() && SSL_set_tlsext_host_name(s, name.c_str()) != 1) {
-    return refuse("server_name is longer than a host's name can be");
+    return refuse("server_name is too long for a host name");
   }
   if (check) {
     SSL_set_hostflags(s, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -135,138 +97,20 @@ result<void> tls_channel::prepare_client(const tls_connect_options& options) {
   return {};
 }
 
-// Called for each certificate of the chain. Keeps the reason of a refusal as text: the alert says little.
+// Called for each certificate of the chain. Keeps the reason of a refusal: the alert alone says little.
 int tls_channel::on_verified(int ok, X509_STORE_CTX* store) noexcept {
   if (ok != 0) return ok;
   const auto* const s =
       static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto& self = *static_cast<tls_channel*>(SSL_get_app_data(s));
   try {
-    static const std::string nobody;
+    static const std::string none;
     self.refused_ =
-        std::make_unique<const std::string>(why_refused(*store, self.wanted_ ? *self.wanted_ : nobody));
+        std::make_unique<const std::string>(why_refused(*store, self.wanted_ ? *self.wanted_ : none));
   } catch (const std::bad_alloc&) {
-    self.refused_.reset();  // then the text of OpenSSL is used
+    self.refused_.reset();  // the error will have OpenSSL's text
   }
   return ok;
-}
-
-tls_step tls_channel::handshake() {
-  ERR_clear_error();
-  would_block_ = false;
-  const int status = SSL_do_handshake(ssl_.get());
-  const tls_step step = status == 1 ? tls_step::over : classify(status, direction::read);
-  if (failure(direction::read) != nullptr) {
-    (void)flush();  // the alert, if there is room
-    return tls_step::over;
-  }
-  if (!flush()) return tls_step::wait_write;
-  if (step == tls_step::over) {
-    handshake_done_ = true;
-    if (send_failed_) fail(direction::read, send_failed_, "the peer is gone");
-  }
-  return step;
-}
-
-// -- reading and writing ----------------------------------------------------------------
-
-tls_step tls_channel::read(std::span<std::byte> into, std::size_t& got) {
-  const tls_step step = decrypt(into, got);
-  // A control message makes OpenSSL allocate both buffers and keep one until the next write. A buffer in
-  // use stays.
-  SSL_free_buffers(ssl_.get());
-  return step;
-}
-
-tls_step tls_channel::decrypt(std::span<std::byte> into, std::size_t& got) {
-  got = 0;
-  if (!socket_->in_use[static_cast<unsigned>(direction::write)]) (void)flush();
-  for (int records = 0; records != records_at_once; ++records) {
-    if (failure(direction::read) != nullptr) return tls_step::over;
-    ERR_clear_error();
-    would_block_ = false;
-    std::size_t n = 0;
-    const int status = SSL_read_ex(ssl_.get(), into.data(), into.size(), &n);
-    if (status == 1) {
-      got += n;
-      into = into.subspan(n);
-      // Bytes that have been received already cost no system call.
-      if (into.empty() || SSL_has_pending(ssl_.get()) == 0) return tls_step::over;
-      continue;
-    }
-    const tls_step step = classify(status, direction::read);
-    if (step != tls_step::again) return got != 0 ? tls_step::over : step;
-  }
-  return got != 0 ? tls_step::over : tls_step::again;
-}
-
-tls_step tls_channel::peek() {
-  if (!socket_->in_use[static_cast<unsigned>(direction::write)]) (void)flush();
-  tls_step step = tls_step::again;
-  for (int records = 0; records != records_at_once && step == tls_step::again; ++records) {
-    if (failure(direction::read) != nullptr) return tls_step::over;
-    ERR_clear_error();
-    would_block_ = false;
-    std::byte first;
-    std::size_t n = 0;
-    const int status = SSL_peek_ex(ssl_.get(), &first, 1, &n);
-    step = status == 1 ? tls_step::over : classify(status, direction::read);
-  }
-  SSL_free_buffers(ssl_.get());  // as above
-  return step;
-}
-
-tls_step tls_channel::write(tls_pieces& rest) {
-  for (int records = 0; records != records_at_once; ++records) {
-    if (failure(direction::write) != nullptr) return tls_step::over;
-    if (!flush()) return tls_step::wait_write;
-    if (rest.empty() || failure(direction::write) != nullptr) return tls_step::over;
-    if (farewell_sent_) {
-      fail(direction::write, std::make_error_code(std::errc::broken_pipe), "shutdown_write() has ended it");
-      return tls_step::over;
-    }
-    renew_keys();
-    read_buffer scratch(read_buffer::block_bytes);
-    const std::span<const std::byte> record = rest.front(record_bytes, scratch);
-    ERR_clear_error();
-    would_block_ = false;
-    std::size_t taken = 0;
-    const int status = SSL_write_ex(ssl_.get(), record.data(), record.size(), &taken);
-    if (status == 1) {
-      rest.drop(taken);
-      continue;
-    }
-    const tls_step step = classify(status, direction::write);
-    if (step != tls_step::again) return step;
-  }
-  return tls_step::again;
-}
-
-// On request, or because one key must not encrypt too many records. OpenSSL refuses while a control message
-// of the peer is half received; then a later record renews the keys.
-void tls_channel::renew_keys() noexcept {
-  if (++records_ < records_of_a_key && !keys_wanted_) return;
-  if (SSL_version(ssl_.get()) == TLS1_3_VERSION && SSL_in_init(ssl_.get()) == 0) {
-    const int how = keys_wanted_ ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED;
-    if (SSL_key_update(ssl_.get(), how) != 1) return;
-  }
-  records_ = 0;
-  keys_wanted_ = false;
-}
-
-tls_step tls_channel::shutdown() {
-  if (failure(direction::write) != nullptr) return tls_step::over;
-  if (!farewell_sent_) {
-    if (!flush()) return tls_step::wait_write;
-    ERR_clear_error();
-    would_block_ = false;
-    // OpenSSL refuses to send close_notify while a control message is half received.
-    int status = SSL_in_init(ssl_.get()) != 0 ? SSL_do_handshake(ssl_.get()) : 1;
-    if (status == 1) status = SSL_shutdown(ssl_.get());
-    if (status < 0) return classify(status, direction::write);
-    farewell_sent_ = true;
-  }
-  return flush() ? tls_step::over : tls_step::wait_write;
 }
 
 void tls_channel::close() noexcept {
@@ -275,9 +119,9 @@ void tls_channel::close() noexcept {
       if (handshake_done_) (void)shutdown();
       (void)flush();
     } catch (const std::bad_alloc&) {
-      // Then the peer gets no close_notify.
+      // Then close_notify is not sent.
     }
-    // To close with unread bytes would be a reset, which may overtake the last bytes that were sent.
+    // A close with unread bytes would be a reset, which may overtake the last bytes sent.
     std::byte sink[4096];
     std::optional<std::size_t> got;
     for (int reads = 0; reads != 16; ++reads) {
@@ -287,21 +131,6 @@ void tls_channel::close() noexcept {
   stream_.close();
   ssl_.reset();
   pending_.clear();
-}
-
-bool tls_channel::flush() {
-  while (!pending_.empty() && !send_failed_) {
-    std::size_t sent = 0;
-    send_failed_ = socket_->is_open() ? socket_->send(pending_.data(), sent) : make_error_code(errc::closed);
-    const bool all = sent == pending_.size();
-    pending_.consume(sent);
-    if (!all && !send_failed_) return false;
-  }
-  if (send_failed_) {
-    pending_.clear();
-    if (failure(direction::write) == nullptr) fail(direction::write, send_failed_, {});
-  }
-  return true;
 }
 
 // -- failures ------------------------------------------------------------------------------
@@ -318,41 +147,9 @@ void tls_channel::fail(direction d, std::error_code code, std::string_view text)
   failures_[static_cast<unsigned>(d)] = std::make_unique<const error>(code, std::move(all));
 }
 
-tls_step tls_channel::classify(int status, direction d) {
-  switch (SSL_get_error(ssl_.get(), status)) {
-    case SSL_ERROR_ZERO_RETURN:
-      if (d == direction::read && handshake_done_) return tls_step::over;
-      fail(d, make_error_code(tls_errc::handshake_failed), "the peer has ended the connection");
-      return tls_step::over;
-    case SSL_ERROR_WANT_READ:
-      if (!would_block_) return tls_step::again;
-      return d == direction::read ? tls_step::wait_read : tls_step::wait_reader;
-    case SSL_ERROR_WANT_WRITE:
-      return tls_step::again;
-    default:
-      break;
-  }
-  tls_reason why = take_tls_reason(!handshake_done_);
-  if (refused_ != nullptr && !handshake_done_) {
-    why = {make_error_code(tls_errc::certificate_refused), *refused_};
-  } else if (receive_failed_) {
-    why = {receive_failed_, {}};
-  } else if (ended_ && !handshake_done_) {
-    why = {make_error_code(tls_errc::handshake_failed), "the peer closed the connection in the middle of it"};
-  } else if (ended_) {
-    why = {make_error_code(tls_errc::truncated),
-           "the connection ended without close_notify; data may be truncated"};
-  }
-  fail(d, why.code, why.text);
-  // A protocol error, or the end of the connection, fails both directions.
-  const direction other = d == direction::read ? direction::write : direction::read;
-  if (failure(other) == nullptr && !receive_failed_) fail(other, why.code, why.text);
-  return tls_step::over;
-}
-
 tls_session tls_channel::session() const {
   tls_session s;
-  SSL_SESSION* const one = SSL_get1_session(const_cast<SSL*>(ssl_.get()));  // NOLINT: it takes no const
+  SSL_SESSION* const one = SSL_get1_session(const_cast<SSL*>(ssl_.get()));  // NOLINT: not const in OpenSSL
   if (one == nullptr) return s;
   s.session_ = std::shared_ptr<void>(one, [](void* p) { SSL_SESSION_free(static_cast<SSL_SESSION*>(p)); });
   if (SSL_SESSION_is_resumable(one) != 1) return {};

@@ -1,4 +1,4 @@
-// Builds TLS contexts from options and checks them. A context is immutable once it is built.
+// Builds SSL_CTX objects from options, and chooses among them by the name that a client requests.
 #include "tls/openssl.hpp"
 #include "tls/pem_loading.hpp"
 #include "tls/tls_context_state.hpp"
@@ -39,17 +39,17 @@ result<std::string> alpn_on_the_wire(const std::vector<std::string>& protocols) 
   std::string all;
   for (const std::string& one : protocols) {
     if (one.empty() || one.size() > 255)
-      return invalid("alpn: a protocol's name has 1 to 255 bytes: '" + one + "'");
+      return invalid("alpn: a protocol name must have 1 to 255 bytes: '" + one + "'");
     all.push_back(static_cast<char>(one.size()));
     all += one;
   }
-  if (all.size() > 65'535) return invalid("alpn: the names have more than 65535 bytes together");
+  if (all.size() > 65'535) return invalid("alpn: the names must not exceed 65535 bytes in total");
   return all;
 }
 
-// The host name in a ClientHello's server_name extension (RFC 6066), or nothing.
+// The host name in a ClientHello's server_name extension (RFC 6066); empty if there is none.
 std::string_view name_in(const unsigned char* extension, std::size_t size) noexcept {
-  // length of the list (2), type (1, 0: a host's name), its length (2), the name
+  // length of the list (2), type (1; 0 is a host name), its length (2), the name
   if (size < 5 || extension[2] != 0) return {};
   const std::size_t length = std::size_t{extension[3]} << 8U | extension[4];
   if (length > size - 5) return {};
@@ -60,8 +60,8 @@ const tls_context_state& state_of(SSL_CTX* context) noexcept {
   return *static_cast<const tls_context_state*>(SSL_CTX_get_app_data(context));
 }
 
-// Runs before OpenSSL looks at the rest of the ClientHello, so that certificate, authorities, versions and
-// tickets are those of the name that the client asks for.
+// Called before OpenSSL reads the rest of the ClientHello, so that certificate, authorities, versions and
+// tickets are all those of the name that the client requests.
 int choose_context(SSL* ssl, int*, void*) noexcept {
   const unsigned char* extension = nullptr;
   std::size_t size = 0;
@@ -72,7 +72,7 @@ int choose_context(SSL* ssl, int*, void*) noexcept {
   if (other == nullptr) return SSL_CLIENT_HELLO_SUCCESS;
   SSL_CTX* const context = other->context.get();
   if (SSL_set_SSL_CTX(ssl, context) == nullptr) return SSL_CLIENT_HELLO_ERROR;
-  // What OpenSSL leaves as it was.
+  // Settings that SSL_set_SSL_CTX() does not change.
   SSL_set_verify(ssl, SSL_CTX_get_verify_mode(context), SSL_get_verify_callback(ssl));
   SSL_set_min_proto_version(ssl, static_cast<int>(SSL_CTX_get_min_proto_version(context)));
   SSL_set_num_tickets(ssl, SSL_CTX_get_num_tickets(context));
@@ -106,11 +106,11 @@ result<std::shared_ptr<tls_context_state>> make_state(bool server, tls_version m
   SSL_CTX_set_min_proto_version(context, minimum == tls_version::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(context, ciphers_of_1_2);
   SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  // OpenSSL frees empty buffers. A step of the stream is one record, so that a flood of empty records does
-  // not keep the worker.
+  // Keep buffers only while they hold data. A step of the stream is one record, so a flood of empty records
+  // does not occupy the worker.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
-  // Reads a header and its record in one system call.
+  // Read a header and its record in one system call.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   return state;
@@ -145,7 +145,7 @@ result<tls_context> tls_context::server(const tls_server_options& options) {
     return std::unexpected(std::move(used.error()));
   }
   if (options.client_ca.empty() && options.client_certificate_optional) {
-    return invalid("client_certificate_optional says nothing without client_ca: name the authorities");
+    return invalid("client_certificate_optional has no effect without client_ca: set client_ca");
   }
   if (!options.client_ca.empty()) {
     if (result<void> read = detail::trust(*context, options.client_ca, "client_ca", true); !read) {
@@ -157,11 +157,12 @@ result<tls_context> tls_context::server(const tls_server_options& options) {
         nullptr);
     s.verify_peer = true;
   }
-  // A ticket issued under one name must not resume a session of another name, with other authorities.
+  // A ticket issued by one context must not be valid for another, which may trust other authorities.
   unsigned char id[16];
   if (RAND_bytes(id, sizeof id) != 1 || SSL_CTX_set_session_id_context(context, id, sizeof id) != 1) {
-    return std::unexpected(error(make_error_code(tls_errc::handshake_failed),
-                                 "no random bytes for a TLS context: " + detail::take_openssl_reason()));
+    return std::unexpected(
+        error(make_error_code(tls_errc::handshake_failed),
+              "cannot get random bytes for a TLS context: " + detail::take_openssl_reason()));
   }
   if (!options.session_tickets) {
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
@@ -195,16 +196,16 @@ result<tls_context> tls_context::client(const tls_client_options& options) {
       return std::unexpected(std::move(read.error()));
     }
   } else if (s.verify_peer && SSL_CTX_set_default_verify_paths(context) != 1) {
-    return std::unexpected(error(
-        make_error_code(tls_errc::bad_file),
-        "the certificates of the system's authorities cannot be read: " + detail::take_openssl_reason() +
-            "; install ca-certificates, or name a file in ca"));
+    return std::unexpected(
+        error(make_error_code(tls_errc::bad_file),
+              "cannot read the certificates of the system's authorities: " + detail::take_openssl_reason() +
+                  "; install ca-certificates, or set ca to a file"));
   }
   SSL_CTX_set_verify(context, s.verify_peer ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (!s.alpn.empty() &&
       SSL_CTX_set_alpn_protos(context, reinterpret_cast<const unsigned char*>(s.alpn.data()),
                               static_cast<unsigned>(s.alpn.size())) != 0) {
-    return invalid("alpn: OpenSSL does not take these names: " + detail::take_openssl_reason());
+    return invalid("alpn: OpenSSL refuses these names: " + detail::take_openssl_reason());
   }
   return tls_context(std::move(*state));
 }

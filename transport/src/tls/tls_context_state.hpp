@@ -1,4 +1,4 @@
-// The state that the copies of a tls_context share. Immutable once it is built, so any thread may read it.
+// The shared state of a tls_context. Immutable once it is built, so any thread may read it.
 #pragma once
 
 #include "tls/openssl.hpp"
@@ -16,7 +16,7 @@ class tls_context_state {
   ssl_ctx_ptr context;
   bool server = false;
   bool verify_peer = false;
-  /// As it travels: each name behind a byte with its length.
+  /// In wire format: each name is preceded by a byte with its length.
   std::string alpn;
   struct named {
     std::string name;  // lower case; "*.x" for any one label before x
@@ -24,7 +24,7 @@ class tls_context_state {
   };
   std::vector<named> names;
 
-  /// The context for a client that asks for `name`; null: this one.
+  /// The context for a client that requests `name`; null for this one.
   [[nodiscard]] const tls_context_state* find(std::string_view name) const noexcept;
 };
 

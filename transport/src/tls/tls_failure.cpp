@@ -1,4 +1,4 @@
-// Turns the errors of OpenSSL into error codes and texts for users.
+// The category of tls_errc, and the sentences for OpenSSL's reasons, alerts and refused certificates.
 #include "tls/tls_failure.hpp"
 
 #include "tls/tls_certificate.hpp"
@@ -32,9 +32,9 @@ class category final : public std::error_category {
       case tls_errc::truncated:
         return "the connection ended without close_notify; data may be truncated";
       case tls_errc::protocol_error:
-        return "what the peer sent is not valid TLS";
+        return "the peer sent invalid TLS data";
     }
-    return "unknown error of TLS";
+    return "unknown TLS error";
   }
 };
 
@@ -49,7 +49,7 @@ namespace detail {
 
 namespace {
 
-// OpenSSL reports a fatal alert of the peer as this plus the alert's number.
+// OpenSSL reports a fatal alert of the peer as this offset plus the alert's number.
 constexpr int first_alert = SSL_AD_REASON_OFFSET;
 constexpr int last_alert = SSL_AD_REASON_OFFSET + 255;
 
@@ -59,11 +59,12 @@ std::string alert_text(int alert, const std::string& words) {
     case SSL_AD_UNKNOWN_CA:
       return text + ": it does not trust the authority of our certificate";
     case TLS13_AD_CERTIFICATE_REQUIRED:
-      return text + ": it wants a certificate of us, and was shown none (identity in tls_client_options)";
+      return text +
+             ": it requires a client certificate, and none was sent (set identity in tls_client_options)";
     case SSL_AD_PROTOCOL_VERSION:
       return text + ": no version of TLS is common to both";
     case SSL_AD_HANDSHAKE_FAILURE:
-      return text + ": no cipher is common to both, or it wants a certificate of us";
+      return text + ": no cipher is common to both, or it requires a client certificate";
     case SSL_AD_NO_APPLICATION_PROTOCOL:
       return text + ": it speaks none of the protocols in alpn";
     default:
@@ -98,10 +99,10 @@ tls_reason take_tls_reason(bool in_handshake) {
     case SSL_R_PACKET_LENGTH_TOO_LONG:
     case SSL_R_DATA_LENGTH_TOO_LONG:
     case SSL_R_BAD_RECORD_TYPE:
-      return {make_error_code(tls_errc::not_tls), "what the peer sends is not TLS: " + words};
+      return {make_error_code(tls_errc::not_tls), "the peer's data is not TLS: " + words};
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return {make_error_code(tls_errc::certificate_refused),
-              "the client showed no certificate, and client_ca asks for one"};
+              "the client sent no certificate, and client_ca requires one"};
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_NO_PROTOCOLS_AVAILABLE:
       return {make_error_code(tls_errc::handshake_failed),
@@ -127,7 +128,7 @@ std::string why_refused(X509_STORE_CTX& store, const std::string& wanted) {
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return text + " is not valid before " + text_of(X509_get0_notBefore(one)) + "; is the clock right?";
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return text + " is self-signed, and not one that is trusted here";
+      return text + " is self-signed, and is not trusted here";
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -140,7 +141,7 @@ std::string why_refused(X509_STORE_CTX& store, const std::string& wanted) {
       std::vector<std::string> names = c.dns_names;
       names.insert(names.end(), c.ip_addresses.begin(), c.ip_addresses.end());
       return text + " is not for '" + wanted + "' but for " +
-             (names.empty() ? "no host at all" : "'" + list(names) + "'");
+             (names.empty() ? "no host" : "'" + list(names) + "'");
     }
     default:
       return text + " is not accepted: " + X509_verify_cert_error_string(why);

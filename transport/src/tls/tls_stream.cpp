@@ -1,4 +1,4 @@
-// Awaitable operations of a TLS stream: they run the steps of a tls_channel and wait for its socket.
+// The coroutines of tls_stream: each repeats a step of its tls_channel and waits in between. On its strand.
 #include "socket/operation.hpp"
 #include "socket/readiness.hpp"
 #include "socket/socket_error.hpp"
@@ -26,11 +26,11 @@ namespace {
 
 constexpr const char* reading = "read from";
 constexpr const char* writing = "write to";
-// Interval at which a writer checks whether its reader has received the rest of a control message. Only a
-// peer that splits a control message over several records makes a writer wait.
+// How often a writer polls while it waits for the rest of a control message that the reader has half
+// received. Only a peer that splits its control messages into several records makes it wait.
 constexpr duration reader_pause = std::chrono::milliseconds(1);
 
-// As in stream_socket.cpp: each coroutine ends in one place, and code that needs temporaries is out of line,
+// As in stream_socket.cpp: the coroutines end in one place, and code that needs temporaries is out of line,
 // so that frames stay small.
 
 detail::socket_state* socket_of(const tls_ref& t) noexcept {
@@ -69,7 +69,8 @@ TROUPE_NOINLINE result<void> write_outcome(const tls_ref& t, std::size_t left, s
   if (why == errc::timeout) {
     return std::unexpected(error(why, "write to " + t->socket()->name() + ": the peer does not read; " +
                                           std::to_string(left) +
-                                          " bytes were left when write_deadline passed, and it was cut"));
+                                          " bytes were left when write_deadline passed, and the connection "
+                                          "was aborted"));
   }
   if (why) return std::unexpected(failure(t, direction::write, why));
   if (const error* const e = t->failure(direction::write)) return std::unexpected(*e);
@@ -77,10 +78,11 @@ TROUPE_NOINLINE result<void> write_outcome(const tls_ref& t, std::size_t left, s
 }
 
 TROUPE_NOINLINE void handshake_overdue(const tls_ref& t, std::error_code why, error& into) {
-  into = why == errc::timeout
-             ? error(why, "TLS handshake with " + t->socket()->name() +
-                              ": it was not done when handshake_deadline passed, and the peer was cut")
-             : detail::socket_error(why, "TLS handshake with", t->socket()->name());
+  into =
+      why == errc::timeout
+          ? error(why, "TLS handshake with " + t->socket()->name() +
+                           ": it was not done when handshake_deadline passed, and the connection was aborted")
+          : detail::socket_error(why, "TLS handshake with", t->socket()->name());
 }
 
 TROUPE_NOINLINE error handshake_refusal(const tls_ref& t) {
@@ -90,7 +92,7 @@ TROUPE_NOINLINE error handshake_refusal(const tls_ref& t) {
 
 // -- handshake ------------------------------------------------------------------------
 
-// Makes the channel; an error, if it cannot begin, is in `refused`.
+// Creates the channel; on failure puts the error into `refused`.
 tls_ref begin(detail::stream_socket stream, tls_context context, const tls_connect_options* client,
               std::optional<error>& refused) {
   if (!stream.is_open()) {
@@ -126,7 +128,7 @@ task<result<tls_ref>> shake(tls_ref t, duration within) {
   error failed(why);
   for (tls_step step = tls_step::again; !why;) {
     step = t->handshake();
-    if (step == tls_step::over) break;
+    if (step == tls_step::done) break;
     if (step == tls_step::again) {
       co_await yield();
       why = open_or_closed(t);
@@ -162,7 +164,7 @@ task<result<std::size_t>> read_on(tls_ref t, std::span<std::byte> into) {
   std::int64_t deadline = 0;
   while (!why) {
     const tls_step step = t->read(into, got);
-    if (step == tls_step::over) break;
+    if (step == tls_step::done) break;
     if (step == tls_step::again) {
       co_await yield();
       why = open_or_closed(t);
@@ -180,7 +182,7 @@ task<result<void>> readable_on(tls_ref t) {
   std::int64_t deadline = 0;
   while (!why) {
     const tls_step step = t->peek();
-    if (step == tls_step::over) break;
+    if (step == tls_step::done) break;
     if (step == tls_step::again) {
       co_await yield();
       why = open_or_closed(t);
@@ -193,20 +195,20 @@ task<result<void>> readable_on(tls_ref t) {
 }
 
 // One step of a write, or of sending close_notify.
-TROUPE_NOINLINE tls_step advance(tls_channel& t, tls_pieces& rest, bool farewell) {
-  return farewell ? t.shutdown() : t.write(rest);
+TROUPE_NOINLINE tls_step advance(tls_channel& t, tls_pieces& rest, bool shutdown) {
+  return shutdown ? t.shutdown() : t.write(rest);
 }
 
 task<result<void>> write_on(tls_ref t, std::span<const std::byte> one, std::span<const const_buffer> many,
-                            bool farewell) {
+                            bool shutdown) {
   const operation mine(socket_of(t), direction::write);
   tls_pieces rest(many.empty() ? std::span<const const_buffer>(&one, 1) : many);
   std::error_code why = refusal(t, mine);
   std::int64_t deadline = 0;
   while (!why) {
-    const tls_step step = advance(*t, rest, farewell);
-    if (step == tls_step::over) break;
-    // A peer that reads as fast as we write must not keep the worker.
+    const tls_step step = advance(*t, rest, shutdown);
+    if (step == tls_step::done) break;
+    // A peer that reads as fast as we write must not occupy the worker.
     if (step == tls_step::again || !detail::consume_budget()) {
       co_await yield();
       why = open_or_closed(t);
@@ -225,8 +227,9 @@ task<result<void>> write_on(tls_ref t, std::span<const std::byte> one, std::span
 }
 
 task<result<std::size_t>> refuse_empty() {
-  co_return std::unexpected(error(make_error_code(errc::invalid_argument),
-                                  "read_some: the buffer is empty, so 0 bytes would look like the end"));
+  co_return std::unexpected(
+      error(make_error_code(errc::invalid_argument),
+            "read_some: the buffer is empty, so a result of 0 bytes would look like the end of the stream"));
 }
 
 }  // namespace
@@ -278,7 +281,7 @@ result<std::optional<std::size_t>> tls_stream::try_read(std::span<std::byte> int
   }
   if (into.empty()) return std::nullopt;
   std::size_t got = 0;
-  if (channel_->read(into, got) != tls_step::over) return std::nullopt;
+  if (channel_->read(into, got) != tls_step::done) return std::nullopt;
   const result<std::size_t> all = read_outcome(channel_, got, {});
   if (!all) return std::unexpected(all.error());
   return *all;
@@ -306,7 +309,7 @@ result<ip_endpoint> tls_stream::remote_endpoint() const {
   return channel_->socket()->where();
 }
 
-// -- what was agreed -----------------------------------------------------------------------
+// -- the negotiated parameters -----------------------------------------------------------------------
 
 tls_version tls_stream::version() const noexcept {
   return is_open() && SSL_version(channel_->ssl()) == TLS1_3_VERSION ? tls_version::v1_3 : tls_version::v1_2;
@@ -351,7 +354,7 @@ result<void> tls_stream::update_keys() {
     return {};
   }
   return std::unexpected(error(make_error_code(errc::invalid_argument),
-                               "update_keys: this connection speaks TLS 1.2, which has no new keys"));
+                               "update_keys: this connection uses TLS 1.2, which cannot update keys"));
 }
 
 }  // namespace troupe

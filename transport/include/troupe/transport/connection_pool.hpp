@@ -1,4 +1,4 @@
-// A pool of connections that several actors share.
+// A pool of connections that actors lease in turn.
 //
 //   troupe::connection_pool<troupe::tcp_stream> db(
 //       [] { return troupe::tcp_stream::connect("db.internal", 5432, 2s); }, {.max_size = 8});
@@ -7,11 +7,11 @@
 //   if (!c) co_return std::unexpected(c.error());
 //   if (!co_await (*c)->write_all(query)) c->discard();
 //
-// The pool runs no task of its own: all its work is done in get() and when a
-// lease ends.
+// The pool runs nothing by itself: it acts only in get() and when a lease ends.
 #pragma once
 
 #include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 #include <troupe/runtime/detail/wake_timer.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/sleep.hpp>
@@ -29,27 +29,28 @@ namespace troupe {
 
 /// Options of a connection_pool. Use designated initializers.
 struct pool_options {
-  /// Connections there may be at a time, leased and idle together; at least 1.
+  /// The maximum number of connections, leased and idle together; at least 1.
   std::size_t max_size = 16;
-  /// Idle connections that are kept; further ones are closed when they are returned.
+  /// The maximum number of idle connections; further ones are closed when they are returned.
   std::size_t max_idle = SIZE_MAX;
   /// A connection that has been idle for longer is closed instead of leased.
   duration max_idle_time = std::chrono::minutes(5);
-  /// How long a get() may take as a whole: waiting in line, checking, connecting.
+  /// The maximum duration of a get(): queueing, checking and connecting.
   duration max_wait = std::chrono::seconds(5);
 };
 
+/// The state of a pool at one moment, and its totals so far.
 struct pool_counts {
   std::size_t leased = 0;
   std::size_t idle = 0;
-  std::size_t waiting = 0;      ///< get()s that wait in line
-  std::uint64_t created = 0;    ///< connections made so far
-  std::uint64_t unhealthy = 0;  ///< idle ones that did not pass the check, so far
+  std::size_t waiting = 0;      ///< calls of get() in the queue
+  std::uint64_t created = 0;    ///< connections created so far
+  std::uint64_t unhealthy = 0;  ///< idle connections that failed the check, so far
 };
 
 namespace detail {
 
-/// The default check: a stream at rest has nothing to read.
+/// The default check: a healthy idle stream has nothing to read.
 struct default_check {
   template <class T>
   task<bool> operator()(T& connection) const {
@@ -61,11 +62,11 @@ struct default_check {
   }
 
  private:
-  // No template: a frame that depends on T would make GCC warn when T is local to a function.
+  // Not a template: with a frame that depends on T, GCC would warn if T is local to a function.
   static task<bool> answer(bool quiet) { co_return quiet; }
 };
 
-/// The state that a pool and its leases share.
+/// The state that a pool and its leases share. Any thread.
 template <class T>
 class pool_state {
  public:
@@ -84,8 +85,8 @@ class pool_state {
   virtual task<result<T>> make() = 0;
   virtual task<bool> check(T& connection) = 0;
 
-  /// The connection that was used last, so that the others grow old; null: none is idle.
-  node_ptr take_idle(std::int64_t now) noexcept {
+  /// The most recently used idle connection, so that the others can expire; null if none is idle.
+  node_ptr take_idle(std::int64_t now) noexcept TROUPE_EXCLUDES(lock_) {
     close_idle(now);
     const scoped_lock guard(lock_);
     node* const n = idle_;
@@ -95,7 +96,7 @@ class pool_state {
     return node_ptr(n);
   }
 
-  void put(node_ptr n) noexcept {
+  void put(node_ptr n) noexcept TROUPE_EXCLUDES(lock_) {
     {
       const scoped_lock guard(lock_);
       if (!closed_ && counts_.idle < options.max_idle) {
@@ -103,15 +104,15 @@ class pool_state {
         idle_ = n.release();
         ++counts_.idle;
       }
-    }  // n, if it is still there, is closed without the lock
+    }  // n, if it was not kept, is closed after the lock is released
   }
 
-  /// Closes what has been idle for too long.
-  void close_idle(std::int64_t now) noexcept {
+  /// Closes the connections that have been idle for longer than max_idle_time.
+  void close_idle(std::int64_t now) noexcept TROUPE_EXCLUDES(lock_) {
     node* old = nullptr;
     {
       const scoped_lock guard(lock_);
-      // The list begins with the one returned last.
+      // The list is in order of return, the latest first.
       node** at = &idle_;
       while (*at != nullptr && deadline_after((*at)->idle_since, options.max_idle_time) > now)
         at = &(*at)->next;
@@ -121,7 +122,7 @@ class pool_state {
     drop(old);
   }
 
-  void close() noexcept {
+  void close() noexcept TROUPE_EXCLUDES(lock_) {
     node* all = nullptr;
     {
       const scoped_lock guard(lock_);
@@ -133,7 +134,7 @@ class pool_state {
     drop(all);
   }
 
-  pool_counts counts() const noexcept {
+  pool_counts counts() const noexcept TROUPE_EXCLUDES(lock_) {
     pool_counts c;
     {
       const scoped_lock guard(lock_);
@@ -143,7 +144,7 @@ class pool_state {
     return c;
   }
   template <class F>
-  void count(F add) noexcept {
+  void count(F add) noexcept TROUPE_EXCLUDES(lock_) {
     const scoped_lock guard(lock_);
     add(counts_);
   }
@@ -157,9 +158,9 @@ class pool_state {
   }
 
   mutable spinlock lock_;
-  node* idle_ = nullptr;
-  pool_counts counts_;
-  bool closed_ = false;
+  node* idle_ TROUPE_GUARDED_BY(lock_) = nullptr;
+  pool_counts counts_ TROUPE_GUARDED_BY(lock_);
+  bool closed_ TROUPE_GUARDED_BY(lock_) = false;
 };
 
 template <class T, class Make, class Check>
@@ -180,8 +181,9 @@ class pool_state_of final : public pool_state<T> {
 template <class T>
 class connection_pool;
 
-/// Exclusive use of a pooled connection; its destructor returns the connection.
-/// Move-only. It may outlive the pool, and be destroyed on any thread.
+/// A leased connection. Its destructor returns the connection to the pool. Move-only. It may outlive the
+/// pool.
+/// Threads: used on one strand at a time; it may be destroyed on any thread.
 template <class T>
 class pool_lease {
  public:
@@ -202,8 +204,8 @@ class pool_lease {
   [[nodiscard]] T* operator->() const noexcept { return &node_->connection; }
   explicit operator bool() const noexcept { return node_ != nullptr; }
 
-  /// Closes the connection instead of returning it: after an error, or half-way
-  /// through an answer. The lease is empty then, and another may take its place.
+  /// Closes the connection instead of returning it, and empties the lease; another connection may take its
+  /// place. Call it after an error, or when an answer has been read only in part.
   void discard() noexcept {
     if (node_ == nullptr) return;
     node_.reset();
@@ -215,7 +217,7 @@ class pool_lease {
   using state = detail::pool_state<T>;
   pool_lease(std::shared_ptr<state> pool, typename state::node_ptr n, detail::permit p) noexcept
       : pool_(std::move(pool)), node_(std::move(n)), permit_(std::move(p)) {
-    node_->idle_since = detail::due_in(duration::zero());  // for an end on a thread without a clock
+    node_->idle_since = detail::due_in(duration::zero());  // used if it ends on a thread without a clock
     pool_->count([](pool_counts& c) { ++c.leased; });
   }
   void give_back() noexcept {
@@ -224,7 +226,7 @@ class pool_lease {
     pool_->put(std::move(node_));
     end();
   }
-  // The connection is back before the permit, so the next in line finds it.
+  // The connection is returned before the permit, so the next waiter finds it.
   void end() noexcept {
     pool_->count([](pool_counts& c) { --c.leased; });
     permit_ = {};
@@ -236,41 +238,46 @@ class pool_lease {
   detail::permit permit_;
 };
 
-/// A handle; copies share one pool. All functions are thread-safe: give it to as
-/// many actors as you like. T is movable, and may be used on one strand after
-/// another, as all sockets of Troupe. Destroying the last handle closes the pool
-/// for idle connections; those leased are closed when they are returned.
+/// A handle on a pool; copies share it. T must be movable, and usable on one strand after another, as all
+/// sockets of Troupe are. Destroying the last handle closes the pool, as close() does.
+/// Threads: any; give copies to as many actors as you like.
 template <class T>
 class connection_pool {
  public:
   using lease = pool_lease<T>;
 
-  /// `make()` yields a connection, as task<result<T>>; it is called on the strand
-  /// of a get(), also on several at a time.
+  /// Creates a pool whose connections `make()` creates, as task<result<T>>. Idle connections that have an
+  /// is_quiet(), as streams do, are checked with it.
+  /// Threads: `make` is called on the strand of a get(), and on several strands at once.
   template <std::invocable Make>
   explicit connection_pool(Make make, pool_options options = {})
       : connection_pool(std::move(make), detail::default_check(), options) {}
-  /// `check(connection)`, as task<bool>, says whether an idle one is still good;
-  /// called before each lease of one. Without it, what has is_quiet(), as streams
-  /// do, is asked that.
+  /// The same, with a check: `check(connection)`, as task<bool>, says whether an idle connection is healthy.
+  /// It is called before each lease of an idle connection.
   template <std::invocable Make, std::invocable<T&> Check>
   connection_pool(Make make, Check check, pool_options options = {})
       : hold_(std::make_shared<holder>(std::make_shared<detail::pool_state_of<T, Make, Check>>(
             std::move(make), std::move(check), options))) {}
 
-  /// A connection: an idle one that is healthy, or a new one, when fewer than
-  /// max_size are in use; else the next that is returned, in the order of asking.
-  /// errc::timeout after max_wait; errc::closed; or what `make` says, as the
-  /// cause of an error with its code. On any strand.
+  /// Leases a connection: a healthy idle one, a new one if fewer than max_size are in use, or else the next
+  /// one that is returned, first come first served.
+  /// Errors: timeout after max_wait; closed; the code of `make`'s error, which is the cause.
+  /// Threads: on any strand.
+  /// Cancellation: leaves the queue; its turn goes to the next waiter. A connection being made or checked is
+  /// closed.
   [[nodiscard]] task<result<lease>> get() { return get_from(hold_->pool, hold_->pool->options.max_wait); }
   [[nodiscard]] task<result<lease>> get(duration max_wait) { return get_from(hold_->pool, max_wait); }
 
-  /// Closes idle connections that are past max_idle_time. Call it from an actor's
-  /// timer if get() may not be called for long. On a strand.
+  /// Closes idle connections that are past max_idle_time. Call it from a timer if get() may not be called for
+  /// long.
+  /// Threads: on any strand.
   void close_idle() noexcept { hold_->pool->close_idle(detail::due_in(duration::zero())); }
-  /// Closes idle connections, and leased ones when they are returned; every
-  /// get(), also one under way in line, yields errc::closed.
+  /// Closes idle connections now, and leased ones when they are returned. Every get(), including those in the
+  /// queue, yields errc::closed.
+  /// Threads: any.
   void close() noexcept { hold_->pool->close(); }
+  /// The numbers of connections and waiters now.
+  /// Threads: any.
   [[nodiscard]] pool_counts counts() const noexcept { return hold_->pool->counts(); }
 
  private:
@@ -292,7 +299,7 @@ class connection_pool {
 
   static error cannot_check(const error& why) {
     return {why.code(),
-            "connection_pool: an idle connection was not checked within max_wait, and is closed",
+            "connection_pool: an idle connection was not checked within max_wait, and was closed",
             {},
             why};
   }
@@ -305,7 +312,7 @@ class connection_pool {
       const result<bool> healthy = co_await with_timeout(pool->check(n->connection), left_until(deadline));
       if (healthy && *healthy) co_return lease(std::move(pool), std::move(n), std::move(*permit));
       pool->count([](pool_counts& c) { ++c.unhealthy; });
-      // There is no time left for the others, which may be as good as any.
+      // No time is left to check the other idle connections.
       if (!healthy) co_return std::unexpected(cannot_check(healthy.error()));
     }
     result<T> made = co_await with_timeout(pool->make(), left_until(deadline));

@@ -9,13 +9,12 @@ namespace troupe {
 /// Why a connection ended.
 enum class close_reason : std::uint8_t {
   peer,       ///< the peer ended it in order
-  idle,       ///< nothing came from it for its read deadline, or a message for an on_data() took too long
-  error,      ///< a read or write failed: reset by the peer, or cut by the write deadline
-  finished,   ///< our side ended it, or refused the input: on_data() failed, a message was too
-              ///< long
+  idle,       ///< no data before the read deadline, or a message for an on_data() took too long
+  error,      ///< a read or write failed: reset by the peer, or aborted at the write deadline
+  finished,   ///< our side ended it, or refused the data: on_data() failed, or a message was too long
   drain,      ///< the server stopped
   crash,      ///< its actor failed
-  handshake,  ///< the TLS handshake failed: the peer speaks something else, was refused, or took too long
+  handshake,  ///< the TLS handshake failed: the peer does not speak TLS, was refused, or took too long
 };
 
 /// How many connections ended, by reason.
@@ -33,16 +32,16 @@ struct close_counts {
   }
 };
 
-/// The figures of one endpoint at one moment. All but `active` only grow; they are read one
-/// after the other while the endpoint runs, so they need not add up exactly.
+/// The metrics of one endpoint at one moment. All but `active` only grow. They are read one after the other
+/// while the endpoint runs, so their sums may be off by a few.
 struct endpoint_metrics {
-  std::uint64_t accepted = 0;  ///< connections that a server took, or a client made
-  std::uint64_t refused = 0;   ///< connections that were turned away, over the limit
-  std::uint64_t active = 0;    ///< connections now
-  close_counts closed = {};    ///< connections that have ended
-  std::uint64_t failures = 0;  ///< accepts of a server, connects of a client, receives of a datagram endpoint
-  std::uint64_t reconnects = 0;    ///< connections of a client after its first
-  std::uint64_t dropped = 0;       ///< messages lost: see the endpoint
+  std::uint64_t accepted = 0;    ///< connections that a server accepted, or a client made
+  std::uint64_t refused = 0;     ///< connections refused at the limit
+  std::uint64_t active = 0;      ///< connections now
+  close_counts closed = {};      ///< connections that have ended
+  std::uint64_t failures = 0;    ///< failed accepts, connects of a client, or receives of a datagram endpoint
+  std::uint64_t reconnects = 0;  ///< connections of a client after its first
+  std::uint64_t dropped = 0;     ///< messages lost; each endpoint says when
   std::uint64_t messages_in = 0;   ///< of a client or a datagram endpoint
   std::uint64_t messages_out = 0;  ///< likewise
   std::uint64_t bytes_in = 0;
@@ -53,7 +52,7 @@ namespace detail {
 
 class endpoint_meter;
 
-/// A shared reference to the meter of an endpoint: its actors, its sockets and its readers hold one.
+/// A reference to the meter of an endpoint, shared by its actors, its sockets and its monitors. Any thread.
 class meter_ref {
  public:
   meter_ref();
@@ -74,9 +73,13 @@ class meter_ref {
 
 }  // namespace detail
 
-/// Reads the figures of an endpoint, or of several in one system; a copy reads the same ones. Any thread.
+/// Reads the metrics of an endpoint, or of several in one system together; a copy reads the same ones.
+/// Threads: any.
 class endpoint_monitor {
  public:
+  /// The metrics now.
+  /// Threads: any.
+  /// Cost: sums 32 counters of each kind.
   [[nodiscard]] endpoint_metrics read() const;
   /// Internal.
   [[nodiscard]] detail::endpoint_meter& meter() const noexcept { return *meter_; }

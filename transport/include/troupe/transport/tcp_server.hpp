@@ -26,69 +26,72 @@
 
 namespace troupe {
 
-/// What the server does with connections beyond max_connections.
+/// The treatment of connections beyond max_connections.
 enum class over_limit : std::uint8_t {
-  wait,    ///< they stay in the kernel's queue until one of the others ends
+  wait,    ///< they stay in the kernel's queue until another connection ends
   refuse,  ///< they are accepted, sent the refusal, and closed
 };
 
-/// Connections accepted per second, on average, and in one burst after a quiet time.
+/// The average number of accepts per second, and the number that may come at once after an idle time.
 struct accept_rate {
-  std::uint32_t per_second = 0;  ///< 0: as fast as they come
+  std::uint32_t per_second = 0;  ///< 0: unlimited
   std::uint32_t burst = 100;
 };
 
+/// Options of a tcp_server or tls_server. Use designated initializers.
 struct tcp_server_options {
-  /// Port 0: the kernel picks one; see local_endpoint().
+  /// The address to listen on. Port 0: the kernel picks one; see local_endpoint().
   ip_endpoint listen = ip_endpoint::loopback();
-  /// Options of accepted connections. The idle timeout is connection.read_deadline, by default
-  /// none; a peer that does not read is cut after connection.write_deadline. Where clients may be
-  /// silent for long, set connection.keep_alive: otherwise a client whose machine has vanished
-  /// keeps its slot forever.
+  /// Options of accepted connections. connection.read_deadline is their idle timeout; there is none by
+  /// default. A peer that does not read is disconnected after connection.write_deadline. If clients may be
+  /// silent for long, set connection.keep_alive: otherwise a client whose host has vanished keeps its slot
+  /// forever.
   tcp_options connection = {};
   /// A number, at least 1, or connection_limit::shared() for several servers together.
   connection_limit max_connections = 10'000;
-  /// By default the server applies backpressure: a client over the limit waits, as for a slow server,
-  /// and is served when there is room. Refusing tells it at once, at the cost of an accept.
+  /// By default backpressure reaches the client: over the limit it waits, as for a slow server, and is served
+  /// when a slot frees. Refusing answers it at once, at the cost of an accept.
   over_limit on_limit = over_limit::wait;
-  /// Sent to a refused connection; of static storage.
+  /// The text sent to a refused connection; must have static storage.
   std::string_view refusal = {};
-  /// Beyond it connections wait in the kernel's queue.
+  /// The rate of accepts. Beyond it connections wait in the kernel's queue.
   troupe::accept_rate rate = {};
-  /// Connections the kernel queues; capped by net.core.somaxconn.
+  /// The length of the kernel's queue; capped by net.core.somaxconn.
   int backlog = 1024;
-  /// As of a tcp_listener: other sockets may listen there, too, and an IPv6 address takes IPv4 as well.
+  /// As for a tcp_listener: other sockets may listen on the same port; an IPv6 address accepts IPv4, too.
   bool reuse_port = false;
   bool dual_stack = false;
-  /// How long a connection may go on when the server is told to stop. Then it is closed.
+  /// How long a connection may continue when the server is told to stop. Then it is closed.
   duration drain = std::chrono::seconds(5);
-  /// For actors with an on_data(): the longest message, and how long one may take to arrive,
-  /// from its first byte to its last.
+  /// For an on_data(): the maximum size of a message, and the maximum time from its first byte to its last.
   std::size_t max_message = 64 * 1024;
   duration message_deadline = std::chrono::seconds(30);
-  /// For a tls_server: how long a handshake may take as a whole.
+  /// For a tls_server: the maximum duration of a handshake.
   duration handshake_deadline = std::chrono::seconds(10);
-  /// For actors with an inbox; when_stopped is always on_stop::drain.
+  /// For a run() with an inbox; when_stopped is ignored, and always on_stop::drain.
   mailbox_options mailbox = {};
-  /// Counts what the server does, and what other servers do that are given copies of it; by default
-  /// each has its own.
+  /// Collects the server's metrics, together with those of other servers that are given copies of it; by
+  /// default each server has its own.
   std::optional<endpoint_monitor> monitor = std::nullopt;
-  /// Called once the socket listens, on the listener's strand; not again when that is restarted.
+  /// Called on the listener's strand once the socket listens; not called again when the listener is
+  /// restarted.
   std::function<void(const ip_endpoint& at)> on_listening = nullptr;
 };
 
 namespace detail {
 
-/// The state that the server's actors share; see src/server/acceptor.hpp.
+/// The shared state of the server's actors; see src/server/acceptor.hpp.
 class acceptor;
 
 class tcp_server_base {
  public:
-  /// The server as a supervisor, to be made a child of another, or run.
+  /// The server as a supervisor: make it a child of another, or run it.
   operator supervisor() const;  // implicit: a server is a supervisor
-  /// Where it listens; nothing while it does not. Any thread.
+  /// Where it listens; nullopt while it does not.
+  /// Threads: any.
   [[nodiscard]] std::optional<ip_endpoint> local_endpoint() const;
-  /// Its current figures, or those of its monitor. Any thread, at any time, also after the server has ended.
+  /// Its metrics now, or those of its monitor; also after the server has ended.
+  /// Threads: any.
   [[nodiscard]] endpoint_metrics metrics() const;
 
  protected:
@@ -103,26 +106,26 @@ class tcp_server_base {
 
 }  // namespace detail
 
-/// A server whose connections are T: one actor each, made from copies of `args`, preceded by
-/// its context& if it wants that. A T has one of
+/// A server that runs one actor of type T per connection. T is constructed from copies of `args`, preceded by
+/// its context& if it takes one. A T has one of
 ///
 ///   task<void> run(context&, tcp_stream);                 // the whole life of the connection
 ///   task<void> run(context&, tcp_stream, inbox<Ms...>);   // the same, and messages
 ///   task<result<std::size_t>> on_data(std::span<const std::byte>, tcp_stream&);
-///                                                         // as a consumer of feed()
+///                                                         // as the consumer of feed()
 ///
-/// The connection ends when run() returns, or when it fails: a connection that crashes is logged
-/// and counted, and nothing else. It is a temporary child: a client that wants to go on connects again.
+/// The connection ends when run() returns or fails. A crash is logged and counted, and affects no other
+/// actor: the connection is a temporary child, and the client has to connect again.
 ///
-/// Told to stop, the server closes its socket first. A connection that waits in until_stopped(ctx,
-/// ...), as on_data() does between two messages, resumes at once and can send a last message; a request
-/// it is working on may be finished within `drain`. Then it is closed.
+/// When the server is told to stop, it closes its listening socket first. A connection that waits in
+/// until_stopped(ctx, ...), as on_data() does between two messages, continues at once and can end in order;
+/// other work, such as the present request, may finish within `drain`. Then the connection is closed.
 ///
-/// When the socket cannot be opened the tree does not start, and the error says why. Out of file
-/// descriptors the listener waits, 10 ms first and up to a second, and goes on when there are some.
-///
-/// A value, as a supervisor: nothing runs before the tree is started. A copy is the same server;
-/// it can be started one at a time. Its functions may be called from any thread.
+/// A value, as a supervisor: nothing runs before the tree is started. A copy is the same server, and can be
+/// started once at a time.
+/// Errors: if it cannot listen, the tree does not start, and the error says why. Out of file descriptors, the
+/// listener retries after 10 ms, then with a doubled pause of up to a second.
+/// Threads: any.
 template <class T>
 class tcp_server : public detail::tcp_server_base {
  public:

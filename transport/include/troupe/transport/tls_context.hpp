@@ -1,9 +1,8 @@
-// The settings that many TLS connections share, on either side: certificates,
-// keys, trusted authorities, and what is offered.
+// The configuration that TLS connections share: certificates, keys, trusted authorities and protocols.
 //
-// Made once, when a program starts; a connection takes a copy, which is a
-// shared pointer. A context never changes, so threads may share it. To renew a
-// certificate make a new context: established connections keep the old one.
+// Create it once, at the start of the program; each connection takes a copy, which is a shared pointer. A
+// context is immutable, so threads may share it. To renew a certificate create a new context: existing
+// connections keep the old one.
 #pragma once
 
 #include <troupe/runtime/error.hpp>
@@ -21,17 +20,21 @@ namespace detail {
 class tls_context_state;
 }
 
-/// Certificates or a key in PEM format: a file's name, or the text itself.
+/// Certificates or a key in PEM form: a file name, or the text itself.
 class pem {
  public:
-  /// Nothing.
+  /// Empty: no certificate and no key.
   pem() noexcept = default;
+  /// The contents of the file `path`, which is read when the context is created.
   [[nodiscard]] static pem file(std::string path) { return pem(std::move(path), true); }
+  /// The PEM text itself.
   [[nodiscard]] static pem text(std::string pem_text) { return pem(std::move(pem_text), false); }
 
+  /// Whether there is neither a file name nor a text.
   [[nodiscard]] bool empty() const noexcept { return value_.empty(); }
+  /// Whether value() is a file name.
   [[nodiscard]] bool is_file() const noexcept { return is_file_; }
-  /// The file's name, or the text.
+  /// The file name, or the text.
   [[nodiscard]] const std::string& value() const noexcept { return value_; }
 
  private:
@@ -41,22 +44,26 @@ class pem {
   bool is_file_ = false;
 };
 
+/// The protocol versions that Troupe supports.
 enum class tls_version : std::uint8_t { v1_2, v1_3 };
 
-/// Immutable and thread-safe; a copy shares. Compression and renegotiation are off.
+/// An immutable configuration; copies share it. Compression and renegotiation are off.
+/// Threads: any.
 class tls_context {
  public:
-  /// Reads what the options name; blocks for that, so call it before the runtime starts, or in
-  /// blocking(). Errors: tls_errc::bad_file and key_mismatch, with the file's name and the
-  /// reason, or errc::invalid_argument.
+  /// Creates a server's context.
+  /// Errors: tls_errc::bad_file and key_mismatch, with the file name and the reason; errc::invalid_argument.
+  /// Blocks: reads the files; call it before the system starts, or in blocking().
   [[nodiscard]] static result<tls_context> server(const tls_server_options& options);
+  /// Creates a client's context. Errors and blocking are those of server().
   [[nodiscard]] static result<tls_context> client(const tls_client_options& options);
-  /// Trusts the system's authorities.
+  /// The same with the default options: it trusts the system's authorities.
   [[nodiscard]] static result<tls_context> client();
 
+  /// Whether server() created it.
   [[nodiscard]] bool is_server() const noexcept;
 
-  /// For transport/src.
+  /// Internal.
   [[nodiscard]] const detail::tls_context_state& state() const noexcept { return *state_; }
 
  private:
@@ -65,51 +72,55 @@ class tls_context {
   std::shared_ptr<const detail::tls_context_state> state_;
 };
 
-/// A certificate and its key. Use designated initializers, as for all below.
+/// A certificate and its key. Use designated initializers, as for all options below.
 struct tls_identity {
-  /// The certificate, and behind it those of the authorities between it and the root.
+  /// The certificate, followed by those of the intermediate authorities.
   pem certificate;
+  /// Its private key.
   pem private_key = {};
-  /// For an encrypted key.
+  /// The password of an encrypted key.
   std::string key_password = {};
 };
 
-/// Another identity of a server, for clients that ask for this name.
+/// Another identity of a server, for clients that request this name (SNI).
 struct tls_server_name {
   /// "db.example", or "*.example" for any one label.
   std::string name;
-  /// A server's context: its certificate, client_ca, ALPN and versions hold for such a client.
+  /// A server's context: its certificate, client_ca, ALPN and versions apply to these clients.
   tls_context context;
 };
 
+/// Options of tls_context::server().
 struct tls_server_options {
-  /// Required.
+  /// The server's certificate and key. Required.
   tls_identity identity = {};
-  /// Mutual TLS: a client must show a certificate that one of these authorities has signed.
+  /// Mutual TLS: a client must present a certificate signed by one of these authorities.
   pem client_ca = {};
-  /// With client_ca: a client may come without a certificate, but not with a wrong one.
+  /// With client_ca: a client may present no certificate, but not an invalid one.
   bool client_certificate_optional = false;
-  /// Protocols this server speaks (ALPN), the best first. A client that names only others is
-  /// rejected; one that names none is not.
+  /// The server's application protocols (ALPN), in order of preference. A client that offers only other
+  /// protocols is refused; a client that offers none is not.
   std::vector<std::string> alpn = {};
+  /// The oldest version to accept.
   tls_version minimum_version = tls_version::v1_2;
-  /// Lets clients resume without a full handshake. The server keeps no state for it; its
-  /// tickets end with the context.
+  /// Lets clients resume a session without a full handshake. The server stores nothing for it; tickets are
+  /// valid as long as the context lives.
   bool session_tickets = true;
-  /// Other names of this server; a client that asks for none of them gets `identity`.
+  /// Identities for other names; a client that requests none of them gets `identity`.
   std::vector<tls_server_name> names = {};
 };
 
+/// Options of tls_context::client().
 struct tls_client_options {
-  /// The authorities that are trusted; none: those of the system.
+  /// The trusted authorities; if empty, those of the system.
   pem ca = {};
-  /// The identity this client shows to a server that asks (mutual TLS); empty: none.
+  /// The client's certificate for servers that request one (mutual TLS); may be empty.
   tls_identity identity = {};
-  /// Protocols this client offers (ALPN), the best first.
+  /// The client's application protocols (ALPN), in order of preference.
   std::vector<std::string> alpn = {};
+  /// The oldest version to accept.
   tls_version minimum_version = tls_version::v1_2;
-  /// Accepts any certificate of any server, so a man in the middle can read and change
-  /// everything. For experiments.
+  /// Accepts any certificate, so a man in the middle can read and change all data. For experiments only.
   bool insecure_accept_any_certificate = false;
 };
 

@@ -1,4 +1,4 @@
-// The errors of TLS, in addition to those of a socket.
+// The error codes of TLS, in addition to those of sockets.
 #pragma once
 
 #include <cstdint>
@@ -6,21 +6,23 @@
 
 namespace troupe {
 
-/// Codes of TLS. The error's text says which certificate, which file, which peer.
+/// Error codes of TLS. The error's text names the certificate, the file or the peer.
 enum class tls_errc : std::uint8_t {
-  bad_file = 1,         ///< a certificate or key cannot be read, or has the wrong content
+  bad_file = 1,         ///< a certificate or key cannot be read, or is invalid
   key_mismatch,         ///< the private key belongs to another certificate
-  not_tls,              ///< the peer speaks another protocol, such as plain HTTP
-  certificate_refused,  ///< the peer's certificate is not accepted here; the text says why
-  refused_by_peer,      ///< the peer ended it with an alert; the text names it
-  handshake_failed,     ///< no common version or cipher, or the peer went away meanwhile
-  truncated,            ///< the connection ended without the peer's close_notify: data may be truncated
-  protocol_error,       ///< after the handshake: a record that was damaged, forged or replayed
+  not_tls,              ///< the peer does not speak TLS but, for example, plain HTTP
+  certificate_refused,  ///< we do not accept the peer's certificate; the text says why
+  refused_by_peer,      ///< the peer sent a fatal alert; the text names it
+  handshake_failed,     ///< no common version or cipher, or the peer closed during the handshake
+  truncated,            ///< the connection ended without close_notify: data may be truncated
+  protocol_error,       ///< invalid data after the handshake: damaged, forged or replayed
 };
 
 /// The category of tls_errc, for std::error_code.
+/// Threads: any.
 [[nodiscard]] const std::error_category& tls_category() noexcept;
 
+/// An error_code of tls_category().
 [[nodiscard]] inline std::error_code make_error_code(tls_errc e) noexcept {
   return {static_cast<int>(e), tls_category()};
 }

@@ -1,4 +1,4 @@
-// A TLS server as a part of the supervision tree: a tcp_server whose connections come with the handshake
+// A TLS server as a part of the supervision tree: a tcp_server whose connections begin with the handshake
 // done.
 //
 //   struct session {
@@ -17,20 +17,22 @@
 
 namespace troupe {
 
-/// As tcp_server, except that a T has one of
+/// A tcp_server for TLS connections. It behaves as a tcp_server, except that a T has one of
 ///
 ///   task<void> run(context&, tls_stream);
 ///   task<void> run(context&, tls_stream, inbox<Ms...>);
 ///   task<result<std::size_t>> on_data(std::span<const std::byte>, tls_stream&);
 ///
-/// The actor of a connection does the handshake first, so a client that is slow at it does not delay
-/// others; it takes a slot meanwhile, for handshake_deadline at most. A handshake that fails, because the
-/// client speaks something else or shows a certificate that is not accepted, ends that connection: it
-/// counts as closed.handshake, and is logged as debug. Neither run() nor on_data() is called then.
+/// The actor of a connection does the handshake first, so a client that is slow at it does not delay the
+/// accepting of others; it occupies a slot meanwhile, for at most handshake_deadline. If the handshake fails,
+/// because the client does not speak TLS or its certificate is not accepted, the connection ends without a
+/// call of run() or on_data(): it counts as closed.handshake, and is logged at level debug.
 ///
-/// A class with a run() or an on_data() for either stream can be behind a tcp_server and a tls_server at
-/// once. `refusal` is not sent: before the handshake the client could not read it. The context is one of
-/// tls_context::server().
+/// A class with a run() or an on_data() for either stream can serve a tcp_server and a tls_server at once.
+/// `refusal` is not sent: a TLS client would not understand it before the handshake. The context must be made
+/// by tls_context::server().
+/// Errors: as tcp_server.
+/// Threads: any.
 template <class T>
 class tls_server : public detail::tcp_server_base {
  public:

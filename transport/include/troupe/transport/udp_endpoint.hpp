@@ -8,7 +8,7 @@
 //     }
 //     void handle(troupe::udp_datagram m) { ... socket.tell(...) ... }
 //
-// Datagrams that arrived together are received with one system call.
+// Datagrams that arrive together are received with one system call.
 #pragma once
 
 #include <troupe/actors/inbox.hpp>
@@ -21,36 +21,39 @@
 
 namespace troupe {
 
-/// To an endpoint: bytes and their receiver. From it: bytes and their sender.
+/// To an endpoint: bytes to send to `peer`. From an endpoint: bytes received from `peer`.
 struct TROUPE_SHARED udp_datagram {
   std::vector<std::byte> bytes;
   ip_endpoint peer;
 };
 
+/// Options of a udp_endpoint. Use designated initializers.
 struct udp_endpoint_options {
-  /// Port 0: the kernel picks one; see on_bound.
+  /// The address to bind to. Port 0: the kernel picks one; see on_bound.
   ip_endpoint bind = ip_endpoint::loopback();
   udp_options socket = {};
-  /// Receives the datagrams; empty: they are counted and dropped. The endpoint does not wait for it: what
-  /// does not fit into its mailbox is dropped, for UDP has no way to slow down a sender.
+  /// Gets received datagrams by tell(); if empty, they are counted and dropped. A datagram that its mailbox
+  /// refuses is dropped, since UDP has no backpressure.
   ref<udp_datagram> consumer = {};
-  /// The longest datagram to receive. Longer ones are dropped.
+  /// The maximum size of a received datagram, in bytes. Longer ones are dropped.
   std::size_t max_datagram = 2048;
-  /// The most that are received at a time.
+  /// The maximum number of datagrams received with one system call.
   std::size_t batch = 32;
   endpoint_monitor monitor = {};
   /// Called on the actor's strand when the socket is bound.
   void (*on_bound)(const ip_endpoint& at) = nullptr;
 };
 
-/// An actor, to be spawned by the actor that handles its datagrams, or to be a child of a supervisor. When
-/// its socket cannot be opened it fails, with an error that says why.
+/// Sends and receives datagrams. An actor: spawn it from the actor that handles its datagrams, or make it a
+/// child of a supervisor.
 ///
-/// Four kinds of datagrams are dropped, and counted as `dropped` in the figures: those that came while the
-/// consumer's mailbox was full; those too long for max_datagram; those the kernel refused to send, for their
-/// length or address; and those the kernel dropped because the socket's buffer was full, a count that is read
-/// when a whole batch has come at once. Datagrams to be sent wait in the mailbox while the kernel has no
-/// room, up to socket.write_deadline.
+/// Dropped, and counted as `dropped` in its metrics, are datagrams that: arrive while the consumer's mailbox
+/// is full; are longer than max_datagram; are refused by the kernel when sent, for their length or address;
+/// or are dropped by the kernel because the socket's buffer is full, which is checked when several datagrams
+/// arrive together. Datagrams to send wait in the mailbox while the kernel has no room, up to
+/// socket.write_deadline.
+/// Errors: the actor fails if it cannot bind its socket; the error says why.
+/// Threads: its own strand.
 task<void> udp_endpoint(context& ctx, inbox<udp_datagram> in, udp_endpoint_options options);
 
 }  // namespace troupe

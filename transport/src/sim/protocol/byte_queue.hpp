@@ -1,4 +1,4 @@
-// A FIFO of bytes: the unsent or unread bytes of a stream.
+// A FIFO of bytes: the send or receive buffer of a simulated stream. On the simulation's thread.
 #pragma once
 
 #include <algorithm>
@@ -14,17 +14,17 @@ class byte_queue {
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
 
   void append(std::span<const std::byte> more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
-  /// A copy of `n` bytes, `from` bytes behind the first.
+  /// A copy of `n` bytes, beginning at offset `from`.
   [[nodiscard]] std::vector<std::byte> copy(std::size_t from, std::size_t n) const {
     const auto first = bytes_.begin() + static_cast<std::ptrdiff_t>(head_ + from);
     return {first, first + static_cast<std::ptrdiff_t>(n)};
   }
-  /// Moves as many of the first bytes as `into` holds.
+  /// Moves the first into.size() bytes, which must be there, into `into`.
   void take(std::span<std::byte> into) noexcept {
     std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(head_), into.size(), into.begin());
     drop(into.size());
   }
-  /// Forgets the first `n`.
+  /// Drops the first `n` bytes.
   void drop(std::size_t n) noexcept {
     head_ += n;
     if (head_ == bytes_.size()) {

@@ -1,4 +1,4 @@
-// A simulated UDP socket: its receive queue, its groups and its errors.
+// Sending and receiving on a simulated datagram socket. On the simulation's thread.
 #include "sim/protocol/datagram_port.hpp"
 
 #include "sim/kernel.hpp"
@@ -11,10 +11,10 @@ namespace troupe::detail::simnet {
 namespace {
 constexpr std::size_t largest_v4 = 65507;  // 65535 without the headers of IP and UDP
 constexpr std::size_t largest_v6 = 65527;
-constexpr std::size_t overhead = 256;  // bytes of the buffer that each datagram occupies besides its own
+constexpr std::size_t overhead = 256;  // charged to the buffer for each datagram, in addition to its bytes
 }  // namespace
 
-datagram_port::datagram_port(machine& home, std::shared_ptr<binding> where, std::size_t receive_buffer)
+datagram_port::datagram_port(host& home, std::shared_ptr<binding> where, std::size_t receive_buffer)
     : home_(home), where_(std::move(where)), receive_buffer_(receive_buffer) {
   home_.ports.push_back(this);
 }
@@ -94,7 +94,7 @@ bool datagram_port::takes(const packet& p) const noexcept {
 
 void datagram_port::take(const packet& p) {
   const std::size_t size = p.bytes.size() + overhead;
-  // As in a kernel: one that comes while there is any room is taken.
+  // As in a kernel: a datagram is taken while there is any room.
   if (queued_ >= receive_buffer_) {
     ++drops_;
     return;
@@ -105,7 +105,7 @@ void datagram_port::take(const packet& p) {
 }
 
 void datagram_port::unreachable(const ip_endpoint& to) noexcept {
-  if (peer_ != to) return;  // only a connected socket is told
+  if (peer_ != to) return;  // only a connected socket gets the error
   error_ = ECONNREFUSED;
   edge();
 }

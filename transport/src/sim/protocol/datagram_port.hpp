@@ -1,4 +1,4 @@
-// A datagram socket of the simulated network.
+// A datagram socket of the simulated network. Owned by its descriptor; on the simulation's thread.
 #pragma once
 
 #include "sim/pollable.hpp"
@@ -15,11 +15,11 @@
 namespace troupe::detail::simnet {
 
 struct binding;
-struct machine;
+struct host;
 
 class datagram_port final : public pollable {
  public:
-  datagram_port(machine& home, std::shared_ptr<binding> where, std::size_t receive_buffer);
+  datagram_port(host& home, std::shared_ptr<binding> where, std::size_t receive_buffer);
   ~datagram_port();
 
   struct datagram {
@@ -32,31 +32,32 @@ class datagram_port final : public pollable {
   [[nodiscard]] const std::shared_ptr<binding>& where() const noexcept { return where_; }
   [[nodiscard]] const std::optional<ip_endpoint>& peer() const noexcept { return peer_; }
 
-  /// From now on only `to` is heard, and its silence is an error. Null takes that back.
+  /// Receives only from `to` from now on, and reports its unreachable port as an error. Null undoes that.
   int connect(const std::optional<ip_endpoint>& to);
-  /// An error number. To the peer, when `to` is null.
+  /// Sends to `to`, or to the connected peer if it is null. Returns an error number.
   [[nodiscard]] int send(const ip_endpoint* to, std::span<const std::byte> bytes);
-  /// The next datagram; when there is none: nullopt and EAGAIN, or the pending error.
+  /// The next datagram. Without one returns nothing and sets `error`, to EAGAIN or to a pending error.
   [[nodiscard]] std::optional<datagram> receive(int& error);
   [[nodiscard]] int take_error() noexcept;
-  /// Datagrams that found no room.
+  /// Number of datagrams dropped because the buffer was full.
   [[nodiscard]] std::uint32_t drops() const noexcept { return drops_; }
   void set_receive_buffer(std::size_t n) noexcept { receive_buffer_ = n; }
   int join(const ip_endpoint& group);
   int leave(const ip_endpoint& group);
-  /// Whether a datagram sent to a group is also delivered on the sending host.
+  /// Whether datagrams sent to a group are also delivered to members on the same host.
   bool loops_back = true;
 
   // -- the network's side -------------------------------------------------------
 
   [[nodiscard]] bool takes(const packet& p) const noexcept;
   void take(const packet& p);
-  /// No socket has the port that a datagram was sent to.
+  /// The port that a datagram was sent to is not bound.
   void unreachable(const ip_endpoint& to) noexcept;
+  /// The host went down.
   void vanish() noexcept;
 
  private:
-  machine& home_;
+  host& home_;
   std::shared_ptr<binding> where_;
   ip_endpoint local_;
   std::optional<ip_endpoint> peer_;

@@ -1,4 +1,4 @@
-// The path of packets from one host to another: one link for each direction.
+// The path of packets from one host to another, one for each direction. On the simulation's thread.
 #pragma once
 
 #include "sim/event_queue.hpp"
@@ -13,11 +13,11 @@ namespace troupe::detail::simnet {
 
 struct link {
   sim::link_options options;
-  bool cut = false;      // partitioned: packets that arrive now are dropped
-  instant free_at = 0;   // the wire is busy with earlier packets until then
-  instant in_order = 0;  // when the last datagram arrives that was not held back
+  bool cut = false;      // partitioned: packets that would arrive now are dropped
+  instant free_at = 0;   // when the wire has sent all earlier packets
+  instant in_order = 0;  // arrival of the last datagram that was not reordered
 
-  /// When a packet of `size` bytes that is sent now arrives at the other end.
+  /// The time at which a packet of `size` bytes sent now arrives at the other end.
   [[nodiscard]] instant arrival(instant now, std::size_t size, prng& d) noexcept {
     instant leaves = now;
     if (options.bandwidth != 0) {
@@ -26,7 +26,7 @@ struct link {
     }
     return leaves + delay(d);
   }
-  /// When an answer to what arrives at the far end of a link like this can be expected.
+  /// The longest delay of a packet on this link.
   [[nodiscard]] instant longest() const noexcept { return options.latency.count() + options.jitter.count(); }
 
  private:

@@ -1,4 +1,4 @@
-// A simulated listening socket: its backlog, and the handshakes that are not complete.
+// Accepting connections on the simulated network. On the simulation's thread.
 #include "sim/protocol/listening_socket.hpp"
 
 #include "sim/kernel.hpp"
@@ -8,7 +8,7 @@
 
 namespace troupe::detail::simnet {
 
-listening_socket::listening_socket(machine& home, std::shared_ptr<binding> where, std::size_t send_buffer,
+listening_socket::listening_socket(host& home, std::shared_ptr<binding> where, std::size_t send_buffer,
                                    std::size_t receive_buffer)
     : home_(home), where_(std::move(where)), send_buffer_(send_buffer), receive_buffer_(receive_buffer) {
   home_.listeners.push_back(this);
@@ -43,7 +43,7 @@ void listening_socket::vanish() noexcept {
   edge();
 }
 
-void listening_socket::ask(const packet& syn) {
+void listening_socket::receive_syn(const packet& syn) {
   if (waiting_.size() + embryonic_ > backlog_) return;
   ++embryonic_;
   const auto s = std::make_shared<tcp_endpoint>(

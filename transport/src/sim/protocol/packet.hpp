@@ -10,8 +10,8 @@
 
 namespace troupe::detail::simnet {
 
-/// One end of one connection. Numbers are never reused, so that a late packet of a
-/// connection that has ended cannot be taken for a part of another.
+/// One end of one connection. Numbers are never reused, so a late packet of an ended connection cannot be
+/// taken for a part of another.
 struct flow_end {
   std::uint64_t flow = 0;
   bool acceptor = false;
@@ -22,12 +22,12 @@ struct flow_end {
 
 struct packet {
   enum class kind : std::uint8_t {
-    syn,          // a connection is asked for
-    syn_ack,      // and granted
+    syn,          // requests a connection
+    syn_ack,      // accepts it
     segment,      // bytes of a stream, its end, or only an acknowledgement
-    reset,        // the connection does not exist, or no longer
+    reset,        // the connection does not exist, or no longer exists
     datagram,     // of a UDP socket
-    unreachable,  // no socket has the port that a datagram was for
+    unreachable,  // the port that a datagram was sent to is not bound
   };
 
   kind what = kind::segment;
@@ -35,13 +35,13 @@ struct packet {
   ip_endpoint to;
   flow_end dest;             // of streams
   std::uint64_t seq = 0;     // of the first byte; the end of a stream counts as one
-  std::uint64_t ack = 0;     // everything before this has arrived
-  std::uint64_t window = 0;  // bytes from `ack` on that there is room for
-  bool fin = false;          // the stream ends behind these bytes
-  bool probe = false;        // asks for an acknowledgement
+  std::uint64_t ack = 0;     // all bytes before this have arrived
+  std::uint64_t window = 0;  // bytes that may follow `ack`
+  bool fin = false;          // the stream ends after these bytes
+  bool probe = false;        // requests an acknowledgement
   std::vector<std::byte> bytes;
 
-  /// The bytes it occupies on a link.
+  /// Its size on a link.
   [[nodiscard]] std::size_t size() const noexcept { return bytes.size() + 40; }
   [[nodiscard]] bool of_stream() const noexcept { return what <= kind::reset; }
 };

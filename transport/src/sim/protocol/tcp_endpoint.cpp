@@ -1,4 +1,4 @@
-// The simulated TCP: handshake, retransmission, flow control, keep-alive and close.
+// The state machine of a simulated TCP connection. On the simulation's thread.
 #include "sim/protocol/tcp_endpoint.hpp"
 
 #include "sim/kernel.hpp"
@@ -11,16 +11,16 @@ namespace troupe::detail::simnet {
 
 namespace {
 
-constexpr unsigned connect_tries = 6;  // repetitions of a handshake's first packet, as Linux has it
-constexpr unsigned answer_tries = 5;   // and of its second
-constexpr unsigned orphan_tries = 8;   // of the unsent bytes of a closed socket
+constexpr unsigned connect_tries = 6;  // retransmissions of a SYN, as on Linux
+constexpr unsigned answer_tries = 5;   // of a SYN-ACK
+constexpr unsigned orphan_tries = 8;   // of the last bytes of a closed socket
 constexpr instant second = 1'000'000'000;
 constexpr instant handshake_pause = second;
 constexpr instant longest_pause = 120 * second;
 
 }  // namespace
 
-tcp_endpoint::tcp_endpoint(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer)
+tcp_endpoint::tcp_endpoint(host& home, identity who, std::size_t send_buffer, std::size_t receive_buffer)
     : home_(home), who_(std::move(who)), send_buffer_(send_buffer), receive_buffer_(receive_buffer) {}
 
 // -- beginnings -------------------------------------------------------------------
@@ -75,13 +75,13 @@ transfer tcp_endpoint::read(std::span<std::byte> into, bool peek) {
     if (part) n = 1 + static_cast<std::size_t>(home_.net.chance().below(n - 1));
     in_.take(into.first(n));
     home_.net.note(n);
-    // A window that was nearly closed, and is open again, is news to the peer.
-    const std::uint64_t news = expected_ + window() - offered_;
+    // The peer must learn that a window that was nearly closed is open again.
+    const std::uint64_t opened = expected_ + window() - offered_;
     if (phase_ == phase::open && !peer_ended_ &&
-        news >= std::min<std::uint64_t>(receive_buffer_ / 2, 2 * home_.net.options.segment)) {
+        opened >= std::min<std::uint64_t>(receive_buffer_ / 2, 2 * home_.net.options.segment)) {
       acknowledge();
     }
-    // To its reader the rest appears to have arrived only now.
+    // To the reader the rest appears to have arrived only now.
     if (part) edge();
     return {.n = n};
   }
@@ -154,7 +154,7 @@ void tcp_endpoint::emit(packet p) {
   p.window = window();
   offered_ = p.ack + p.window;
   kernel& net = home_.net;
-  machine* const peer = net.find(who_.remote, home_);
+  host* const peer = net.find(who_.remote, home_);
   const instant arrives = net.send(home_, std::move(p), last_arrival_);
   answer_by_ = arrives + (peer != nullptr ? net.between(*peer, home_).longest() : 0);
 }
@@ -187,13 +187,13 @@ void tcp_endpoint::send_more(std::size_t most) {
   }
 }
 
-// Afresh: a packet from the peer made progress. Otherwise a timer that runs for the same reason continues.
-void tcp_endpoint::set_timer(bool afresh) {
+// Sets the timer for what is awaited now. Unless `restart`, a timer that runs for the same reason is kept.
+void tcp_endpoint::set_timer(bool restart) {
   kernel& net = home_.net;
   const bool awaits = awaits_answer();
   if (!awaits && !(keep_alive_.on && phase_ == phase::open && !orphan_)) return net.cancel(timer_);
   const bool runs = timer_ != event_queue::entry{} && timer_awaits_ == awaits;
-  if (runs && !afresh) return;
+  if (runs && !restart) return;
   net.cancel(timer_);
   if (awaits && !timer_awaits_ && tries_ == 0) heard_ = net.now();
   timer_awaits_ = awaits;
@@ -234,7 +234,7 @@ void tcp_endpoint::on_timer() {
       if (!awaits_answer()) {
         if (tries_ > keep_alive_.count) return fail(ETIMEDOUT);
         if (tries_ == 1 && home_.net.now() < heard_ + keep_alive_.idle_s * second) {
-          tries_ = 0;  // it was heard of since the timer was set
+          tries_ = 0;  // a packet has arrived since the timer was set
         } else {
           probe();
         }
@@ -246,7 +246,7 @@ void tcp_endpoint::on_timer() {
         next_ = first_;
         send_more(1);
       }
-      if (!in_flight()) probe();  // the window is closed: is it still?
+      if (!in_flight()) probe();  // zero-window probe
       break;
     case phase::over:
       return;
@@ -261,7 +261,7 @@ void tcp_endpoint::receive(const packet& p) {
     case packet::kind::reset:
       if (orphan_ || phase_ == phase::embryonic) return leave();
       return fail(phase_ == phase::connecting ? ECONNREFUSED : peer_ended_ ? EPIPE : ECONNRESET);
-    case packet::kind::syn:  // again: our answer was lost
+    case packet::kind::syn:  // retransmitted: our answer was lost
       if (phase_ == phase::embryonic) emit(blank(packet::kind::syn_ack));
       return;
     case packet::kind::syn_ack:
@@ -275,7 +275,7 @@ void tcp_endpoint::receive(const packet& p) {
     default:
       break;
   }
-  if (phase_ == phase::connecting) return;  // overtaken by what was resent; it will come again
+  if (phase_ == phase::connecting) return;  // arrived before the SYN-ACK; it will be retransmitted
   if (phase_ == phase::embryonic) {
     const auto at = std::exchange(at_, {}).lock();
     if (!at) return abort();
@@ -312,9 +312,9 @@ void tcp_endpoint::take_acknowledgement(const packet& p) {
 
 void tcp_endpoint::take_bytes(const packet& p) {
   const std::uint64_t behind = p.seq + p.bytes.size();
-  if (p.seq > expected_) return;  // something before it was lost
+  if (p.seq > expected_) return;  // an earlier packet was lost
   if (behind > expected_) {
-    if (orphan_) return abort();  // the socket is closed, so no caller can read it
+    if (orphan_) return abort();  // closed: no reader is left
     const auto fresh = std::span(p.bytes).subspan(static_cast<std::size_t>(expected_ - p.seq));
     expected_ = behind;
     if (!read_shut_) in_.append(fresh);

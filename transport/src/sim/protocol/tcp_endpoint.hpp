@@ -1,16 +1,15 @@
-// One end of a simulated connection: a small TCP.
+// One end of a simulated connection: a minimal TCP.
 //
-//   connecting --syn_ack--> open <--segment-- embryonic      (asked for here; not yet accepted)
+//   connecting --syn_ack--> open <--segment-- embryonic      (SYN received; handshake not complete)
 //        \                   |                   /
 //         +------ reset, silence, close --------+--> over
 //
-// Bytes are numbered from 0; the end of the stream has a number too. What was sent
-// stays in out_ until it is acknowledged. When no acknowledgement comes in time,
-// sending goes back to the first byte in doubt ("go back n"), after pauses that
-// double. The receiver takes only what continues what it has.
+// Bytes are numbered from 0; the end of the stream has a number too. Sent bytes stay in out_ until they are
+// acknowledged. When no acknowledgement arrives in time, sending resumes at the first unacknowledged byte
+// (go-back-N), with exponential backoff. The receiver takes only bytes that continue the stream.
 //
-// Owned by its machine's table while the network may refer to it, and by its
-// descriptor; close() leaves it to the network, which still delivers what is in it.
+// Owned by its host's table while the network may refer to it, and by its descriptor; after close() only the
+// table owns it, and the bytes in out_ are still delivered. On the simulation's thread.
 #pragma once
 
 #include "sim/event_queue.hpp"
@@ -25,7 +24,7 @@
 namespace troupe::detail::simnet {
 
 struct binding;
-struct machine;
+struct host;
 class listening_socket;
 
 class tcp_endpoint final : public pollable, public std::enable_shared_from_this<tcp_endpoint> {
@@ -34,15 +33,15 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
     flow_end self;
     ip_endpoint local;
     ip_endpoint remote;
-    std::shared_ptr<binding> port;  // held for as long as the connection
+    std::shared_ptr<binding> port;  // held for the life of the connection
   };
 
-  tcp_endpoint(machine& home, identity who, std::size_t send_buffer, std::size_t receive_buffer);
+  tcp_endpoint(host& home, identity who, std::size_t send_buffer, std::size_t receive_buffer);
 
-  // -- beginnings; the end is in its machine's table by then --------------------
+  // -- the handshake; the endpoint must be in its host's table ----------------
 
   void connect();
-  /// Answers `syn`, on behalf of `at`.
+  /// Answers `syn`, received by `at`.
   void answer(const packet& syn, const std::shared_ptr<listening_socket>& at);
 
   // -- the application's side ---------------------------------------------------
@@ -52,13 +51,13 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
   [[nodiscard]] const ip_endpoint& remote() const noexcept { return who_.remote; }
   [[nodiscard]] bool is_connected() const noexcept { return phase_ == phase::open; }
   [[nodiscard]] bool is_connecting() const noexcept { return phase_ == phase::connecting; }
-  /// Why it failed, told once.
+  /// The error it failed with, reported once.
   [[nodiscard]] int take_error() noexcept;
   [[nodiscard]] transfer read(std::span<std::byte> into, bool peek = false);
   [[nodiscard]] transfer write(std::span<const std::byte> bytes);
   /// As shutdown(2).
   int shut_down(bool reading, bool writing);
-  /// Whether a silent peer is probed, and how patiently; as the socket options of these names.
+  /// Whether and how often a silent peer is probed; as the socket options of these names.
   struct keep_alive {
     bool on = false;
     std::int64_t idle_s = 7200;
@@ -66,14 +65,14 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
     unsigned count = 9;
   };
   void set_keep_alive(const keep_alive& k);
-  /// close() will be a reset.
+  /// Makes close() reset the connection (SO_LINGER with 0).
   void linger_not() noexcept { abortive_ = true; }
   void close();
 
   // -- the network's side -------------------------------------------------------
 
   void receive(const packet& p);
-  /// Ends it with a reset to the peer, as a broken middlebox or a closed listener does.
+  /// Ends it with a reset to the peer, as a faulty middlebox or a closed listener does.
   void abort();
   /// Its host went down.
   void vanish() noexcept;
@@ -89,7 +88,7 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
   void take_bytes(const packet& p);
   void open();
   void fail(int error) noexcept;
-  /// Leaves the table; the network no longer refers to it.
+  /// Removes it from the table: the network does not refer to it afterwards.
   void leave() noexcept;
   void leave_in_order();
 
@@ -105,16 +104,16 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
     return in_.size() < receive_buffer_ ? receive_buffer_ - in_.size() : 0;
   }
 
-  /// A packet was sent that the peer has to answer.
+  /// Whether the peer owes an acknowledgement.
   [[nodiscard]] bool awaits_answer() const noexcept {
     return phase_ == phase::connecting || phase_ == phase::embryonic ||
            (phase_ == phase::open && (in_flight() || has_more()));
   }
   void probe();
-  void set_timer(bool afresh);
+  void set_timer(bool restart);
   void on_timer();
 
-  machine& home_;
+  host& home_;
   identity who_;
   phase phase_ = phase::connecting;
   std::weak_ptr<listening_socket> at_;  // while embryonic
@@ -128,26 +127,26 @@ class tcp_endpoint final : public pollable, public std::enable_shared_from_this<
   std::size_t send_buffer_;
   std::uint64_t first_ = 0;
   std::uint64_t next_ = 0;
-  std::uint64_t limit_ = 0;  // the peer has room up to here
+  std::uint64_t limit_ = 0;  // the end of the peer's window
   bool fin_wanted_ = false;
   bool fin_acknowledged_ = false;
-  bool would_block_ = false;  // a write found no room
+  bool would_block_ = false;  // a write found the buffer full
 
-  // Receiving: in_ has arrived and is unread; expected_ comes next.
+  // Receiving: in_ holds the unread bytes; expected_ is the number of the next one.
   byte_queue in_;
   std::size_t receive_buffer_;
   std::uint64_t expected_ = 0;
-  std::uint64_t offered_ = 0;  // how far the peer knows that it may send
+  std::uint64_t offered_ = 0;  // the end of the window last sent to the peer
   bool peer_ended_ = false;
   bool read_shut_ = false;
 
   keep_alive keep_alive_;
   event_queue::entry timer_;
-  bool timer_awaits_ = false;  // an answer; otherwise it is for keep_alive_
-  unsigned tries_ = 0;         // repetitions since the peer was last heard of
-  instant heard_ = 0;          // when that was, or when waiting for an answer began
-  instant answer_by_ = 0;      // when an answer to the last packet can be here
-  instant last_arrival_ = 0;   // of what this end has sent: a stream's packets do not overtake
+  bool timer_awaits_ = false;  // an acknowledgement; otherwise it is for keep_alive_
+  unsigned tries_ = 0;         // retransmissions since the last packet from the peer
+  instant heard_ = 0;          // the time of that packet, or the start of the wait for an acknowledgement
+  instant answer_by_ = 0;      // the latest arrival of an answer to the last packet, if none is lost
+  instant last_arrival_ = 0;   // of the packets this end has sent: those of one stream stay in order
 };
 
 }  // namespace troupe::detail::simnet

@@ -1,7 +1,7 @@
-// A connection as an actor: tcp_server and tls_server make one for each client. Internal to Troupe.
+// The actor that tcp_server and tls_server start for each connection.
 //
-// One cell, with the user's object and a slot for the socket behind it, and the frame of the
-// coroutine that runs it. It has no heap memory of its own, no name and no timers.
+// It is one cell, followed by the user's object and a slot for the socket, and one coroutine frame. It has no
+// other heap memory, no name and no timers. On its own strand.
 #pragma once
 
 #include <troupe/actors/actor.hpp>
@@ -19,27 +19,27 @@ namespace troupe::detail {
 
 class acceptor;
 
-/// A slot in a server: taken by the listener when it accepts the connection, freed when its actor ends.
+/// One connection counted against the limit: taken by the listener at accept, given back when the actor ends.
 class connection_slot {
  public:
   connection_slot() noexcept = default;
   connection_slot(std::shared_ptr<acceptor> core, tcp_stream stream) noexcept;
   connection_slot(connection_slot&&) noexcept = default;
   connection_slot& operator=(connection_slot&&) = delete;
-  ~connection_slot() { leave(close_reason::drain); }  // its actor was not started: the server stops
+  ~connection_slot() { leave(close_reason::drain); }  // if its actor was not started: the server stops
 
   /// The connection. Call it once.
   [[nodiscard]] tcp_stream take_stream() noexcept;
-  /// Counts the end of the connection. Idempotent.
+  /// Counts the end of the connection; harmless when repeated.
   void leave(close_reason why) noexcept;
   void handshake_failed() noexcept { handshake_failed_ = true; }
-  /// Why the connection has ended, for an actor that ends.
+  /// Why the connection of an ending actor has ended.
   [[nodiscard]] close_reason reason(const cell& c) const noexcept;
   [[nodiscard]] acceptor& core() const noexcept { return *core_; }
 
  private:
   std::shared_ptr<acceptor> core_;
-  socket_ref socket_;  // the connection, until it is taken; then to see how it has ended
+  socket_ref socket_;  // the connection, until it is taken; then kept to see how it has ended
   bool handshake_failed_ = false;
 };
 
@@ -52,15 +52,15 @@ struct connection_factory {
   virtual cell* start(cell& parent, const spawn_options& o, connection_slot slot) const = 0;
 };
 
-// The code that connections of every type share.
+// How long a stopping connection may continue: tcp_server_options::drain.
 [[nodiscard]] duration drain_time(connection_slot& slot) noexcept;
 
-/// The handshake of a tls_server's connection. The stream is not open when the handshake failed, which is
-/// counted, or when the actor is told to stop.
+/// Does the handshake of a tls_server's connection. Returns a closed stream if it fails, which is counted, or
+/// if the actor is stopped.
 [[nodiscard]] task<tls_stream> shake_hands(context& ctx, connection_slot& slot);
 
-/// Calls a consumer's on_data, which may take the context or not; type-erased, so that the loop
-/// around it is compiled once for each kind of stream.
+/// Calls a consumer's on_data(), with or without the context. Type-erased, so that consume() is compiled once
+/// for each kind of stream.
 template <class Stream>
 using data_handler = task<result<std::size_t>> (*)(void* object, std::span<const std::byte>, Stream&,
                                                    context&);
@@ -85,7 +85,7 @@ task<result<std::size_t>> call_on_data(void* object, std::span<const std::byte> 
   }
 }
 
-/// How a class runs its connection.
+/// How a class T runs its connection; the primary template is for on_data(), the others for run().
 template <class T, class Stream>
 struct connection_run {
   static_assert(
@@ -135,6 +135,7 @@ struct connection_run<T, Stream> {
   }
 };
 
+/// The state of a connection's cell: the slot, the receiver of an inbox, and the user's object.
 template <class T, class Stream>
 struct connection_box {
   using run = connection_run<T, Stream>;
@@ -180,7 +181,7 @@ struct connection_box {
         type_name<T>(),
         sizeof(connection_box),
         &run::accepts,
-        [](cell&) {},  // constructed with its arguments, by spawn_connection
+        [](cell&) {},  // constructed with its arguments, by connection_factory_of::start
         &destroy,
         [](cell& c) noexcept { of(c).~connection_box(); },
         &started,

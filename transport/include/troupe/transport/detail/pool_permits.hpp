@@ -1,13 +1,12 @@
-// The permits of a connection pool: a FIFO semaphore. The holder of a permit may
-// use one connection. Internal to Troupe.
+// The permits of a connection pool: a counting semaphore that is fair, first come first served.
 //
-// A returned permit goes straight to the first waiter, if there is one, and does
-// not become free in between, so no waiter is overtaken. A waiter is on a strand;
-// the permit travels there as mail, and passes on to the next waiter when that
-// one has gone meanwhile.
+// A permit that is given back while a coroutine waits goes to the first waiter and is never free in between,
+// so no waiter is overtaken. It travels to the waiter's strand as mail; if the waiter has gone meanwhile, it
+// is passed on to the next.
 #pragma once
 
 #include <troupe/runtime/detail/spinlock.hpp>
+#include <troupe/runtime/detail/thread_safety.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
 
@@ -21,7 +20,7 @@ namespace troupe::detail {
 class pool_permits;
 struct permit_wake;
 
-/// Gives itself back. Move-only; any thread.
+/// The right to hold one connection; its destructor gives it back. Move-only. Any thread.
 class permit {
  public:
   permit() noexcept = default;
@@ -38,34 +37,35 @@ class permit {
   std::shared_ptr<pool_permits> from_;
 };
 
-/// Thread-safe.
+/// Owned jointly by the pool, its permits and its waiters. Any thread.
 class pool_permits : public std::enable_shared_from_this<pool_permits> {
  public:
   explicit pool_permits(std::size_t n) noexcept : free_(n) {}
   pool_permits(const pool_permits&) = delete;
   pool_permits& operator=(const pool_permits&) = delete;
 
-  /// A permit, errc::timeout at `deadline` (a time of the runtime's clock), or
-  /// errc::closed. On a strand.
+  /// Waits for a permit. Errors: timeout at `deadline` (a time of the runtime's clock); closed. On any
+  /// strand.
   [[nodiscard]] task<result<permit>> take(std::int64_t deadline);
-  /// No more permits are given out; take() under way yields errc::closed.
-  void close() noexcept;
-  [[nodiscard]] bool closed() const noexcept;
-  [[nodiscard]] std::size_t waiting() const noexcept;
+  /// Ends all waits, present and future, with errc::closed.
+  void close() noexcept TROUPE_EXCLUDES(lock_);
+  [[nodiscard]] bool closed() const noexcept TROUPE_EXCLUDES(lock_);
+  [[nodiscard]] std::size_t waiting() const noexcept TROUPE_EXCLUDES(lock_);
 
  private:
   friend class permit;
   friend class permit_wait;
-  void give() noexcept;
-  permit_wake* pop() noexcept;
+  void give() noexcept TROUPE_EXCLUDES(lock_);
+  /// Removes the first waiter from the queue; null if none waits.
+  permit_wake* pop() noexcept TROUPE_REQUIRES(lock_);
 
   mutable spinlock lock_;
-  // All under lock_. While a caller waits, no permit is free.
-  std::size_t free_;
-  std::size_t waiting_ = 0;
-  permit_wake* first_ = nullptr;
-  permit_wake* last_ = nullptr;
-  bool closed_ = false;
+  // While a coroutine waits, no permit is free.
+  std::size_t free_ TROUPE_GUARDED_BY(lock_);
+  std::size_t waiting_ TROUPE_GUARDED_BY(lock_) = 0;
+  permit_wake* first_ TROUPE_GUARDED_BY(lock_) = nullptr;
+  permit_wake* last_ TROUPE_GUARDED_BY(lock_) = nullptr;
+  bool closed_ TROUPE_GUARDED_BY(lock_) = false;
 };
 
 }  // namespace troupe::detail

@@ -1,5 +1,5 @@
-// A host of the simulated network: allocates ports and delivers packets to sockets.
-#include "sim/machine.hpp"
+// Binding of ports and delivery of packets on a simulated host. On the simulation's thread.
+#include "sim/host.hpp"
 
 #include "sim/kernel.hpp"
 
@@ -31,7 +31,7 @@ bool same_address(const ip_endpoint& a, const ip_endpoint& b) noexcept {
   return a.with_port(0) == b.with_port(0);
 }
 
-// Whether one packet could be for both.
+// Whether one packet could match both.
 bool overlap(const binding& a, const binding& b) noexcept {
   if (a.at.port() != b.at.port()) return false;
   if (a.at.is_v6() != b.at.is_v6()) {
@@ -55,16 +55,16 @@ bool binding::takes(const ip_endpoint& to) const noexcept {
   return is_any(at) || same_address(at, to);
 }
 
-machine::machine(kernel& k, std::uint16_t number, std::string called)
+host::host(kernel& k, std::uint16_t number, std::string called)
     : net(k), id(number), name(std::move(called)), v4(own_v4(number)), v6(own_v6(number)) {}
 
 // -- addresses and ports ----------------------------------------------------------
 
-bool machine::has_address(const ip_endpoint& e) const noexcept {
+bool host::has_address(const ip_endpoint& e) const noexcept {
   return is_loopback(e) || same_address(e, v4) || same_address(e, v6);
 }
 
-bool machine::is_taken(protocol p, const binding& b) const noexcept {
+bool host::is_taken(protocol p, const binding& b) const noexcept {
   return std::ranges::any_of(bound_[static_cast<unsigned>(p)], [&](const auto& weak) {
     const auto other = weak.lock();
     const bool both_share = other && ((other->share_port && b.share_port) ||
@@ -73,7 +73,7 @@ bool machine::is_taken(protocol p, const binding& b) const noexcept {
   });
 }
 
-std::shared_ptr<binding> machine::bind(protocol p, binding wanted, int& error) {
+std::shared_ptr<binding> host::bind(protocol p, binding wanted, int& error) {
   error = 0;
   if (!is_any(wanted.at) && !has_address(wanted.at) && !(p == protocol::udp && wanted.at.is_multicast())) {
     error = EADDRNOTAVAIL;
@@ -98,14 +98,14 @@ std::shared_ptr<binding> machine::bind(protocol p, binding wanted, int& error) {
   return taken;
 }
 
-ip_endpoint machine::source_for(const ip_endpoint& to) const noexcept {
+ip_endpoint host::source_for(const ip_endpoint& to) const noexcept {
   if (is_loopback(to) || is_any(to)) return to.is_v6() ? ip_endpoint::loopback_v6() : ip_endpoint::loopback();
   return to.is_v6() ? v6 : v4;
 }
 
 // -- packets ----------------------------------------------------------------------
 
-void machine::remember(const flow_end& e, std::uint64_t expected) {
+void host::remember(const flow_end& e, std::uint64_t expected) {
   const auto [at, fresh] = ended_.insert_or_assign(e, expected);
   if (!fresh) return;
   ended_order_.push_back(e);
@@ -114,36 +114,37 @@ void machine::remember(const flow_end& e, std::uint64_t expected) {
   ended_order_.pop_front();
 }
 
-void machine::receive(packet p) {
+void host::receive(packet p) {
   if (!p.of_stream()) {
     receive_datagram(std::move(p));
   } else if (const auto s = streams.find(p.dest); s != streams.end()) {
-    const std::shared_ptr<tcp_endpoint> held = s->second;  // may take itself out
+    const std::shared_ptr<tcp_endpoint> held = s->second;  // it may remove itself from the map
     held->receive(p);
   } else if (p.what == packet::kind::syn) {
     receive_syn(p);
   } else if (p.what != packet::kind::reset) {
-    receive_for_nobody(p);
+    receive_unclaimed(p);
   }
 }
 
-void machine::receive_syn(const packet& p) {
+void host::receive_syn(const packet& p) {
   std::vector<listening_socket*> candidates;
   for (listening_socket* const l : listeners) {
     if (l->where()->takes(p.to)) candidates.push_back(l);
   }
-  if (candidates.empty()) return receive_for_nobody(p);
-  candidates[net.chance().below(candidates.size())]->ask(p);
+  if (candidates.empty()) return receive_unclaimed(p);
+  candidates[net.chance().below(candidates.size())]->receive_syn(p);
 }
 
-void machine::receive_for_nobody(const packet& p) {
+// No socket here matches the packet: answers with a reset, or acknowledges a retransmission.
+void host::receive_unclaimed(const packet& p) {
   packet answer;
   answer.from = p.to;
   answer.to = p.from;
   answer.dest = p.dest.other();
   answer.what = packet::kind::reset;
   if (const auto known = ended_.find(p.dest); known != ended_.end()) {
-    // A repetition for a stream that ended in order, or the other half's end.
+    // A retransmission for a stream that ended in order, or the end of the other half.
     const std::uint64_t behind = p.seq + p.bytes.size() + (p.fin ? 1 : 0);
     if (p.bytes.empty() && p.fin && p.seq == known->second) known->second = behind;
     if (behind <= known->second) {
@@ -156,7 +157,7 @@ void machine::receive_for_nobody(const packet& p) {
   net.send(*this, std::move(answer), in_order);
 }
 
-void machine::receive_datagram(packet p) {
+void host::receive_datagram(packet p) {
   if (p.what == packet::kind::unreachable) {
     for (datagram_port* const d : ports) {
       if (d->where()->takes(p.to)) d->unreachable(p.from);
@@ -170,7 +171,7 @@ void machine::receive_datagram(packet p) {
   if (p.to.is_multicast()) {
     for (datagram_port* const d : takers) d->take(p);
   } else if (!takers.empty()) {
-    // A connected one is meant before one that anybody may send to.
+    // A connected socket is preferred to one that accepts datagrams from any peer.
     const auto connected =
         std::ranges::find_if(takers, [](const datagram_port* d) { return d->peer().has_value(); });
     datagram_port* const one =
@@ -186,7 +187,7 @@ void machine::receive_datagram(packet p) {
   }
 }
 
-void machine::crash() noexcept {
+void host::crash() noexcept {
   up = false;
   ++boots;
   ended_.clear();

@@ -1,4 +1,6 @@
-// A host of the simulated network: its addresses, its ports, and the delivery of packets to sockets.
+// A host of the simulated network: its addresses, its ports, and the sockets that receive its packets.
+//
+// Owned by the kernel, for as long as that lives. On the simulation's thread.
 #pragma once
 
 #include "sim/protocol/datagram_port.hpp"
@@ -18,19 +20,19 @@ class kernel;
 
 enum class protocol : std::uint8_t { tcp, udp };
 
-/// An address and port that a socket has taken. Freed by its last holder.
+/// An address and port that a socket is bound to. Shared; the port is free when the last owner releases it.
 struct binding {
   ip_endpoint at;
-  bool dual_stack = false;     // an IPv6 socket that IPv4 reaches, too
+  bool dual_stack = false;     // an IPv6 socket that also receives IPv4
   bool share_port = false;     // SO_REUSEPORT
   bool reuse_address = false;  // SO_REUSEADDR
 
-  /// Whether packets for `to` are for this.
+  /// Whether this is where packets to `to` are delivered.
   [[nodiscard]] bool takes(const ip_endpoint& to) const noexcept;
 };
 
-struct machine {
-  machine(kernel& k, std::uint16_t number, std::string called);
+struct host {
+  host(kernel& k, std::uint16_t number, std::string called);
 
   kernel& net;
   const std::uint16_t id;
@@ -38,25 +40,25 @@ struct machine {
   const ip_endpoint v4;  // port 0
   const ip_endpoint v6;
   bool up = true;
-  unsigned boots = 0;  // how often it went down
+  unsigned boots = 0;  // number of crashes
   std::size_t open_sockets = 0;
-  std::size_t most_sockets = SIZE_MAX;
+  std::size_t max_sockets = SIZE_MAX;
 
   // -- addresses and ports ----------------------------------------------------
 
   [[nodiscard]] bool has_address(const ip_endpoint& e) const noexcept;
-  /// Takes `at`, with a free port when its port is 0. Null and `error` when that cannot be.
+  /// Binds to `wanted`, with a free port if its port is 0. On failure returns null and sets `error`.
   [[nodiscard]] std::shared_ptr<binding> bind(protocol p, binding wanted, int& error);
-  /// The address that packets to `to` come from.
+  /// The source address of packets to `to`.
   [[nodiscard]] ip_endpoint source_for(const ip_endpoint& to) const noexcept;
 
   // -- streams ----------------------------------------------------------------
 
   std::map<flow_end, std::shared_ptr<tcp_endpoint>> streams;
-  std::vector<listening_socket*> listeners;  // they take themselves out
+  std::vector<listening_socket*> listeners;  // they remove themselves
   std::vector<datagram_port*> ports;
 
-  /// A stream ended in order: its last packets may yet be repeated, and are acknowledged then.
+  /// Records that a stream ended in order, so that retransmissions of its last packets are acknowledged.
   void remember(const flow_end& e, std::uint64_t expected);
 
   // -- packets ----------------------------------------------------------------
@@ -66,7 +68,7 @@ struct machine {
 
  private:
   void receive_syn(const packet& p);
-  void receive_for_nobody(const packet& p);
+  void receive_unclaimed(const packet& p);
   void receive_datagram(packet p);
   [[nodiscard]] bool is_taken(protocol p, const binding& b) const noexcept;
 
