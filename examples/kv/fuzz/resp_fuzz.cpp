@@ -1,6 +1,6 @@
 // libFuzzer target for the codec of requests: no input may crash it or make it read out of bounds, and the
-// decoded commands must not depend on how the input is split. scripts/fuzz builds and runs it. links:
-// examples/kv/net/resp.cpp runtime/src/error.cpp
+// decoded commands must not depend on how the input is split. scripts/fuzz builds and runs it.
+// links: examples/kv/net/resp.cpp runtime/src/error.cpp
 #include "kv/net/resp.hpp"
 
 #include <algorithm>

@@ -179,7 +179,7 @@ cell* spawn_cell(cell& parent, const behaviour& b, const spawn_options& o, Args&
   try {
     b.construct(*child);
     if (!o.register_as.empty()) [[unlikely]]
-      register_child(*child, o.register_as);
+      register_child(*child, *o.register_as);
   } catch (...) {
     parent.discard_child(*child);
     throw;

@@ -1,6 +1,7 @@
 // How actors are started: options for spawn and for children of a supervisor.
 #pragma once
 
+#include <troupe/actors/detail/rare_text.hpp>
 #include <troupe/actors/mailbox_policy.hpp>
 #include <troupe/runtime/time.hpp>
 
@@ -75,7 +76,7 @@ struct spawn_options {
   std::string name = {};
   /// The name it is registered under in its system before it handles anything, as by system::register_name();
   /// empty: none. A name that is taken is errc::name_taken, and nothing is started.
-  std::string register_as = {};
+  detail::rare_text register_as = {};
   mailbox_options mailbox = {};
   troupe::restart restart = troupe::restart::transient;
   /// From being told to stop to being killed.

@@ -49,7 +49,7 @@ struct supervisor_options {
   /// What its own owner does when it ends.
   troupe::restart restart = troupe::restart::permanent;
   /// Its name in the system, as spawn_options::register_as.
-  std::string register_as = {};
+  detail::rare_text register_as = {};
   bool significant = false;
   /// How long its children together may take to stop, within the owner's time.
   duration shutdown = unlimited;
@@ -64,7 +64,7 @@ struct supervisor_options {
 struct child_options {
   troupe::restart restart = troupe::restart::permanent;
   /// The name that each incarnation has in the system, as spawn_options::register_as.
-  std::string register_as = {};
+  detail::rare_text register_as = {};
   /// From being told to stop to being killed; brutal, unlimited.
   duration shutdown = default_shutdown;
   bool significant = false;
