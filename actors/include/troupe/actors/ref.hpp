@@ -78,7 +78,7 @@ inline constexpr bool is_moved_in = !std::is_lvalue_reference_v<M> && !std::is_c
 
 /// An envelope around a copy of `m`, or around `m` moved.
 template <class M>
-auto* envelope_of(M&& m) {
+envelope<std::remove_cvref_t<M>>* envelope_of(M&& m) {
   using message = std::remove_cvref_t<M>;
   return slab_new<envelope<message>>(message(std::forward<M>(m)));
 }
