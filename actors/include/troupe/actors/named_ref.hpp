@@ -46,6 +46,9 @@ class named_ref {
       M&& m) {
     const send_result first = current().tell(std::forward<M>(m));
     if (first != send_result::closed || !found_.ended()) return first;
+    if constexpr (detail::is_moved_in<M> && !detail::can_be_given_back<std::remove_cvref_t<M>>) {
+      return first;  // the message is gone
+    }
     return current().tell(
         std::forward<M>(m));  // NOLINT(bugprone-use-after-move): a refused message is given back
   }

@@ -72,6 +72,11 @@ void give_back(M& to, M& from) {
   }
 }
 
+/// Whether give_back() does so for an M.
+template <class M>
+inline constexpr bool can_be_given_back =
+    std::is_nothrow_move_constructible_v<M> || std::is_move_assignable_v<M>;
+
 /// Whether the argument of type M&& is moved from, so that a refused message goes back there.
 template <class M>
 inline constexpr bool is_moved_in = !std::is_lvalue_reference_v<M> && !std::is_const_v<M>;
