@@ -12,8 +12,6 @@
 #include <troupe/actors/inbox.hpp>
 #include <troupe/actors/ref.hpp>
 
-#include <new>
-#include <type_traits>
 #include <utility>
 
 namespace troupe {
@@ -27,14 +25,9 @@ void check_forwarded(const ask_envelope_base* e, const message_kind* k);
 
 template <class M>
 void put_back(ask_envelope<M>& e, M&& m) {
-  if constexpr (std::is_nothrow_move_constructible_v<M>) {
-    e.message.~M();
-    ::new (static_cast<void*>(&e.message)) M(std::move(m));
-  } else {
-    static_assert(std::is_move_assignable_v<M>,
-                  "troupe: to be forwarded a message must be move-assignable, or its move must not throw");
-    e.message = std::move(m);
-  }
+  static_assert(can_be_given_back<M>,
+                "troupe: to be forwarded a message must be move-assignable, or its move must not throw");
+  give_back(e.message, m);
 }
 
 }  // namespace detail
