@@ -3,8 +3,10 @@
 
 #include <troupe/runtime/engine.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <pthread.h>
+#include <utility>
 
 namespace troupe::detail {
 
@@ -23,19 +25,27 @@ void blocking_pool::submit(blocking_call& call) {
   ++queued_;
   if (queued_ <= idle_) {  // idle threads that were woken before may not have taken their calls yet
     work_.notify_one();
-  } else if (threads_ < most_) {
-    ++threads_;
-    engine_.share();
+  } else if (threads_.size() < most_) {
     try {
-      std::thread([this, alive = engine_ref(&engine_)] { loop(); }).detach();
+      start_thread();
     } catch (...) {
-      --threads_;
-      if (threads_ == 0) {  // no thread at all: the caller runs it
+      if (threads_.empty()) {  // no thread at all: the caller runs it
         (void)queue_.pop_front();
         --queued_;
         run(call);
       }
     }
+  }
+}
+
+void blocking_pool::start_thread() {
+  threads_.emplace_back();
+  try {
+    engine_.share();
+    threads_.back() = std::thread([this, alive = engine_ref(&engine_)] { loop(); });
+  } catch (...) {
+    threads_.pop_back();
+    throw;
   }
 }
 
@@ -71,8 +81,15 @@ void blocking_pool::loop() {
     --idle_;
     if (!stopping_ && queue_.empty()) break;
   }
-  --threads_;
-  if (threads_ == 0) quiet_.notify_all();
+  const auto self = std::find_if(threads_.begin(), threads_.end(), [](const std::thread& t) {
+    return t.get_id() == std::this_thread::get_id();
+  });
+  if (self == threads_.end()) return;  // abandoned
+  std::thread before = std::exchange(ended_, std::move(*self));
+  threads_.erase(self);
+  if (threads_.empty()) quiet_.notify_all();
+  guard.unlock();
+  if (before.joinable()) before.join();
 }
 
 std::vector<std::string> blocking_pool::stop(std::int64_t deadline) {
@@ -88,10 +105,15 @@ std::vector<std::string> blocking_pool::stop(std::int64_t deadline) {
   }
   work_.notify_all();
   const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline));
-  while (threads_ != 0 && guard.wait_until(quiet_, until)) {
+  while (!threads_.empty() && guard.wait_until(quiet_, until)) {
   }
+  for (std::thread& t : threads_) t.detach();
+  threads_.clear();
   std::vector<std::string> callers;
   for (const visit* v = running_; v != nullptr; v = v->next) callers.push_back(v->call->waiter->describe());
+  std::thread last = std::move(ended_);
+  guard.unlock();
+  if (last.joinable()) last.join();
   return callers;
 }
 

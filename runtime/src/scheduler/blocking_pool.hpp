@@ -25,7 +25,8 @@ class blocking_pool {
   /// Queues `call`. Any thread. On the simulated runtime the call runs at once, on this thread.
   void submit(blocking_call& call);
   /// Ends the pool: queued calls do not begin, and the running ones, which are user code, are waited for
-  /// until `deadline`. Returns the callers of those that have not returned; their threads are abandoned.
+  /// until `deadline`. Returns the callers of those that have not returned; their threads are abandoned. All
+  /// other threads have ended when it returns.
   [[nodiscard]] std::vector<std::string> stop(std::int64_t deadline);
 
  private:
@@ -36,6 +37,7 @@ class blocking_pool {
     visit** link;
   };
 
+  void start_thread() TROUPE_REQUIRES(lock_);
   void loop();
   void run(blocking_call& call) noexcept TROUPE_REQUIRES(lock_);
 
@@ -46,7 +48,9 @@ class blocking_pool {
   std::condition_variable quiet_;
   mail_queue queue_ TROUPE_GUARDED_BY(lock_);
   visit* running_ TROUPE_GUARDED_BY(lock_) = nullptr;
-  unsigned threads_ TROUPE_GUARDED_BY(lock_) = 0;
+  std::vector<std::thread> threads_ TROUPE_GUARDED_BY(lock_);
+  /// The thread that ended last. Each joins the one that ended before it, and stop() joins the last.
+  std::thread ended_ TROUPE_GUARDED_BY(lock_);
   unsigned idle_ TROUPE_GUARDED_BY(lock_) = 0;
   unsigned queued_ TROUPE_GUARDED_BY(lock_) = 0;
   bool stopping_ TROUPE_GUARDED_BY(lock_) = false;

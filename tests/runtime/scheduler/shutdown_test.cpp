@@ -65,6 +65,15 @@ task<void> calls(gate& g) {
   co_await troupe::blocking([&g] { g.pass(); });
 }
 
+// A thread-local object that takes a while to be destroyed.
+struct slow_end {
+  std::atomic<int>* n = nullptr;
+  ~slow_end() {
+    std::this_thread::sleep_for(5ms);
+    ++*n;
+  }
+};
+
 struct passes_at_its_end {
   gate* g;
   ~passes_at_its_end() { g->pass(); }
@@ -106,6 +115,28 @@ TEST_CASE("end of a runtime: it waits for a call of blocking() that returns in t
   CHECK_FALSE(log.tell("abandoned"));
   opens.join();
   CHECK(g.open_for_all());
+}
+
+TEST_CASE("end of a runtime: the threads of blocking calls have ended, with their thread-local objects") {
+  constexpr int many = 4;
+  std::atomic<int> destroyed{0};
+  gate g;
+  {
+    troupe::runtime rt({.workers = 1, .shutdown = 1min});
+    for (int i = 0; i < many; ++i) {
+      const auto leaves_an_object = [](gate& at, std::atomic<int>& n) -> task<void> {
+        co_await troupe::blocking([&] {
+          thread_local slow_end here;
+          here.n = &n;
+          at.pass();
+        });
+      };
+      rt.spawn(leaves_an_object(g, destroyed));
+    }
+    REQUIRE(becomes_true([&] { return g.inside() == many; }));  // each on a thread of its own
+    CHECK(g.open_for_all());
+  }
+  CHECK(destroyed == many);
 }
 
 TEST_CASE("end of a runtime: a call of blocking() that has not begun does not begin") {
