@@ -14,7 +14,10 @@ class rare_text {
   rare_text(std::string text)
       : text_(text.empty() ? nullptr : new std::string(std::move(text))) {}  // implicit
   rare_text(const char* text) : rare_text(std::string(text)) {}              // implicit
-  rare_text(const rare_text& o) : text_(o.text_ != nullptr ? new std::string(*o.text_) : nullptr) {}
+  rare_text(const rare_text& o) {
+    if (o.text_ != nullptr) [[unlikely]]
+      text_ = copy(*o.text_);
+  }
   rare_text(rare_text&& o) noexcept : text_(std::exchange(o.text_, nullptr)) {}
   rare_text& operator=(rare_text o) noexcept {
     std::swap(text_, o.text_);
@@ -30,6 +33,8 @@ class rare_text {
   [[nodiscard]] const std::string& operator*() const noexcept { return *text_; }
 
  private:
+  [[gnu::noinline]] static const std::string* copy(const std::string& text) { return new std::string(text); }
+
   const std::string* text_ = nullptr;
 };
 
