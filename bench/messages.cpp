@@ -58,9 +58,10 @@ struct starter {
   std::uint64_t hops;
 };
 
-/// `actors` passers in a circle carry `tokens` tokens, evenly spread, for `hops` each: ping_pong with two of
-/// them.
-bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops) {
+/// `actors` passers in a circle carry `tokens` tokens, evenly spread, for `hops` each. Adds the
+/// messages to `handled`, and returns the seconds.
+double circle_once(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops,
+                   std::uint64_t& handled) {
   std::latch over(static_cast<std::ptrdiff_t>(tokens));
   std::vector<tally> tallies(actors);
   troupe::system sys({.workers = workers});
@@ -74,7 +75,18 @@ bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t toke
   over.wait();
   const double seconds = timer.seconds();
 
-  return bench::ns_per_op(tokens * hops, seconds).expect("messages handled", tokens * hops, total(tallies));
+  handled += total(tallies);
+  return seconds;
+}
+
+/// So many circles, one after the other: ping_pong is one with two actors.
+bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops,
+                      std::uint64_t starts = 1) {
+  double seconds = 0;
+  std::uint64_t handled = 0;
+  for (std::uint64_t i = 0; i < starts; ++i) seconds += circle_once(workers, actors, tokens, hops, handled);
+  const std::uint64_t all = starts * tokens * hops;
+  return bench::ns_per_op(all, seconds).expect("messages handled", all, handled);
 }
 
 /// Nanoseconds for a message between two of `live` actors, all of which have handled one message.
@@ -140,7 +152,7 @@ bench::outcome ping_pong(unsigned workers, double scale) {
 
 bench::outcome ring(unsigned workers, double scale) {
   using namespace bench::workload;
-  return circle(workers, ring_actors, ring_tokens, scaled(ring_hops, scale));
+  return circle(workers, ring_actors, ring_tokens, scaled(ring_hops, scale), ring_starts);
 }
 
 bench::outcome many_live(unsigned workers, double scale) {
