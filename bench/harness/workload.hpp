@@ -21,7 +21,7 @@ inline constexpr std::uint64_t pings = 1'000'000;
 inline constexpr std::uint64_t ring_actors = 1000;
 inline constexpr std::uint64_t ring_tokens = 64;
 inline constexpr std::uint64_t ring_hops = 50'000;
-inline constexpr std::uint64_t ring_starts = 6;  // tokens travel together or apart: each start decides anew
+inline constexpr std::uint64_t ring_starts = 6;  // tokens travel together or apart: decided by each start
 
 // fan_in
 inline constexpr std::uint64_t fan_in_senders = 4;

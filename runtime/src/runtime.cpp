@@ -14,17 +14,11 @@ namespace troupe {
 
 namespace detail {
 
-engine_ref::engine_ref(const engine_ref& o) noexcept : engine_(o.engine_) {
-  engine_->share();
-}
-
-engine_ref engine_ref::share_of(engine& e) noexcept {
+void add_share(engine& e) noexcept {
   e.share();
-  return engine_ref(&e);
 }
-
-engine_ref::~engine_ref() {
-  engine_->release();
+void drop_share(engine& e) noexcept {
+  e.release();
 }
 
 }  // namespace detail
@@ -99,7 +93,7 @@ result<detail::outcome> runtime::wait(task<void> t) {
                                  "block_on would block a worker thread: co_await the task instead"));
   }
   const detail::root_task_ref root = detail::start_root(*engine_, std::move(t), place_);
-  return detail::wait_root(*engine_, *root.task);
+  return detail::wait_root(*engine_, *root);
 }
 
 void runtime::spawn(task<void> t) {

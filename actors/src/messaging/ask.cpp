@@ -86,7 +86,7 @@ bool ask_leaf::closes_cycle(ask_envelope_base& e) {
   cell& from = static_cast<cell&>(owner());
   from.waits().confirm(id);
   fence_after_rmw();
-  if (!to_->waits().look() || !from.may_be_awaited()) [[likely]]
+  if (!may_close_cycle(from, *to_)) [[likely]]
     return false;
   return closes_cycle_now(from, id);
 }

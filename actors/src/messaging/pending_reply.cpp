@@ -91,8 +91,7 @@ bool pending_leaf::closes_cycle(cell& from) {
     from.waits().clear();
     return false;
   }
-  if (!to_->waits().look() || !from.may_be_awaited()) return false;
-  std::optional<error> cycle = refuse_cycle(from, id);
+  std::optional<error> cycle = refuse_cycle(from, *to_, id);
   if (!cycle || !sent_->held.load(std::memory_order_acquire)) return false;
   withdraw_for(std::move(*cycle));
   unlink();

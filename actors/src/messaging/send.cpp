@@ -132,8 +132,7 @@ bool send_awaiter::closes_cycle(cell& from, wait_id id) {
   if (!id) return false;
   from.waits().confirm(id);
   seq_cst_fence();
-  if (!to_->waits().look() || !from.may_be_awaited()) return false;
-  std::optional<error> cycle = refuse_cycle(from, id);
+  std::optional<error> cycle = refuse_cycle(from, *to_, id);
   if (!cycle || !withdraw_for(std::move(*cycle))) return false;
   unlink();
   return true;

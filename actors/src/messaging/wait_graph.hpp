@@ -20,9 +20,19 @@
 
 namespace troupe::detail {
 
+/// Whether an edge from `from` to `to` could be part of a cycle: both have edges. After the caller has
+/// confirmed its edge and fenced: of two cells that confirm at once, one sees the other.
+[[nodiscard]] inline bool may_close_cycle(const cell& from, const cell& to) noexcept {
+  return to.waits().look() && from.may_be_awaited();
+}
 /// On the strand of `from`, whose edge `id` was just confirmed: when it closes a cycle, takes the edge back
 /// and yields the error. The caller withdraws its request.
 [[nodiscard]] std::optional<error> refuse_cycle(cell& from, wait_id id);
+/// The same, asked only when may_close_cycle().
+[[nodiscard]] inline std::optional<error> refuse_cycle(cell& from, const cell& to, wait_id id) {
+  if (!may_close_cycle(from, to)) return std::nullopt;
+  return refuse_cycle(from, id);
+}
 /// Sends a request that another cell had taken, and leads its asker's edge to `to`. When that closes a cycle,
 /// sets `cycle` and yields `closed`. When it yields full or closed, the caller owns the envelope. Any thread.
 [[nodiscard]] push_result deliver_forwarded(ask_envelope_base& e, cell& to,

@@ -90,8 +90,11 @@ void root_task::run_slice(runnable& r, worker& w) noexcept {
   }
 }
 
-root_task_ref::~root_task_ref() {
-  if (task != nullptr) task->release();
+void add_share(root_task& t) noexcept {
+  t.share();
+}
+void drop_share(root_task& t) noexcept {
+  t.release();
 }
 
 root_task_ref start_root(engine& e, task<void> t, std::uint16_t place) {

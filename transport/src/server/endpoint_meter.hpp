@@ -6,6 +6,7 @@
 #include <troupe/runtime/config.hpp>
 #include <troupe/runtime/counters.hpp>
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/share_count.hpp>
 #include <troupe/runtime/detail/spinlock.hpp>
 #include <troupe/runtime/detail/thread_safety.hpp>
 #include <troupe/runtime/worker.hpp>
@@ -19,9 +20,9 @@ namespace troupe::detail {
 /// Any thread may add to it and read it. Reference-counted.
 class endpoint_meter {
  public:
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void share() noexcept { shares_.add(); }
   void release() noexcept {
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (shares_.drop()) delete this;
   }
 
   // Not to be inlined into a coroutine: the worker may change at each co_await.
@@ -69,10 +70,7 @@ class endpoint_meter {
   // depends on their order. Broken by: "tcp_server: it counts how each connection ended".
   total accepted_{0}, active_{0}, refused_{0}, failures_{0}, reconnects_{0}, dropped_{0};
   std::array<total, 7> closed_{};
-  // shares_: number of owners. The decrement to 0 (acquire) sees what all other owners did before their
-  // decrements (release), then deletes the meter.
-  // Broken by: "tcp_server: it can be started again after it has ended, and its metrics outlive it".
-  atomic<std::uint32_t> shares_{1};
+  share_count shares_;  // of its owners
 };
 
 }  // namespace troupe::detail

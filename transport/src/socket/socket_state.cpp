@@ -13,11 +13,11 @@
 
 namespace troupe::detail {
 
-socket_ref::socket_ref(const socket_ref& other) noexcept : state_(other.state_) {
-  if (state_ != nullptr) state_->share();
+void add_share(socket_state& s) noexcept {
+  s.share();
 }
-socket_ref::~socket_ref() {
-  if (state_ != nullptr) state_->release();
+void drop_share(socket_state& s) noexcept {
+  s.release();
 }
 
 socket_ref socket_state::make(int fd, const ip_endpoint& where, const tcp_options& o) {
@@ -30,7 +30,7 @@ socket_ref socket_state::make(int fd, const ip_endpoint& where, const tcp_option
 }
 
 void socket_state::release() noexcept {
-  if (shares_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (!shares_.drop()) return;
   close();
   if (reactor_ != nullptr && !simulated_) {
     reactor_->retire(*this);

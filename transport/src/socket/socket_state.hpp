@@ -26,6 +26,7 @@
 
 #include <troupe/runtime/detail/atomic.hpp>
 #include <troupe/runtime/detail/completion.hpp>
+#include <troupe/runtime/detail/share_count.hpp>
 #include <troupe/runtime/detail/slab.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/reactor.hpp>
@@ -70,7 +71,7 @@ class socket_state final : private io_source {
   socket_state& operator=(const socket_state&) = delete;
   [[nodiscard]] static socket_ref make(int fd, const ip_endpoint& where, const tcp_options& o);
 
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void share() noexcept { shares_.add(); }
   void release() noexcept;
 
   [[nodiscard]] int fd() const noexcept { return fd_; }
@@ -186,11 +187,8 @@ class socket_state final : private io_source {
   // becomes ready, with release; the reader's acquire of the word sees it.
   // Broken by: "tcp_stream: data and the end of the stream that arrive together are both seen".
   atomic<bool> ended_{false};
-  // shares_: an ordinary reference count, held by the stream and the operations
-  // under way, on the owner's strand or the one it was moved to. acq_rel pairs
-  // with itself, so the last release() sees the writes of the others.
-  // Broken by: "tcp_stream: a stream may be destroyed while a read waits".
-  atomic<std::uint32_t> shares_{1};
+  share_count
+      shares_;  // of the stream and the operations under way, on its strand or the one it was moved to
   ip_endpoint where_;
   int fd_;
   // words_: see the picture. The waiter's strand writes a wake, `empty` and `closed`; the reactor

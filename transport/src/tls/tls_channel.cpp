@@ -26,15 +26,15 @@ constexpr std::size_t most_pending = 64 * 1024;
 
 // -- shares -----------------------------------------------------------------------
 
-tls_ref::tls_ref(const tls_ref& other) noexcept : channel_(other.channel_) {
-  if (channel_ != nullptr) channel_->share();
+void add_share(tls_channel& c) noexcept {
+  c.share();
 }
-tls_ref::~tls_ref() {
-  if (channel_ != nullptr) channel_->release();
+void drop_share(tls_channel& c) noexcept {
+  c.release();
 }
 
 void tls_channel::release() noexcept {
-  if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) slab_delete(this);
+  if (shares_.drop()) slab_delete(this);
 }
 
 // -- set-up -------------------------------------------------------------------------------

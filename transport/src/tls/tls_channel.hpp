@@ -22,6 +22,7 @@
 #include "tls/openssl.hpp"
 
 #include <troupe/runtime/detail/atomic.hpp>
+#include <troupe/runtime/detail/share_count.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/transport/detail/stream_socket.hpp>
 #include <troupe/transport/read_buffer.hpp>
@@ -68,7 +69,7 @@ class tls_channel {
   tls_channel(const tls_channel&) = delete;
   tls_channel& operator=(const tls_channel&) = delete;
 
-  void share() noexcept { shares_.fetch_add(1, std::memory_order_relaxed); }
+  void share() noexcept { shares_.add(); }
   void release() noexcept;
 
   /// Applies a client's options; call it before the handshake. An error is for the caller of connect().
@@ -131,10 +132,7 @@ class tls_channel {
   bool handshake_done_ = false;
   bool close_notify_sent_ = false;
   bool keys_wanted_ = false;
-  // shares_: number of owners: the stream and the operations under way. The decrement to 0 (acquire) sees
-  // what all other owners did before their decrements (release), then deletes the channel.
-  // Broken by: "tls_stream: a stream may be closed or destroyed while a read waits".
-  atomic<std::uint32_t> shares_{1};
+  share_count shares_;  // of the stream and the operations under way
 };
 
 }  // namespace troupe::detail

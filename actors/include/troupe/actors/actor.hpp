@@ -76,29 +76,47 @@ constexpr bool hooks_fit() {
 
 // -- the state behind a cell ------------------------------------------------------
 
-template <class T, class... Args>
-struct actor_box {
+/// The place of a T in the state behind a cell. Constructs and destroys it only when told to.
+template <class T>
+struct state_box {
   static_assert(alignof(T) <= 16, "troupe: an actor's state must not be over-aligned");
+
+  alignas(T) std::byte storage[sizeof(T)];
+
+  T& state() noexcept { return *std::launder(reinterpret_cast<T*>(storage)); }
+
+  template <class... Args>
+  static constexpr bool takes =
+      std::constructible_from<T, Args...> || std::constructible_from<T, context&, Args...>;
+  /// Constructs it with a context& first, if it can be.
+  template <class... Args>
+    requires takes<Args...>
+  void construct(context& ctx, Args&&... args) {
+    if constexpr (std::constructible_from<T, context&, Args...>) {
+      ::new (storage) T(ctx, std::forward<Args>(args)...);
+    } else {
+      ::new (storage) T(std::forward<Args>(args)...);
+    }
+  }
+};
+
+template <class T, class... Args>
+struct actor_box : state_box<T> {
   static_assert(((alignof(Args) <= 16) && ...),
                 "troupe: an argument of an actor's constructor must not be over-aligned");
 
   explicit actor_box(Args... a) : arguments(std::move(a)...) {}
 
   [[no_unique_address]] std::tuple<Args...> arguments;
-  alignas(T) std::byte storage[sizeof(T)];
 
   static actor_box& of(cell& c) noexcept { return *std::launder(static_cast<actor_box*>(c.state())); }
-  T& state() noexcept { return *std::launder(reinterpret_cast<T*>(storage)); }
 
   // Kept arguments are copied into each incarnation; an actor that cannot be
   // made from copies is made once, by moving them, and is never restarted.
-  static constexpr bool copies =
-      std::constructible_from<T, const Args&...> || std::constructible_from<T, context&, const Args&...>;
-  static constexpr bool takes_copies =  // by rvalue
-      !copies && (std::copy_constructible<Args> && ...) &&
-      (std::constructible_from<T, Args&&...> || std::constructible_from<T, context&, Args&&...>);
-  static constexpr bool moves =
-      std::constructible_from<T, Args&&...> || std::constructible_from<T, context&, Args&&...>;
+  static constexpr bool copies = state_box<T>::template takes<const Args&...>;
+  static constexpr bool moves = state_box<T>::template takes<Args...>;
+  static constexpr bool takes_copies =
+      !copies && moves && (std::copy_constructible<Args> && ...);  // by rvalue
   static_assert(
       copies || moves,
       "troupe: the actor cannot be constructed from these arguments (with or without a context& first)");
@@ -107,24 +125,12 @@ struct actor_box {
     auto& self = of(c);
     std::apply(
         [&](auto&... a) {
-          if constexpr (std::constructible_from<T, context&, const Args&...>) {
-            ::new (self.storage) T(static_cast<context&>(c), std::as_const(a)...);
-          } else if constexpr (copies) {
-            if constexpr (sizeof...(Args) == 0) {
-              ::new (self.storage) T();
-            } else {
-              ::new (self.storage) T(std::as_const(a)...);
-            }
+          if constexpr (copies) {
+            self.state_box<T>::construct(c, std::as_const(a)...);
           } else if constexpr (takes_copies) {
-            if constexpr (std::constructible_from<T, context&, Args&&...>) {
-              ::new (self.storage) T(static_cast<context&>(c), Args(std::as_const(a))...);
-            } else {
-              ::new (self.storage) T(Args(std::as_const(a))...);
-            }
-          } else if constexpr (std::constructible_from<T, context&, Args&&...>) {
-            ::new (self.storage) T(static_cast<context&>(c), std::move(a)...);
+            self.state_box<T>::construct(c, Args(std::as_const(a))...);
           } else {
-            ::new (self.storage) T(std::move(a)...);
+            self.state_box<T>::construct(c, std::move(a)...);
           }
         },
         self.arguments);

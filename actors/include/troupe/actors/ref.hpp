@@ -6,6 +6,7 @@
 #include <troupe/actors/message.hpp>
 #include <troupe/actors/pending_reply.hpp>
 #include <troupe/actors/send.hpp>
+#include <troupe/runtime/detail/shared_ref.hpp>
 
 #include <compare>
 #include <new>
@@ -22,40 +23,23 @@ namespace troupe {
 class any_ref {
  public:
   any_ref() noexcept = default;
-  any_ref(const any_ref& o) noexcept : cell_(o.cell_) {
-    if (cell_ != nullptr) cell_->share();
-  }
-  any_ref(any_ref&& o) noexcept : cell_(std::exchange(o.cell_, nullptr)) {}
-  any_ref& operator=(const any_ref& o) noexcept {
-    any_ref copy(o);
-    std::swap(cell_, copy.cell_);
-    return *this;
-  }
-  any_ref& operator=(any_ref&& o) noexcept {
-    std::swap(cell_, o.cell_);
-    return *this;
-  }
-  ~any_ref() {
-    if (cell_ != nullptr) cell_->release();
-  }
-
-  explicit operator bool() const noexcept { return cell_ != nullptr; }
+  explicit operator bool() const noexcept { return cell_.get() != nullptr; }
   /// Whether the actor has ended for good, or there is none.
-  [[nodiscard]] bool ended() const noexcept { return cell_ == nullptr || cell_->box().dead(); }
+  [[nodiscard]] bool ended() const noexcept { return !cell_ || cell_->box().dead(); }
   /// Where the actor is in the tree; empty when there is none.
-  [[nodiscard]] std::string path() const { return cell_ != nullptr ? cell_->path() : std::string(); }
+  [[nodiscard]] std::string path() const { return cell_ ? cell_->path() : std::string(); }
 
-  friend bool operator==(const any_ref& a, const any_ref& b) noexcept { return a.cell_ == b.cell_; }
+  friend bool operator==(const any_ref& a, const any_ref& b) noexcept { return a.cell() == b.cell(); }
   friend std::strong_ordering operator<=>(const any_ref& a, const any_ref& b) noexcept {
-    return std::compare_three_way{}(a.cell_, b.cell_);
+    return std::compare_three_way{}(a.cell(), b.cell());
   }
 
   /// Internal: takes over a share of `c`.
   explicit any_ref(detail::cell* c) noexcept : cell_(c) {}
-  [[nodiscard]] detail::cell* cell() const noexcept { return cell_; }
+  [[nodiscard]] detail::cell* cell() const noexcept { return cell_.get(); }
 
  private:
-  detail::cell* cell_ = nullptr;
+  detail::shared_ref<detail::cell> cell_;
 };
 
 namespace detail {

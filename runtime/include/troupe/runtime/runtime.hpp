@@ -3,6 +3,7 @@
 #pragma once
 
 #include <troupe/runtime/counters.hpp>
+#include <troupe/runtime/detail/shared_ref.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/log.hpp>
 #include <troupe/runtime/task.hpp>
@@ -41,38 +42,18 @@ struct runtime_options {
 namespace detail {
 class engine;
 
-/// A share in an engine, of the runtime or of another object that uses the engine.
-class engine_ref {
- public:
-  /// Takes over a share.
-  explicit engine_ref(engine* e) noexcept : engine_(e) {}
-  /// Takes another share; the caller has one.
-  [[nodiscard]] static engine_ref share_of(engine& e) noexcept;
-  engine_ref(const engine_ref& o) noexcept;
-  engine_ref& operator=(const engine_ref&) = delete;
-  ~engine_ref();
-  [[nodiscard]] engine& operator*() const noexcept { return *engine_; }
-  [[nodiscard]] engine* operator->() const noexcept { return engine_; }
-
- private:
-  engine* engine_;
-};
+void add_share(engine& e) noexcept;
+void drop_share(engine& e) noexcept;
+/// Held by the runtime and by other objects that use the engine, such as its threads.
+using engine_ref = shared_ref<engine>;
 
 /// A task without a parent, and the strand it runs on. Shared by the runtime, while it runs, and by a thread
 /// that waits for it.
 class root_task;
 
-struct root_task_ref {
-  root_task_ref() noexcept = default;
-  explicit root_task_ref(root_task* t) noexcept : task(t) {}
-  root_task_ref(root_task_ref&& o) noexcept : task(std::exchange(o.task, nullptr)) {}
-  root_task_ref& operator=(root_task_ref&& o) noexcept {
-    std::swap(task, o.task);
-    return *this;
-  }
-  ~root_task_ref();
-  root_task* task = nullptr;
-};
+void add_share(root_task& t) noexcept;
+void drop_share(root_task& t) noexcept;
+using root_task_ref = shared_ref<root_task>;
 
 /// Starts `t` as a root on a new strand.
 root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);

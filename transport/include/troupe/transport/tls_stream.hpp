@@ -5,6 +5,7 @@
 // headers stay in transport/src.
 #pragma once
 
+#include <troupe/runtime/detail/shared_ref.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/runtime/task.hpp>
 #include <troupe/runtime/time.hpp>
@@ -29,28 +30,10 @@ namespace detail {
 
 class tls_channel;
 
-/// A counted reference to a tls_channel, held by the stream and by each operation under way. On their strand.
-class tls_ref {
- public:
-  tls_ref() noexcept = default;
-  /// Takes over a reference that the caller holds.
-  explicit tls_ref(tls_channel* c) noexcept : channel_(c) {}
-  tls_ref(const tls_ref& other) noexcept;
-  tls_ref(tls_ref&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
-  tls_ref& operator=(tls_ref other) noexcept {
-    std::swap(channel_, other.channel_);
-    return *this;
-  }
-  ~tls_ref();
-
-  [[nodiscard]] tls_channel* get() const noexcept { return channel_; }
-  tls_channel* operator->() const noexcept { return channel_; }
-  tls_channel& operator*() const noexcept { return *channel_; }
-  explicit operator bool() const noexcept { return channel_ != nullptr; }
-
- private:
-  tls_channel* channel_ = nullptr;
-};
+void add_share(tls_channel& c) noexcept;
+void drop_share(tls_channel& c) noexcept;
+/// Held by the stream and by each operation under way. On their strand.
+using tls_ref = shared_ref<tls_channel>;
 
 }  // namespace detail
 

@@ -224,4 +224,11 @@ inline std::coroutine_handle<> hop(promise_base& next) noexcept {
   return std::noop_coroutine();
 }
 
+inline void add_share(strand& s) noexcept {
+  s.share();
+}
+inline void drop_share(strand& s) noexcept {
+  s.release();
+}
+
 }  // namespace troupe::detail

@@ -137,23 +137,20 @@ struct connection_run<T, Stream> {
 
 /// The state of a connection's cell: the slot, the receiver of an inbox, and the user's object.
 template <class T, class Stream>
-struct connection_box {
+struct connection_box : state_box<T> {
   using run = connection_run<T, Stream>;
-  static_assert(alignof(T) <= 16, "troupe: an actor's state must not be over-aligned");
 
   explicit connection_box(connection_slot s) noexcept : slot(std::move(s)) {}
   static connection_box& of(cell& c) noexcept {
     return *std::launder(static_cast<connection_box*>(c.state()));
   }
-  T& object() noexcept { return *std::launder(reinterpret_cast<T*>(storage)); }
 
   connection_slot slot;
   [[no_unique_address]] typename run::receiver receiver;
-  alignas(T) std::byte storage[sizeof(T)];
 
   task<void> begin(cell& c) {
     if constexpr (std::same_as<Stream, tcp_stream>) {
-      return run::begin(object(), c, slot.take_stream(), receiver, slot);
+      return run::begin(this->state(), c, slot.take_stream(), receiver, slot);
     } else {
       return begin_tls(*this, c);
     }
@@ -161,7 +158,7 @@ struct connection_box {
   static task<void> begin_tls(connection_box& self, cell& c) {
     tls_stream peer = co_await shake_hands(static_cast<context&>(c), self.slot);
     if (!peer.is_open()) co_return;
-    co_await run::begin(self.object(), c, std::move(peer), self.receiver, self.slot);
+    co_await run::begin(self.state(), c, std::move(peer), self.receiver, self.slot);
   }
 
   static void started(cell& c) {
@@ -172,7 +169,7 @@ struct connection_box {
   static void destroy(cell& c) noexcept {
     connection_box& self = of(c);
     if constexpr (run::has_inbox) c.wait_for_mail(nullptr);
-    self.object().~T();
+    self.state().~T();
     self.slot.leave(self.slot.reason(c));
   }
 
@@ -197,7 +194,7 @@ struct connection_box {
 template <class T, class Stream, class... Args>
 struct connection_factory_of final : connection_factory {
   static_assert(
-      std::constructible_from<T, const Args&...> || std::constructible_from<T, context&, const Args&...>,
+      state_box<T>::template takes<const Args&...>,
       "troupe: the connection cannot be constructed from copies of these arguments (with or without a "
       "context& first)");
 
@@ -208,15 +205,7 @@ struct connection_factory_of final : connection_factory {
     cell* const child = parent.make_child(box::value, o);
     box* const b = ::new (child->state()) box(std::move(slot));
     try {
-      std::apply(
-          [&](const Args&... a) {
-            if constexpr (std::constructible_from<T, context&, const Args&...>) {
-              ::new (b->storage) T(static_cast<context&>(*child), a...);
-            } else {
-              ::new (b->storage) T(a...);
-            }
-          },
-          arguments);
+      std::apply([&](const Args&... a) { b->construct(*child, a...); }, arguments);
     } catch (...) {
       b->slot.leave(close_reason::crash);
       parent.discard_child(*child);
