@@ -63,11 +63,11 @@ timer_id context::start_timer(duration first, duration period, missed_tick how, 
                               detail::mail* (*copy)(const detail::mail&)) {
   const detail::message_kind& kind = detail::kind_of(m);
   if (!self_cell(*this).acts().accepts(&kind)) {
-    const std::string what = kind.name;
     m.kind->dispose(m);
-    throw troupe_error(error(
-        make_error_code(errc::invalid_argument),
-        "a timer for a message that the actor does not accept: name " + what + " in its protocol", path()));
+    throw troupe_error(error(make_error_code(errc::invalid_argument),
+                             "a timer for a message that the actor does not accept: name " +
+                                 std::string(kind.name) + " in its protocol",
+                             path()));
   }
   return {detail::actor_timer::start(self_cell(*this), first.count(), period.count(), how, m, copy)};
 }
