@@ -62,9 +62,7 @@ cell* cell::make_child(const behaviour& b, const spawn_options& o) {
         extras().named.add(*child);
       }
       child->serial_ = next_serial_++;
-      child->older_ = youngest_child_;
-      if (youngest_child_ != nullptr) youngest_child_->younger_ = child;
-      youngest_child_ = child;
+      children_.add(*child);
     }
     // A ref to the child may outlive this actor and still tells its path, so the child has a share. Shares
     // are taken in bulk, one atomic operation for 64, except for the root, whose children other threads may
@@ -92,9 +90,9 @@ cell* cell::child_named(std::string_view wanted) const {
     const cell_extras* const x = extras_if_any();
     return x != nullptr ? x->named.find(wanted) : nullptr;
   }
-  cell* c = youngest_child_;
+  cell* c = children_.youngest();
   // A child that has ended stays in the list until this actor handles its end, but its name is free.
-  while (c != nullptr && (c->box().dead() || name_text(*c).view() != wanted)) c = c->older_;
+  while (c != nullptr && (c->box().dead() || name_text(*c).view() != wanted)) c = c->links.older;
   return c;
 }
 
@@ -129,7 +127,7 @@ void cell::unlink_child(cell& child) noexcept {
   if (const cell_extras* const its = child.extras_if_any(); its != nullptr && !its->name.empty()) {
     extras().named.remove(child);
   }
-  take_from_list(child);
+  children_.remove(child);
 }
 
 void cell::tell_children(std::uint32_t order) noexcept {
@@ -140,8 +138,8 @@ void cell::tell_children(std::uint32_t order) noexcept {
       const scoped_lock guard(lock_);
       // If `at` was unlinked meanwhile, because its constructor threw on another thread, its links are gone:
       // start again at the youngest. An order that is given twice is harmless.
-      const bool listed = at != nullptr && (at->younger_ != nullptr || youngest_child_ == at);
-      next = listed ? at->older_ : youngest_child_;
+      const bool listed = at != nullptr && children_.still_has(*at);
+      next = listed ? at->links.older : children_.youngest();
       if (next != nullptr) next->share();
     }
     if (at != nullptr) at->release();
@@ -151,18 +149,11 @@ void cell::tell_children(std::uint32_t order) noexcept {
   }
 }
 
-void cell::take_from_list(cell& child) noexcept {
-  (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = child.older_;
-  if (child.older_ != nullptr) child.older_->younger_ = child.younger_;
-  child.older_ = child.younger_ = nullptr;
-}
-
 // The constructor threw. Whatever it has sent, armed or started by then is handled as at any other end; so
 // are actors that found the child in the tree.
 void cell::discard_child(cell& child) noexcept {
   const cell_extras* const x = child.extras_if_any();
-  const bool bare =
-      child.youngest_child_ == nullptr && (x == nullptr || (x->timers.empty() && x->watching.empty()));
+  const bool bare = child.children_.empty() && (x == nullptr || (x->timers.empty() && x->watching.empty()));
   if (bare && child.box_.try_die()) {
     child.life_ = life::dead;
     core_->unregister(child);
@@ -225,19 +216,7 @@ void cell::exit_mail::act(mail& m, strand& s) noexcept {
 
 void cell::place_child(cell& child, cell* older) noexcept {
   const scoped_lock guard(lock_);
-  take_from_list(child);
-  if (older != nullptr) {
-    child.younger_ = older->younger_;
-    child.older_ = older;
-    (child.younger_ != nullptr ? child.younger_->older_ : youngest_child_) = &child;
-    older->younger_ = &child;
-    return;
-  }
-  cell* oldest = youngest_child_;
-  while (oldest != nullptr && oldest->older_ != nullptr) oldest = oldest->older_;
-  child.younger_ = oldest;
-  child.older_ = nullptr;
-  (oldest != nullptr ? oldest->older_ : youngest_child_) = &child;
+  children_.place(child, older);
 }
 
 void cell::child_exited(cell& child) noexcept {

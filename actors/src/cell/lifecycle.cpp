@@ -109,12 +109,12 @@ void cell::stop_next_child() noexcept {
   if (keeping_) {
     if (!std::exchange(children_told_, true)) end_tasks(order);
     if (const cell_extras* const x = extras_if_any(); x == nullptr || x->tasks_ending == 0) children_gone();
-  } else if (youngest_child_ == nullptr) {
+  } else if (children_.empty()) {
     children_gone();
   } else if (order == order_kill || parallel_stop_) {
     if (!children_told_) end_all_children(order);
   } else {
-    end_child(*youngest_child_, order);
+    end_child(*children_.youngest(), order);
   }
 }
 
@@ -156,7 +156,7 @@ void cell::children_gone() noexcept {
 // Crashed, and not restarted. Children that were kept for the next incarnation end first.
 void cell::end_while_crashed() noexcept {
   stop_asked_ = true;
-  if (youngest_child_ == nullptr) {
+  if (children_.empty()) {
     terminate();
     return;
   }

@@ -51,13 +51,13 @@ void cell::end_child(cell& child, std::uint32_t order) noexcept {
 void cell::end_all_children(std::uint32_t order) noexcept {
   children_told_ = true;
   tell_children(order);
-  for (cell* c = youngest_child_; c != nullptr; c = c->older_) expect_end_of(*c, order);
+  for (cell* c = children_.youngest(); c != nullptr; c = c->links.older) expect_end_of(*c, order);
 }
 
 // Tasks end with the incarnation, also when it keeps its children.
 void cell::end_tasks(std::uint32_t order) noexcept {
   std::uint32_t n = 0;
-  for (cell* c = youngest_child_; c != nullptr; c = c->older_) {
+  for (cell* c = children_.youngest(); c != nullptr; c = c->links.older) {
     if (!c->behaviour_->fails_with_owner) continue;
     ++n;
     end_child(*c, order);
@@ -123,9 +123,9 @@ void cell::look_after_children() noexcept {
   cell* c = nullptr;
   {
     const scoped_lock guard(lock_);  // children of the root are added by other threads, as the youngest
-    c = youngest_child_;
+    c = children_.youngest();
   }
-  for (; c != nullptr; c = c->older_) {
+  for (; c != nullptr; c = c->links.older) {
     ++n;
     if (!c->plan_.known()) {
       const std::uint32_t told = c->orders_.load(std::memory_order_acquire) & ends;

@@ -16,6 +16,7 @@
 
 #include <troupe/actors/context.hpp>
 #include <troupe/actors/dead_letter.hpp>
+#include <troupe/actors/detail/child_list.hpp>
 #include <troupe/actors/detail/wait_edge.hpp>
 #include <troupe/actors/exit_reason.hpp>
 #include <troupe/actors/message.hpp>
@@ -228,7 +229,7 @@ class alignas(16) cell final : public strand, public context {
   template <class F>
   void for_each_child(F&& f) TROUPE_EXCLUDES(lock_) {
     const scoped_lock guard(lock_);
-    for (cell* c = youngest_child_; c != nullptr; c = c->older_) f(*c);
+    for (cell* c = children_.youngest(); c != nullptr; c = c->links.older) f(*c);
   }
   /// Gives all children an order; not under the lock, because that posts mail. Any thread.
   void tell_children(std::uint32_t order) noexcept TROUPE_EXCLUDES(lock_);
@@ -237,7 +238,7 @@ class alignas(16) cell final : public strand, public context {
   [[nodiscard]] cell* child_named(std::string_view wanted) const TROUPE_REQUIRES(lock_);
   [[nodiscard]] bool has_children() noexcept TROUPE_EXCLUDES(lock_) {
     const scoped_lock guard(lock_);
-    return youngest_child_ != nullptr;
+    return !children_.empty();
   }
   /// Constructed, and, when it is a supervisor, so is all below it. Any thread.
   [[nodiscard]] bool is_up() const noexcept { return up_.load(std::memory_order_acquire); }
@@ -280,6 +281,7 @@ class alignas(16) cell final : public strand, public context {
   friend struct send_wait;
   friend class supervisor_state;
   friend struct inspection;
+  friend class child_list<cell>;
 
   struct order_mail final : mail {
     order_mail() noexcept : mail(kind_of) {}
@@ -373,7 +375,6 @@ class alignas(16) cell final : public strand, public context {
   void answer_for(cell& child, const std::string& where) noexcept;
   void come_up() noexcept;
   void unlink_child(cell& child) noexcept TROUPE_EXCLUDES(lock_);
-  void take_from_list(cell& child) noexcept TROUPE_REQUIRES(lock_);
   [[nodiscard]] bool may_restart() const noexcept;
   [[nodiscard]] bool is_root() const noexcept { return parent_ == nullptr; }
   void free_cell() noexcept;
@@ -440,13 +441,11 @@ class alignas(16) cell final : public strand, public context {
   std::uint32_t serial_ = 0;
   std::uint32_t next_serial_ TROUPE_GUARDED_BY(lock_) = 0;
 
-  // Children: a list, youngest first, through older_ / younger_; those links are under the parent's lock_.
-  // Written under lock_. Only this strand unlinks children, and only threads that add children of the root
-  // write from elsewhere, so the strand also reads it without the lock: not annotated for that.
-  cell* youngest_child_ = nullptr;
-  cell* older_ = nullptr;
-  cell* younger_ = nullptr;
-  stop_plan plan_;  // its parent's, on the parent's strand
+  // children_: written under lock_. Only this strand unlinks children, and only threads that add children of
+  // the root write from elsewhere, so the strand also reads it without the lock: not annotated for that.
+  child_list<cell> children_;
+  child_links<cell> links;  // under the parent's lock_
+  stop_plan plan_;          // its parent's, on the parent's strand
 
   order_mail order_;
   exit_mail exit_;
