@@ -157,31 +157,30 @@ task<result<tls_ref>> start(detail::stream_socket stream, tls_context context,
 
 // -- reading and writing ------------------------------------------------------------------
 
-task<result<std::size_t>> read_on(tls_ref t, std::span<std::byte> into) {
-  const operation mine(socket_of(t), direction::read);
+struct read_attempt {
+  std::span<std::byte> into;
   std::size_t got = 0;
-  std::error_code why = refusal(t, mine);
-  std::int64_t deadline = 0;
-  while (!why) {
-    const tls_step step = t->read(into, got);
-    if (step == tls_step::done) break;
-    if (step == tls_step::again) {
-      co_await yield();
-      why = open_or_closed(t);
-      continue;
-    }
-    if (deadline == 0) deadline = detail::deadline_in(t->socket()->options.read_deadline);
-    why = co_await readiness(*t->socket(), direction::read, deadline);
-  }
-  co_return read_outcome(t, got, why);
-}
 
-task<result<void>> readable_on(tls_ref t) {
+  tls_step step(tls_channel& t) { return t.read(into, got); }
+  [[nodiscard]] result<std::size_t> outcome(const tls_ref& t, std::error_code why) const {
+    return read_outcome(t, got, why);
+  }
+};
+struct peek_attempt {
+  static tls_step step(tls_channel& t) { return t.peek(); }
+  [[nodiscard]] static result<void> outcome(const tls_ref& t, std::error_code why) {
+    return readable_outcome(t, why);
+  }
+};
+
+// Repeats the attempt until it is done, or fails: the operation of a read.
+template <class Attempt>
+auto run_read(tls_ref t, Attempt a) -> task<decltype(a.outcome(t, std::error_code()))> {
   const operation mine(socket_of(t), direction::read);
   std::error_code why = refusal(t, mine);
   std::int64_t deadline = 0;
   while (!why) {
-    const tls_step step = t->peek();
+    const tls_step step = a.step(*t);
     if (step == tls_step::done) break;
     if (step == tls_step::again) {
       co_await yield();
@@ -191,7 +190,7 @@ task<result<void>> readable_on(tls_ref t) {
     if (deadline == 0) deadline = detail::deadline_in(t->socket()->options.read_deadline);
     why = co_await readiness(*t->socket(), direction::read, deadline);
   }
-  co_return readable_outcome(t, why);
+  co_return a.outcome(t, why);
 }
 
 // One step of a write, or of sending close_notify.
@@ -259,7 +258,7 @@ tls_stream& tls_stream::operator=(tls_stream&& other) noexcept {
 }
 
 task<result<std::size_t>> tls_stream::read_some(std::span<std::byte> into) {
-  return into.empty() && is_open() ? refuse_empty() : read_on(channel_, into);
+  return into.empty() && is_open() ? refuse_empty() : run_read(channel_, read_attempt{into});
 }
 task<result<void>> tls_stream::write_all(std::span<const std::byte> bytes) {
   return write_on(channel_, bytes, {}, false);
@@ -271,7 +270,7 @@ task<result<void>> tls_stream::shutdown_write() {
   return write_on(channel_, {}, {}, true);
 }
 task<result<void>> tls_stream::wait_readable() {
-  return readable_on(channel_);
+  return run_read(channel_, peek_attempt{});
 }
 
 result<std::optional<std::size_t>> tls_stream::try_read(std::span<std::byte> into) {
