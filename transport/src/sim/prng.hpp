@@ -2,6 +2,8 @@
 // not change the order in which the simulation runs its strands.
 #pragma once
 
+#include <troupe/runtime/random.hpp>
+
 #include <cstdint>
 
 namespace troupe::detail::simnet {
@@ -10,12 +12,7 @@ class prng {
  public:
   explicit prng(std::uint64_t seed) noexcept : state_(seed ^ 0x6a09e667f3bcc909ULL) {}
 
-  std::uint64_t next() noexcept {  // splitmix64: Steele, Lea and Flood, 2014
-    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-  }
+  std::uint64_t next() noexcept { return splitmix64(state_); }
   /// From 0 to n - 1; 0 when n is 0.
   std::uint64_t below(std::uint64_t n) noexcept { return n == 0 ? 0 : next() % n; }
   bool chance(double p) noexcept {
