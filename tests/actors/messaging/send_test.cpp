@@ -42,113 +42,104 @@ struct sender {
   troupe::ref<outcome> report;
 };
 
+/// A system with a slow consumer that has little room, and probes for what the consumer handles and for what
+/// the senders report.
+struct slow_system : test_system {
+  explicit slow_system(std::uint64_t seed = 1, std::uint32_t capacity = 1)
+      : test_system({.seed = seed}),
+        consumer(sys.spawn<slow>({.mailbox = {.capacity = capacity}}, notes.ref())) {}
+  /// Starts a sender of `count` notes, each with the deadline.
+  troupe::ref<go> send(int number, int count, troupe::duration deadline) {
+    auto started = sys.spawn<sender>({}, number, count, deadline, consumer, reports.ref());
+    REQUIRE(started.tell(go{}) == send_result::ok);
+    return started;
+  }
+
+  probe<note> notes{sys};
+  probe<outcome> reports{sys};
+  troupe::ref<note> consumer;
+};
+
 }  // namespace
 
 TEST_CASE("send: waits for room, and keeps the order of each sender") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     const std::uint32_t capacity = 1 + static_cast<std::uint32_t>(seed % 4);
-    test_system b({.seed = seed});
-    probe<note> p(b.sys);
-    probe<outcome> reports(b.sys);
-    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = capacity}}, p.ref());
+    slow_system b(seed, capacity);
     constexpr int senders = 3;
     constexpr int each = 10;
-    for (int i = 0; i < senders; ++i) {
-      REQUIRE(
-          b.sys.spawn<sender>({}, i, each, troupe::forever, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
-          send_result::ok);
-    }
+    for (int i = 0; i < senders; ++i) b.send(i, each, troupe::forever);
     int next[senders] = {};
     for (int i = 0; i < senders * each; ++i) {
-      const note n = p.expect<note>(2s);
+      const note n = b.notes.expect<note>(2s);
       REQUIRE(n.number == next[n.sender]++);
     }
-    for (int i = 0; i < senders * each; ++i) REQUIRE(reports.expect<outcome>().code == troupe::errc{});
-    reports.expect_nothing();
+    for (int i = 0; i < senders * each; ++i) REQUIRE(b.reports.expect<outcome>().code == troupe::errc{});
+    b.reports.expect_nothing();
   });
 }
 
 TEST_CASE("send: a tell does not overtake a sender that waits") {
-  test_system b;
-  probe<note> p(b.sys);
-  probe<outcome> reports(b.sys);
-  const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
-  REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
-          send_result::ok);
+  slow_system b;
+  b.send(1, 2, 10s);
   b.run();
-  reports.expect<outcome>();
-  CHECK(s.tell(note{9, 9}) == send_result::full);
-  CHECK(p.expect<note>().number == 0);
-  CHECK(p.expect<note>().number == 1);
-  p.expect_nothing_for(10s);
+  b.reports.expect<outcome>();
+  CHECK(b.consumer.tell(note{9, 9}) == send_result::full);
+  CHECK(b.notes.expect<note>().number == 0);
+  CHECK(b.notes.expect<note>().number == 1);
+  b.notes.expect_nothing_for(10s);
 }
 
 TEST_CASE("send: gives up at its deadline, and the message is not delivered") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    test_system b({.seed = seed});
-    probe<note> p(b.sys);
-    probe<outcome> reports(b.sys);
-    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
-    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 300ms, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
-            send_result::ok);
+    slow_system b(seed);
+    REQUIRE(b.consumer.tell(note{0, 0}) == send_result::ok);
+    b.send(1, 1, 300ms);
     const auto began = b.sys.now();
-    CHECK(reports.expect<outcome>().code == troupe::errc::timeout);
+    CHECK(b.reports.expect<outcome>().code == troupe::errc::timeout);
     CHECK(b.sys.now() - began == 300ms);
-    p.expect<note>();
-    p.expect_nothing_for(10s);
+    b.notes.expect<note>();
+    b.notes.expect_nothing_for(10s);
   });
 }
 
 TEST_CASE("send: a deadline at the very moment of the room leaves one outcome") {
   for_each_seed(200, [](std::uint64_t seed) {
-    test_system b({.seed = seed});
-    probe<note> p(b.sys);
-    probe<outcome> reports(b.sys);
-    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
-    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    REQUIRE(b.sys.spawn<sender>({}, 1, 1, 1s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
-            send_result::ok);
-    const bool sent = reports.expect<outcome>().code == troupe::errc{};
-    p.expect<note>();
-    if (sent) p.expect<note>();
-    p.expect_nothing_for(10s);
+    slow_system b(seed);
+    REQUIRE(b.consumer.tell(note{0, 0}) == send_result::ok);
+    b.send(1, 1, 1s);
+    const bool sent = b.reports.expect<outcome>().code == troupe::errc{};
+    b.notes.expect<note>();
+    if (sent) b.notes.expect<note>();
+    b.notes.expect_nothing_for(10s);
   });
 }
 
 TEST_CASE("send: to an actor that has ended, or ends meanwhile, is closed") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    test_system b({.seed = seed});
-    probe<note> p(b.sys);
-    probe<outcome> reports(b.sys);
-    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
-    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    REQUIRE(b.sys.spawn<sender>({}, 1, 2, 10s, troupe::ref<note>(s), reports.ref()).tell(go{}) ==
-            send_result::ok);
+    slow_system b(seed);
+    REQUIRE(b.consumer.tell(note{0, 0}) == send_result::ok);
+    b.send(1, 2, 10s);
     b.run();
-    b.sys.stop(s);
-    CHECK(reports.expect<outcome>().code == troupe::errc::closed);
-    CHECK(reports.expect<outcome>().code == troupe::errc::closed);
-    p.expect_nothing_for(10s);
+    b.sys.stop(b.consumer);
+    CHECK(b.reports.expect<outcome>().code == troupe::errc::closed);
+    CHECK(b.reports.expect<outcome>().code == troupe::errc::closed);
+    b.notes.expect_nothing_for(10s);
   });
 }
 
 TEST_CASE("send: is taken back when the sender is stopped") {
   for_each_seed(seeds, [](std::uint64_t seed) {
-    test_system b({.seed = seed});
-    probe<note> p(b.sys);
-    probe<outcome> reports(b.sys);
-    const auto s = b.sys.spawn<slow>({.mailbox = {.capacity = 1}}, p.ref());
-    REQUIRE(s.tell(note{0, 0}) == send_result::ok);
-    const auto who = b.sys.spawn<sender>({}, 1, 1, 10s, troupe::ref<note>(s), reports.ref());
-    REQUIRE(who.tell(go{}) == send_result::ok);
+    slow_system b(seed);
+    REQUIRE(b.consumer.tell(note{0, 0}) == send_result::ok);
+    const auto who = b.send(1, 1, 10s);
     b.run();
     b.sys.stop(who);
     b.run();
     CHECK(who.ended());
-    p.expect<note>();
-    p.expect_nothing_for(10s);
-    reports.expect_nothing();
+    b.notes.expect<note>();
+    b.notes.expect_nothing_for(10s);
+    b.reports.expect_nothing();
   });
 }
 
