@@ -84,6 +84,18 @@ struct between {
   ledger* book;
 };
 
+/// A system with a worker, and a probe for what the askers report. The ledger outlives it.
+struct work_system : test_system {
+  work_system(std::uint64_t seed, ledger& book)
+      : test_system({.seed = seed}), w(sys.spawn<worker>({}, &book)) {}
+  [[nodiscard]] troupe::ref<go> spawn_asker(troupe::ref<work> of) {
+    return sys.spawn<asker>({}, std::move(of), reports.ref());
+  }
+
+  probe<outcome> reports{sys};
+  troupe::ref<work> w;
+};
+
 }  // namespace
 
 TEST_CASE("deadline: a handler sees when its asker gives up") {
@@ -126,16 +138,14 @@ TEST_CASE("deadline: what a handler asks ends with the request that it works on"
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    test_system b({.seed = seed});
-    probe<outcome> p(b.sys);
-    const auto last = b.sys.spawn<worker>({}, &book);
-    const auto middle = b.sys.spawn<nested>({}, last, p.ref());
-    const auto first = b.sys.spawn<nested>({}, middle, p.ref());
+    work_system b(seed, book);
+    const auto middle = b.sys.spawn<nested>({}, b.w, b.reports.ref());
+    const auto first = b.sys.spawn<nested>({}, middle, b.reports.ref());
     const auto began = b.sys.now();
     CHECK(code_of(b.await(first.ask(work{10s}, 300ms))) == errc::timeout);
     CHECK(b.sys.now() - began == 300ms);
     for (int i = 0; i < 4; ++i) {
-      const auto o = p.expect<outcome>();
+      const auto o = b.reports.expect<outcome>();
       CHECK(o.code == errc::timeout);
       CHECK(o.when - began == 300ms);
     }
@@ -148,24 +158,22 @@ TEST_CASE("deadline: what a handler asks ends with the request that it works on"
 TEST_CASE("cancel_on_timeout: at the deadline the work for the request is unwound, and the actor lives on") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    test_system b({.seed = seed});
-    probe<outcome> p(b.sys);
-    const auto w = b.sys.spawn<worker>({}, &book);
-    const auto a = b.sys.spawn<asker>({}, w, p.ref());
+    work_system b(seed, book);
+    const auto a = b.spawn_asker(b.w);
     REQUIRE(a.tell(go{100ms, 1h}) == send_result::ok);
-    CHECK(p.expect<outcome>().code == errc::timeout);
+    CHECK(b.reports.expect<outcome>().code == errc::timeout);
     b.run();
     CHECK(book.undone == 1);
     const auto now = b.sys.now();
-    CHECK(b.await(w.ask(work{1ms})).value() == 1);
+    CHECK(b.await(b.w.ask(work{1ms})).value() == 1);
     CHECK(b.sys.now() - now == 1ms);
     CHECK(b.sys.counters().restarts == 0);
     // From a task as well.
-    CHECK(code_of(b.await(w.ask(work{1h}, 10ms, troupe::cancel_on_timeout))) == errc::timeout);
+    CHECK(code_of(b.await(b.w.ask(work{1h}, 10ms, troupe::cancel_on_timeout))) == errc::timeout);
     b.run();
     CHECK(book.undone == 2);
     // And not unless it was asked for.
-    CHECK(code_of(b.await(w.ask(work{1s}, 10ms))) == errc::timeout);
+    CHECK(code_of(b.await(b.w.ask(work{1s}, 10ms))) == errc::timeout);
     b.advance(2s);
     CHECK(book.undone == 2);
     CHECK(book.done == 2);
@@ -188,10 +196,8 @@ TEST_CASE("cancel_on_timeout: an asker that is stopped, crashes, or is cancelled
   };
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    test_system b({.seed = seed});
-    probe<outcome> p(b.sys);
-    const auto w = b.sys.spawn<worker>({}, &book);
-    const auto a = b.sys.spawn<asker>({}, w, p.ref());
+    work_system b(seed, book);
+    const auto a = b.spawn_asker(b.w);
     REQUIRE(a.tell(go{1h, 1h}) == send_result::ok);
     b.advance(1ms);
     b.crash(a);
@@ -202,29 +208,27 @@ TEST_CASE("cancel_on_timeout: an asker that is stopped, crashes, or is cancelled
     b.sys.stop(a);
     b.run();
     CHECK(book.undone == 2);
-    const auto s = b.sys.spawn<scoped>({}, w, p.ref());
+    const auto s = b.sys.spawn<scoped>({}, b.w, b.reports.ref());
     REQUIRE(s.tell(go{10ms, 1h}) == send_result::ok);
-    CHECK(p.expect<outcome>().code == errc::timeout);
+    CHECK(b.reports.expect<outcome>().code == errc::timeout);
     b.run();
     CHECK(book.undone == 3);
-    CHECK(b.await(w.ask(work{1ms})).value() == 1);
+    CHECK(b.await(b.w.ask(work{1ms})).value() == 1);
   });
 }
 
 TEST_CASE("cancel_on_timeout: a request that is still queued is dropped unhandled") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger book;
-    test_system b({.seed = seed});
-    probe<outcome> p(b.sys);
-    const auto w = b.sys.spawn<worker>({}, &book);
-    const auto a = b.sys.spawn<asker>({}, w, p.ref());
-    const auto other = b.sys.spawn<asker>({}, w, p.ref());
-    REQUIRE(w.tell(work{1s}) == send_result::ok);
+    work_system b(seed, book);
+    const auto a = b.spawn_asker(b.w);
+    const auto other = b.spawn_asker(b.w);
+    REQUIRE(b.w.tell(work{1s}) == send_result::ok);
     REQUIRE(a.tell(go{100ms, 1s}) == send_result::ok);
     b.advance(10ms);
     REQUIRE(other.tell(go{1h, 1ms}) == send_result::ok);
-    CHECK(p.expect<outcome>().code == errc::timeout);
-    CHECK(p.expect<outcome>().code == errc{});
+    CHECK(b.reports.expect<outcome>().code == errc::timeout);
+    CHECK(b.reports.expect<outcome>().code == errc{});
     CHECK(book.begun == 2);
     CHECK(book.undone == 0);
     // A coroutine actor is not handed it either.
@@ -250,12 +254,10 @@ TEST_CASE("cancel_on_timeout: travels down a chain of asks") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     ledger bottom;
     ledger middle;
-    test_system b({.seed = seed});
-    troupe::ref<work> to = b.sys.spawn<worker>({}, &bottom);
-    const auto last = to;
+    work_system b(seed, bottom);
+    troupe::ref<work> to = b.w;
     for (int i = 0; i < 5; ++i) to = b.sys.spawn<between>({}, to, &middle);
-    probe<outcome> p(b.sys);
-    const auto a = b.sys.spawn<asker>({}, to, p.ref());
+    const auto a = b.spawn_asker(to);
     REQUIRE(a.tell(go{1h, 30min}) == send_result::ok);
     b.advance(1ms);
     b.sys.stop(a);
@@ -264,7 +266,7 @@ TEST_CASE("cancel_on_timeout: travels down a chain of asks") {
     CHECK(middle.undone == 5);
     CHECK(b.await(to.ask(work{1ms})).value() == 1);
     CHECK(middle.done == 5);
-    CHECK(b.await(last.ask(work{1ms})).value() == 1);
+    CHECK(b.await(b.w.ask(work{1ms})).value() == 1);
   });
 }
 
@@ -316,23 +318,21 @@ TEST_CASE(
     "cancel_on_timeout: at the very moment of the reply, of a crash, or of a stop there is one outcome") {
   for_each_seed(200, [](std::uint64_t seed) {
     ledger book;
-    test_system b({.seed = seed});
-    probe<outcome> p(b.sys);
-    const auto w = b.sys.spawn<worker>({}, &book);
+    work_system b(seed, book);
     for (int how = 0; how < 3; ++how) {
       std::vector<troupe::any_ref> askers;
       for (int i = 0; i < 3; ++i) {
-        const auto a = b.sys.spawn<asker>({}, w, p.ref());
+        const auto a = b.spawn_asker(b.w);
         askers.push_back(a);
         REQUIRE(a.tell(go{how == 2 ? 3s : 1s, 1s}) == send_result::ok);
       }
       if (how == 1) {
         b.advance(999ms);
-        b.crash(w);
+        b.crash(b.w);
         b.sys.stop(askers[0]);
       } else if (how == 2) {
         b.advance(500ms);
-        b.sys.stop(w);
+        b.sys.stop(b.w);
         b.sys.stop(askers[1]);
       }
       b.advance(10s);
@@ -341,12 +341,12 @@ TEST_CASE(
       int outcomes = 0;
       for (; outcomes < 3; ++outcomes) {
         if (how != 0 && outcomes == 2) break;
-        const auto o = p.expect<outcome>();
+        const auto o = b.reports.expect<outcome>();
         CHECK((o.code == errc{} || o.code == errc::timeout || o.code == errc::closed ||
                o.code == errc::actor_failed));
       }
       if (how < 2) {
-        CHECK(b.await(w.ask(work{1ms})).value() == 1);
+        CHECK(b.await(b.w.ask(work{1ms})).value() == 1);
         CHECK(book.begun == book.done + book.undone);
       }
     }
