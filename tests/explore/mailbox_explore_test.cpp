@@ -6,6 +6,7 @@
 // one are found as a data race or a deadlock, in whichever order they happen.
 #include "support/catch.hpp"
 #include "support/explorer.hpp"
+#include "support/mail_kinds.hpp"
 #include "support/sanitized.hpp"
 
 #include <troupe/runtime/detail/mailbox.hpp>
@@ -30,9 +31,8 @@ using troupe::detail::mail;
 using troupe::detail::mail_kind;
 using troupe::detail::mail_queue;
 using troupe::detail::push_result;
-
-constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
-constexpr mail_kind system_kind{[](mail&, troupe::detail::strand&) noexcept {}, [](mail&) noexcept {}};
+using troupe_test::system_kind;
+using troupe_test::user_kind;
 
 struct test_mail : mail {
   explicit test_mail(const mail_kind& k) : mail(k) {}

@@ -1,5 +1,6 @@
 // The mailbox against a model of it, and its edges one by one, in each of its forms.
 #include "support/catch.hpp"
+#include "support/mail_kinds.hpp"
 #include "support/mailbox_forms.hpp"
 
 #include <troupe/runtime/detail/mailbox.hpp>
@@ -13,16 +14,14 @@
 namespace {
 
 using troupe::detail::mail;
-using troupe::detail::mail_kind;
 using troupe::detail::mail_queue;
 using troupe::detail::one_word_mailbox;
 using troupe::detail::push_result;
 using troupe::detail::two_word_mailbox;
 using troupe_test::has_short_ways;
 using troupe_test::mailbox_forms;
-
-constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
-constexpr mail_kind system_kind{[](mail&, troupe::detail::strand&) noexcept {}, [](mail&) noexcept {}};
+using troupe_test::system_kind;
+using troupe_test::user_kind;
 
 /// A model of a mailbox, as simple as possible.
 struct model {

@@ -1,6 +1,7 @@
 // The mailbox, and the spinlock, under real threads: nothing is lost, doubled or reordered, the bound holds,
 // and the consumer is scheduled exactly once for each time it became idle. Run under ThreadSanitizer, too.
 #include "support/catch.hpp"
+#include "support/mail_kinds.hpp"
 #include "support/mailbox_forms.hpp"
 
 #include <troupe/runtime/detail/mailbox.hpp>
@@ -17,9 +18,8 @@ using troupe::detail::mail;
 using troupe::detail::mail_kind;
 using troupe::detail::mail_queue;
 using troupe::detail::push_result;
-
-constexpr mail_kind user_kind{nullptr, [](mail&) noexcept {}};
-constexpr mail_kind system_kind{[](mail&, troupe::detail::strand&) noexcept {}, [](mail&) noexcept {}};
+using troupe_test::system_kind;
+using troupe_test::user_kind;
 
 struct numbered : mail {
   numbered(const mail_kind& k, int s, int n) : mail(k), sender(s), number(n) {}
