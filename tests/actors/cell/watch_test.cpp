@@ -1,9 +1,5 @@
 // Watches, dead letters, and names.
-#include "actors/common.hpp"
-#include "support/becomes_true.hpp"
-
-#include <atomic>
-#include <thread>
+#include "actors/cell/hanging.hpp"
 
 using namespace actors_test;
 using troupe::errc;
@@ -43,32 +39,23 @@ TEST_CASE("watch: of an actor that has ended already notifies at once") {
 }
 
 TEST_CASE("watch: on threads, of an actor that was cut off as wedged notifies at once") {
-  struct hanging {
-    using accepts = troupe::protocol<add>;
-    explicit hanging(std::atomic<int>* g) : gate(g) {}
-    void handle(add) {
-      *gate = 1;
-      while (*gate != 2) std::this_thread::sleep_for(1ms);
-    }
-    std::atomic<int>* gate;
-  };
-  std::atomic<int> gate{0};
+  gate g;
   troupe::testkit::log_capture log;
   troupe::system sys({.workers = 2, .log = &log});
   const auto top =
-      sys.start(troupe::supervisor("app").child<hanging>("stuck", {.shutdown = 10ms}, &gate)).value();
-  const auto stuck = sys.at<add>("/app/stuck").value();
+      sys.start(troupe::supervisor("app").child<hanging>("stuck", {.shutdown = 10ms}, &g)).value();
+  const auto stuck = sys.at<hang>("/app/stuck").value();
   probe<> early(sys);
   early.watch(stuck);
-  REQUIRE(stuck.tell(add{1}) == send_result::ok);
-  REQUIRE(troupe_test::becomes_true([&] { return gate == 1; }));
+  REQUIRE(stuck.tell(hang{}) == send_result::ok);
+  REQUIRE(becomes_true([&] { return g.hanging == 1; }));
   (void)sys.block_on(top.stop_child("stuck"));
   CHECK(early.expect<troupe::down>().reason.kind() == exit_kind::wedged);
   probe<> late(sys);
   late.watch(stuck);
   CHECK(late.expect<troupe::down>().reason.kind() == exit_kind::wedged);
-  gate = 2;
-  CHECK(troupe_test::becomes_true([&] { return stuck.ended(); }));
+  g.open = true;
+  CHECK(becomes_true([&] { return stuck.ended(); }));
   early.expect_nothing_for(1ms);
   late.expect_nothing_for(1ms);
 }

@@ -1,6 +1,5 @@
 // Names of actors: which actors may have one, and when it is free again.
-#include "actors/common.hpp"
-#include "support/becomes_true.hpp"
+#include "actors/cell/hanging.hpp"
 
 #include <atomic>
 #include <thread>
@@ -60,7 +59,7 @@ TEST_CASE("names: on threads, free once ended() is true and by the time a watche
     sys.stop(c);
     while (!c.ended()) std::this_thread::yield();
     if (watched) {
-      REQUIRE(troupe_test::becomes_true([&] { return out != 0; }));
+      REQUIRE(becomes_true([&] { return out != 0; }));
       REQUIRE(out == 1);
     } else {
       REQUIRE(sys.find<add>("db").error() == errc::not_found);
@@ -68,7 +67,7 @@ TEST_CASE("names: on threads, free once ended() is true and by the time a watche
       REQUIRE(sys.register_name("db", h));
     }
     sys.stop(h);
-    REQUIRE(troupe_test::becomes_true([&] { return h.ended(); }));
+    REQUIRE(becomes_true([&] { return h.ended(); }));
   }
 }
 
@@ -108,31 +107,22 @@ TEST_CASE("names: one actor may have several, and loses all of them with its end
 }
 
 TEST_CASE("names: an actor that was quarantined has none, and gets none") {
-  struct hanging {
-    using accepts = troupe::protocol<add>;
-    explicit hanging(std::atomic<int>* g) : gate(g) {}
-    void handle(add) {
-      *gate = 1;
-      while (*gate != 2) std::this_thread::sleep_for(1ms);
-    }
-    std::atomic<int>* gate;
-  };
-  std::atomic<int> gate{0};
+  gate g;
   troupe::testkit::log_capture log;
   troupe::system sys({.workers = 2, .log = &log});
   const auto top =
-      sys.start(troupe::supervisor("app").child<hanging>("stuck", {.shutdown = 10ms}, &gate)).value();
-  const auto stuck = sys.at<add>("/app/stuck").value();
+      sys.start(troupe::supervisor("app").child<hanging>("stuck", {.shutdown = 10ms}, &g)).value();
+  const auto stuck = sys.at<hang>("/app/stuck").value();
   REQUIRE(sys.register_name("early", stuck));
-  REQUIRE(stuck.tell(add{1}) == send_result::ok);
-  REQUIRE(troupe_test::becomes_true([&] { return gate == 1; }));
+  REQUIRE(stuck.tell(hang{}) == send_result::ok);
+  REQUIRE(becomes_true([&] { return g.hanging == 1; }));
   (void)sys.block_on(top.stop_child("stuck"));
-  REQUIRE(troupe_test::becomes_true([&] { return sys.counters().wedged == 1; }));
-  CHECK(troupe_test::becomes_true([&] { return !sys.find<add>("early").has_value(); }));
+  REQUIRE(becomes_true([&] { return sys.counters().wedged == 1; }));
+  CHECK(becomes_true([&] { return !sys.find<hang>("early").has_value(); }));
   CHECK_FALSE(sys.register_name("late", stuck));
   CHECK(sys.register_name("early", sys.spawn<counter>()));
-  gate = 2;
-  CHECK(troupe_test::becomes_true([&] { return stuck.ended(); }));
+  g.open = true;
+  CHECK(becomes_true([&] { return stuck.ended(); }));
 }
 
 TEST_CASE("names: on threads, registering races with the end and leaves nothing behind") {
@@ -148,7 +138,7 @@ TEST_CASE("names: on threads, registering races with the end and leaves nothing 
       while (!c.ended()) std::this_thread::yield();
       registrar.join();
       for (int i = 0; i < 5; ++i) CHECK_FALSE(sys.find<add>("n" + std::to_string(i)).has_value());
-      if (round % 2 != 0) CHECK(troupe_test::becomes_true([&] { return !sys.at<add>("/c").has_value(); }));
+      if (round % 2 != 0) CHECK(becomes_true([&] { return !sys.at<add>("/c").has_value(); }));
     }
   }
   memory.verify();
