@@ -12,6 +12,19 @@ die() {
   exit 1
 }
 
+# Prints the head comment of the running script.
+usage() { awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "$0"; }
+# For scripts without options: prints the help when asked for it, and refuses anything else that starts with a dash.
+only_help() {
+  case ${1:-} in
+    -h | --help)
+      usage
+      exit
+      ;;
+    -*) die "$0 knows no option $1; see $0 --help." ;;
+  esac
+}
+
 # Is $1 a compiler that can build Troupe? GCC before 13 miscompiles coroutines.
 usable_compiler() {
   command -v "$1" >/dev/null || return 1
