@@ -231,3 +231,25 @@ TEST_CASE("inbox: a second task that receives at the same time gets an error") {
     CHECK(received == 3);
   });
 }
+
+TEST_CASE("inbox: an actor that accepts no message can wait, and be stopped") {
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    test_system b({.seed = seed});
+    int waits = 0;
+    int ends = 0;
+    const auto one = b.sys.spawn(
+        [](troupe::context&, troupe::inbox<> in, int* w, int* e) -> troupe::task<void> {
+          for (; *w < 3; ++*w) CHECK_FALSE(co_await in.receive_for(1s));
+          CHECK_FALSE(co_await in.next());
+          ++*e;
+        },
+        {.mailbox = {.when_stopped = troupe::on_stop::drain}}, &waits, &ends);
+    b.advance(3s);
+    CHECK(waits == 3);
+    CHECK_FALSE(one.ended());
+    b.sys.stop(one);
+    b.advance(1ms);
+    CHECK(one.ended());
+    CHECK(ends == 1);
+  });
+}

@@ -284,6 +284,28 @@ TEST_CASE("owed: a reply_to that is dropped by an actor that lives on, or is sto
   });
 }
 
+TEST_CASE("owed: a reply_to that is replaced by another leaves its asker with closed at once") {
+  struct keeps_the_last {
+    using accepts = troupe::protocol<owe>;
+    void handle(const owe&, reply_to<int> r) {
+      last = std::move(r);
+      replaced = std::move(r);  // empty: moving it changes nothing
+    }
+    reply_to<int> last;
+    reply_to<int> replaced;
+  };
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    test_system b({.seed = seed});
+    const auto c = b.sys.spawn<keeps_the_last>();
+    const auto first = b.await([](auto to) -> task<troupe::result<int>> {
+      auto one = to.request(owe{way::state}, 1h);
+      auto two = to.request(owe{way::state}, 1h);
+      co_return co_await one;
+    }(c));
+    CHECK(first.error() == errc::closed);
+  });
+}
+
 TEST_CASE("owed: a reply that cannot be moved or converted is a crash of the actor that gives it") {
   for_each_seed(seeds, [](std::uint64_t seed) {
     test_system b({.seed = seed});

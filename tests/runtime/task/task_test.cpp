@@ -7,6 +7,7 @@
 #include <troupe/runtime/sleep.hpp>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -81,6 +82,18 @@ TEST_CASE("task: one that is never awaited runs nothing and leaks nothing") {
     CHECK_FALSE(began);
   }
   CHECK(troupe::detail::slab_statistics().live_objects == before);
+}
+
+TEST_CASE("task: one that is replaced by another is destroyed at once") {
+  const auto owns = [](std::shared_ptr<int> what) -> task<int> { co_return *what; };
+  const auto first = std::make_shared<int>(1);
+  task<int> t = owns(first);
+  task<int> u = owns(std::make_shared<int>(2));
+  t = std::move(u);
+  CHECK(first.use_count() == 1);
+  CHECK_FALSE(u);  // NOLINT(bugprone-use-after-move): an empty task is what is promised
+  troupe::sim::runtime on;
+  CHECK(on.block_on(std::move(t)).value() == 2);
 }
 
 TEST_CASE("task: a stop unwinds the chain, innermost first, and throws nothing") {

@@ -139,8 +139,9 @@ class [[nodiscard("dropped, it leaves the asker without an answer")]] reply_to {
   reply_to() noexcept = default;
   reply_to(reply_to&& o) noexcept : envelope_(std::exchange(o.envelope_, nullptr)), answer_(o.answer_) {}
   reply_to& operator=(reply_to&& o) noexcept {
-    std::swap(envelope_, o.envelope_);
-    std::swap(answer_, o.answer_);
+    reply_to taken(std::move(o));  // takes the former obligation along, to drop it
+    std::swap(envelope_, taken.envelope_);
+    std::swap(answer_, taken.answer_);
     return *this;
   }
   ~reply_to() {

@@ -41,13 +41,23 @@ struct received_as<M> {
   using type = request<M>;
 };
 
+/// What receive() yields. An actor that accepts no message receives none.
+template <class... Ms>
+struct received_message {
+  using type = std::variant<typename received_as<Ms>::type...>;
+};
+template <>
+struct received_message<> {
+  using type = std::variant<std::monostate>;
+};
+
 /// For a second coroutine that receives from an inbox while another waits.
 [[noreturn]] void throw_two_receives();
 
 template <class... Ms>
 class [[nodiscard]] receive_awaiter final : public leaf {
  public:
-  using message = std::variant<typename received_as<Ms>::type...>;
+  using message = typename received_message<Ms...>::type;
 
   /// `until_drained`: the wait also ends, without a message, when there will be no further one.
   receive_awaiter(cell::receiver& r, duration limit, bool until_drained = false) noexcept

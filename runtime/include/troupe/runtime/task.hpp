@@ -98,7 +98,8 @@ class [[nodiscard("a task does nothing until it is awaited or spawned")]] task {
   task() noexcept = default;
   task(task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
   task& operator=(task&& other) noexcept {
-    std::swap(handle_, other.handle_);
+    task taken(std::move(other));
+    std::swap(handle_, taken.handle_);
     return *this;
   }
   ~task() {
