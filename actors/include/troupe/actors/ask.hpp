@@ -14,7 +14,7 @@ namespace troupe {
 /// How long ask() waits unless told otherwise.
 inline constexpr duration default_ask_deadline = std::chrono::seconds(5);
 
-/// For ask(): who gives up the reply gives up the work for it.
+/// Tells ask() that the work for a reply is given up along with the reply.
 struct cancel_on_timeout_t {
   explicit cancel_on_timeout_t() = default;
 };
@@ -130,9 +130,11 @@ class [[nodiscard("an ask does nothing until it is awaited")]] ask_awaiter final
 }  // namespace detail
 
 /// The obligation to answer a request, to keep for later: a handler of M takes it
-/// as `void handle(M, reply_to<M::reply>)`. Move-only; may be answered from any
-/// thread, once. Dropped unanswered, the asker gets errc::closed; dropped by the end of an
-/// actor that has failed, wherever in it, errc::actor_failed with the cause.
+/// as `void handle(M, reply_to<M::reply>)`. Move-only; answered once.
+/// Errors: dropped unanswered, the asker gets closed; dropped by the end of an actor that has failed,
+/// wherever in it, actor_failed with the cause; by a restart of an actor that has not, actor_failed.
+/// Threads: any, one at a time.
+/// Cancellation: an answer to an asker that has given up is dropped.
 template <class R>
 class [[nodiscard("dropped, it leaves the asker without an answer")]] reply_to {
  public:
@@ -148,9 +150,10 @@ class [[nodiscard("dropped, it leaves the asker without an answer")]] reply_to {
     if (envelope_ != nullptr) detail::drop_owed(*envelope_);
   }
 
-  /// Whether it still has to be answered.
+  /// Returns whether it still has to be answered.
   explicit operator bool() const noexcept { return envelope_ != nullptr; }
-  /// Throws what moving the answer throws; it is still owed then.
+  /// Answers the request; without effect when it has been answered.
+  /// Errors: what moving the answer throws; it is still owed then.
   void send(result<R> r) noexcept(std::is_nothrow_move_constructible_v<result<R>>) {
     if (envelope_ == nullptr) return;
     answer_(*envelope_, std::move(r));

@@ -45,66 +45,80 @@ struct timer_id {
   friend bool operator==(timer_id, timer_id) = default;
 };
 
-/// The context of an actor. Passed to handlers by reference; valid as long as
-/// the actor's state; used on the actor only, never from another thread.
+/// The context of an actor. Passed to handlers by reference; valid as long as the actor's state.
+/// Threads: the actor's strand only; in its constructor, the thread that runs that.
 class context {
  public:
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  /// A ref to this actor, which is a T. Checked at run time; context_of<T> checks when it is compiled.
+  /// Returns a ref to this actor, which is a T. Checked at run time; context_of<T> checks that when it is
+  /// compiled.
   /// Errors: troupe_error, errc::invalid_argument, when this actor does not accept what a T does.
   template <class T>
   [[nodiscard]] typename detail::ref_for<T>::type self();
-  /// Where this actor is in the tree, e.g. "/bank/accounts/7".
+  /// Returns where this actor is in the tree, e.g. "/bank/accounts/7".
+  /// Cost: grows with the depth of the tree.
   [[nodiscard]] std::string path() const;
-  /// 0 for the first incarnation, one more after each restart.
+  /// Returns 0 for the first incarnation, one more after each restart.
   [[nodiscard]] std::uint32_t epoch() const noexcept;
   [[nodiscard]] time_point now() const noexcept;
-  /// When the asker of the request in work gives up; time_point::max() when it does not, or
+  /// Returns when the asker of the request in work gives up; time_point::max() when it does not, or
   /// when the handler took the request's reply_to. What the handler asks others ends by then.
   [[nodiscard]] time_point deadline() const noexcept;
   [[nodiscard]] troupe::system& system() const noexcept;
 
-  /// Starts a child: it ends with this actor at the latest, and is restarted
-  /// or given up by it. Its constructor runs here; what it throws leaves here.
+  /// Starts a child: it ends with this actor at the latest, and is restarted or given up by it. Its
+  /// constructor runs here.
+  /// Errors: what the constructor throws; troupe_error: name_taken, invalid_argument (the options), closed
+  /// (this actor is ending).
   template <class T, class... Args>
   typename detail::ref_for<T>::type spawn(spawn_options options = {}, Args&&... args);
   /// Starts a child that is one coroutine, `task<void> f(context&, inbox<Ms...>, args...)`.
+  /// Errors: troupe_error, as above.
   template <class F, class... Args>
     requires(!std::is_class_v<F> || requires { &F::operator(); })
   auto spawn(F f, spawn_options options = {}, Args&&... args);
 
-  /// Starts `task<void> f(args...)` as a child of this actor: it runs while the actor
-  /// handles messages, also on another worker, so it must not touch the actor's state. It owns
-  /// `f` and `args`. It is cancelled with this incarnation, which ends when the task has; when
-  /// it fails, this actor fails with it as the cause. The ref is to stop() it, or to watch it.
+  /// Starts `task<void> f(args...)` as a child of this actor, and returns a ref to stop() or watch it. It
+  /// owns `f` and `args`.
+  /// Errors: when the task fails, this actor fails with that as the cause. troupe_error, errc::closed, when
+  /// this actor is ending.
+  /// Threads: the task runs while the actor handles messages, also on another worker, so it must not touch
+  /// the actor's state.
+  /// Cancellation: it is cancelled with this incarnation, which ends when the task has.
   template <class F, class... Args>
   any_ref spawn_task(F f, Args... args);
 
   /// Ends this actor after the present handler, as `normal` or for a reason of its own.
   void stop() noexcept;
   void stop(exit_reason why);
-  /// Asks a child to end; true when `who` is one.
+  /// Asks a child to end; returns false when `who` is not a child of this actor, or has ended.
   bool stop(const any_ref& who) noexcept;
 
-  /// From now on a `down` arrives when `who` ends: exactly once, at once when
-  /// it has ended already or is empty, and not on a restart. It may overtake messages that
-  /// `who` sent before it ended. Ends with this incarnation.
+  /// Watches `who`: a `down` arrives when it ends, exactly once, at once when it has ended already or is
+  /// empty, and not on a restart. It may overtake messages that `who` sent before it ended.
+  /// Cancellation: ends with this incarnation.
+  /// Cost: O(1).
   void watch(const any_ref& who);
-  /// Takes that back: no notice arrives any more, not even a queued one.
+  /// Takes that back: no notice arrives any more, not even a queued one. Without effect for an empty ref.
+  /// Cost: O(1).
   void unwatch(const any_ref& who);
 
-  /// Sends `m` to this actor once, after `d`. Ends with this incarnation.
+  /// Sends `m` to this actor once, after `d`.
   /// Errors: troupe_error, errc::invalid_argument, when the actor does not accept an M; context_of<T> finds
   /// that when it is compiled.
+  /// Cancellation: ends with this incarnation.
   template <class M>
   timer_id after(duration d, M m);
   /// Sends a copy of `m` every `period`; at most one is pending at a time.
+  /// Errors: troupe_error, errc::invalid_argument, also when the period is not positive. When copying `m`
+  /// throws later, the actor crashes.
+  /// Cancellation: ends with this incarnation.
   template <std::copy_constructible M>
   timer_id every(duration period, M m, missed_tick how = missed_tick::skip);
-  /// The timer's message does not arrive any more, even if it is due. False
-  /// when there is no such timer (any more).
+  /// Cancels a timer: its message does not arrive any more, even if it is due. Returns false when there is
+  /// no such timer (any more).
   bool cancel(timer_id id) noexcept;
 
   /// Writes a line to the system's log, behind this actor's path.
@@ -132,9 +146,9 @@ class context_of {
   context& operator*() const noexcept { return *context_; }
   context* operator->() const noexcept { return context_; }
 
-  /// A ref to this actor.
+  /// Returns a ref to this actor.
   [[nodiscard]] typename detail::ref_for<T>::type self() const;
-  /// context::after() and every(); a message that T does not accept is refused by the compiler.
+  /// Sends as context::after() and every(); a message that T does not accept is refused by the compiler.
   template <class M>
   timer_id after(duration d, M m) const;
   template <std::copy_constructible M>

@@ -34,6 +34,7 @@ class exit_reason {
   [[nodiscard]] bool abnormal() const noexcept {
     return kind_ != exit_kind::normal && kind_ != exit_kind::shutdown;
   }
+  /// Returns the kind and, when there is one, the error behind it.
   [[nodiscard]] std::string to_string() const;
 
  private:

@@ -32,11 +32,11 @@ void put_back(ask_envelope<M>& e, M&& m) {
 
 }  // namespace detail
 
-/// Hands a request on. Its asker gets what it would have got from `to` itself: the reply, errc::full,
-/// errc::closed, or errc::would_deadlock when `to` waits for the asker. `r.message` may be another than the
-/// one that came; `r.reply` must be of a request of the same type, and unanswered.
-/// Errors: troupe_error, errc::invalid_argument, when it is not; what moving the message throws. The request
-/// is dropped then, as with its reply_to.
+/// Hands a request on. `r.message` may be another than the one that came; `r.reply` must be of a request of
+/// the same type, and unanswered.
+/// Errors: the asker gets what it would have got from `to` itself: the reply, full, closed, or would_deadlock
+/// when `to` waits for the asker. The caller gets troupe_error, errc::invalid_argument, when `r.reply` is not
+/// as it must be; what moving the message throws. The request is dropped then, as with its reply_to.
 /// Threads: any that may answer the request.
 /// Cancellation: the asker's deadline and `cancel_on_timeout` count for `to` as they did before.
 template <class M, class... Ms>

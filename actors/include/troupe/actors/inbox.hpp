@@ -139,7 +139,7 @@ class [[nodiscard]] receive_always final {
 }  // namespace detail
 
 /// Receives the messages of a coroutine actor. Copyable. A notice (`down`) that Ms does not contain is
-/// dropped; another message that it does not contain, from a timer, crashes the actor.
+/// dropped; to start a timer for a message that it does not contain is an error of context::after().
 /// Errors: when two tasks of the actor (both, either) receive at the same time, the second gets troupe_error
 /// with errc::invalid_argument.
 /// Threads: the actor's coroutine only.

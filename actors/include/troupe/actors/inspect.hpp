@@ -40,8 +40,9 @@ struct actor_facts {
   duration up{};  ///< this incarnation's age; zero for actors without a name or other options
 };
 
-/// An actor and all below it, with its children in the order they were started. A tree may be deep: nothing
-/// here recurses, nor should what is done with all of it.
+/// An actor and all below it, with its children in the order they were started. A tree may be deep: what
+/// copies, counts and destroys it does not recurse, nor should what is done with all of it.
+/// Cost: to copy, count or destroy it is linear in the number of actors.
 struct actor_info : actor_facts {
   actor_info() = default;
   actor_info(const actor_info& o);
@@ -52,11 +53,11 @@ struct actor_info : actor_facts {
 
   std::vector<actor_info> children;
 
-  /// Actors in this subtree, this one included.
+  /// Returns the number of actors in this subtree, this one included.
   [[nodiscard]] std::size_t count() const noexcept;
 };
 
-/// The tree as lines of text, one for each actor. At most `most_children` of one
+/// Writes the tree as lines of text, one for each actor. At most `most_children` of one
 /// parent are shown, and 100 levels; the others are counted.
 [[nodiscard]] std::string to_text(const actor_info& tree, std::size_t most_children = 20);
 

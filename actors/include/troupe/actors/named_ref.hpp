@@ -14,7 +14,8 @@
 
 namespace troupe {
 
-/// Owned by one actor or thread, and used there only; copies are independent. Must not outlive the system.
+/// The address of the actor that has a name now. Must not outlive the system.
+/// Threads: one actor or thread, which owns it; copies are independent.
 /// Cost: as a ref, and one look-up (a lock, O(log n)) each time the actor found before has ended.
 template <class... Ms>
 class named_ref {
@@ -25,7 +26,7 @@ class named_ref {
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
 
-  /// The actor that has the name now.
+  /// Returns the actor that has the name now.
   /// Errors: not_found, or invalid_argument when it does not accept each of Ms.
   [[nodiscard]] result<ref<Ms...>> get() {
     if (found_.ended()) {
@@ -39,8 +40,8 @@ class named_ref {
     return found_;
   }
 
-  /// As ref::tell(); `closed` also when no actor has the name. One that ends meanwhile is looked up once
-  /// more.
+  /// Sends as ref::tell(). When the actor ends meanwhile the name is looked up once more.
+  /// Errors: as ref::tell(); closed also when no actor has the name, or one that does not accept each of Ms.
   template <class M>
   [[nodiscard("a full mailbox refuses messages: handle it, or use co_await send()")]] send_result tell(
       M&& m) {
@@ -52,17 +53,20 @@ class named_ref {
     return current().tell(
         std::forward<M>(m));  // NOLINT(bugprone-use-after-move): a refused message is given back
   }
-  /// As ref::send(), to the actor that has the name now.
+  /// Sends as ref::send(), to the actor that has the name now.
+  /// Errors: as ref::send(); closed also as for tell().
   template <class M>
   detail::send_awaiter_of<M> send(M&& m, duration deadline = default_send_deadline) {
     return current().send(std::forward<M>(m), deadline);
   }
-  /// As ref::ask(), of the actor that has the name now.
+  /// Asks as ref::ask(), the actor that has the name now.
+  /// Errors: as ref::ask(); closed also as for tell().
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) {
     return current().ask(std::move(m), deadline);
   }
-  /// As ref::request(), of the actor that has the name now.
+  /// Asks as ref::request(), the actor that has the name now.
+  /// Errors: as ref::request(); closed also as for tell().
   template <class M>
   pending_reply<M> request(M m, duration deadline = default_ask_deadline) {
     return current().request(std::move(m), deadline);

@@ -63,11 +63,12 @@ class pending_leaf : public leaf {
 
 }  // namespace detail
 
-/// A reply that is awaited at most once, by the actor or task that asked, and only
-/// there; it moves as long as it is not awaited. Yields what ask() yields, by the
-/// same deadline, counted from the request. Dropped, the reply is dropped too; the
-/// request is handled all the same. Made outside of an actor or task it throws
-/// troupe_error with errc::invalid_argument.
+/// A reply that is awaited at most once; it moves as long as it is not awaited. Yields what ask() yields, by
+/// the same deadline, counted from the request. A reply that is there is yielded, however late it is awaited.
+/// Errors: those of ask(). Made outside of an actor or task it throws troupe_error, errc::invalid_argument.
+/// Threads: the actor or task that asked, only.
+/// Cancellation: when it is destroyed, or its wait is stopped, the reply is dropped; the request is handled
+/// all the same.
 template <class M>
 class [[nodiscard("a request whose reply is not awaited is a tell")]] pending_reply final
     : public detail::pending_leaf {

@@ -16,17 +16,18 @@
 
 namespace troupe {
 
-/// The address of an actor, without its protocol: to compare, watch and stop.
-/// Small, copyable, thread-safe. It names the logical actor, so it stays valid
-/// across restarts; and it keeps the address valid, not the actor alive. An
+/// The address of an actor, without its protocol: to compare, watch and stop. Small, copyable. It names the
+/// logical actor, so it stays valid across restarts; and it keeps the address valid, not the actor alive. An
 /// empty one behaves like that of an actor that has ended: what is sent is refused as `closed`.
+/// Threads: any. Copies are independent; an object that is assigned to is used by one thread at a time.
 class any_ref {
  public:
   any_ref() noexcept = default;
   explicit operator bool() const noexcept { return cell_.get() != nullptr; }
-  /// Whether the actor has ended for good, or there is none.
+  /// Returns whether the actor has ended for good, or there is none.
   [[nodiscard]] bool ended() const noexcept { return !cell_ || cell_->box().dead(); }
-  /// Where the actor is in the tree; empty when there is none.
+  /// Returns where the actor is in the tree; empty when there is none.
+  /// Cost: grows with the depth of the tree.
   [[nodiscard]] std::string path() const { return cell_ ? cell_->path() : std::string(); }
 
   friend bool operator==(const any_ref& a, const any_ref& b) noexcept { return a.cell() == b.cell(); }
@@ -99,8 +100,9 @@ class ref : public any_ref {
     requires(!std::same_as<ref, ref<Others...>> && (detail::one_of<Ms, Others...> && ...))
   ref(const ref<Others...>& o) noexcept : any_ref(o) {}  // implicit: narrowing is safe
 
-  /// Sends a message without waiting. A message that is moved in and refused (`full`, `closed`) is moved back
-  /// into `m`: only an accepted one is gone (or one whose move may throw and that cannot be assigned).
+  /// Sends a message without waiting. A mailbox with a lossy policy also accepts one that it drops.
+  /// Errors: returns full or closed. A message that is moved in and refused is moved back into `m`: only an
+  /// accepted one is gone (or one whose move may throw and that cannot be assigned).
   /// Threads: any.
   /// Cost: one allocation from the slab and one compare-and-swap.
   template <class M>
@@ -120,21 +122,27 @@ class ref : public any_ref {
   }
 
   /// `co_await r.send(m)`: sends, and waits for room for up to `deadline`. Await it at once, in the
-  /// expression that made it. A message that is moved in and not accepted is moved back into `m`. Order is
-  /// kept per sender. Errors: timeout, closed, would_deadlock (as ask()). Threads: in an actor or a task;
-  /// from outside system::block_on. Cancellation: the message is not sent, and destroyed.
+  /// expression that made it. Order is kept per sender.
+  /// Errors: timeout, closed, would_deadlock (as ask()). A message that is moved in and not accepted is moved
+  /// back into `m`.
+  /// Threads: in an actor or a task; from outside use system::block_on.
+  /// Cancellation: a message that still waits for room is not sent, and destroyed. One that got its place at
+  /// that moment is delivered.
   template <class M>
   detail::send_awaiter_of<M> send(M&& m, duration deadline = default_send_deadline) const {
     check<std::remove_cvref_t<M>>();
     return {cell(), std::forward<M>(m), deadline};
   }
 
-  /// `co_await r.ask(m, deadline)`: sends a request and waits for its reply.
-  /// Yields result<M::reply>: errc::full and errc::closed at once, errc::timeout,
-  /// errc::actor_failed with the cause. errc::would_deadlock at once, and the request
-  /// is not handled, when the wait would close a cycle of actors whose handlers wait for
-  /// each other; the text tells the cycle. A reply that comes too late is dropped.
-  /// A handler that works on a request waits no longer than until that one's deadline.
+  /// `co_await r.ask(m, deadline)`: sends a request and waits for its reply. Await it at once, in the
+  /// expression that made it. A handler that works on a request waits no longer than until that one's
+  /// deadline.
+  /// Errors: full at once; closed, at once or when the actor stops before it answers; timeout; actor_failed
+  /// with the cause. would_deadlock, and the request is not handled, when the wait would close a cycle of
+  /// actors whose handlers wait for each other; the text tells the cycle. The actor's handler may answer with
+  /// an error of its own.
+  /// Threads: in an actor or a task; from outside use system::block_on.
+  /// Cancellation: the request is handled all the same, also after a timeout; its reply is dropped.
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline = default_ask_deadline) const {
     check<M>();
@@ -143,11 +151,10 @@ class ref : public any_ref {
     return {cell(), std::move(m), deadline};
   }
 
-  /// The same, and when the reply is given up, at the deadline or because the asker is
-  /// cancelled, so is the work for it: a request that waits in the mailbox is not handled
-  /// any more, and a coroutine handler that works on it is stopped at its present await, as
-  /// if its actor were stopped; the actor lives on. Without effect once a handler has taken
-  /// the request's reply_to.
+  /// Does the same, and gives up the work along with the reply.
+  /// Cancellation: also at the deadline: a request that waits in the mailbox is not handled any more, and a
+  /// coroutine handler that works on it is stopped at its present await, as if its actor were stopped; the
+  /// actor lives on. Without effect once a handler has taken the request's reply_to.
   template <class M>
   detail::ask_awaiter<M> ask(M m, duration deadline, cancel_on_timeout_t) const {
     check<M>();
@@ -156,9 +163,13 @@ class ref : public any_ref {
     return {cell(), std::move(m), deadline, true};
   }
 
-  /// `auto p = r.request(m, deadline)`, and `co_await p` later: as ask(), but the
-  /// request is on its way at once, so that several can be out at a time. In an
-  /// actor or a task only.
+  /// `auto p = r.request(m, deadline)`, and `co_await p` later: as ask(), but the request is on its way at
+  /// once, so that several can be out at a time.
+  /// Errors: those of ask(), when it is awaited. troupe_error, errc::invalid_argument, at once when called
+  /// outside of an actor or a task.
+  /// Threads: in an actor or a task only.
+  /// Cancellation: when the pending_reply is destroyed or given up, the request is handled all the same, and
+  /// its reply is dropped.
   template <class M>
   pending_reply<M> request(M m, duration deadline = default_ask_deadline) const {
     check<M>();

@@ -174,7 +174,7 @@ class supervisor {
   ~supervisor();
 
   /// Adds an actor. The arguments are kept, and copied into each incarnation. What cannot be copied is moved,
-  /// and good for one start: such a child must be temporary, as check() says.
+  /// and good for one start: such a child must be temporary, or check() refuses the tree.
   /// A ref among them to an actor of the same tree would keep both alive without end: let the actor hold a
   /// named_ref, which also finds the next one when that was replaced.
   template <class T, class... Args>
@@ -208,9 +208,10 @@ class supervisor {
   supervisor&& child(supervisor below) && { return std::move(child(std::move(below))); }
 
   /// Checks the tree; start() and run() do so first.
-  /// Errors: invalid_argument, with the child's path and what to do: duplicate ids, significant children that
-  /// are permanent or whose supervisor has no auto_shutdown, durations that are not positive, a group without
-  /// members, restarts of a child whose arguments cannot be copied.
+  /// Errors: invalid_argument, with the child's path and what to do: empty or duplicate ids, significant
+  /// children that are permanent or whose supervisor has no auto_shutdown, durations that are not positive,
+  /// other options out of range, a group without members, children or settings of single children that a
+  /// dynamic or partitioned supervisor cannot have, restarts of a child whose arguments cannot be copied.
   [[nodiscard]] result<void> check() const;
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const detail::supervisor_spec& spec() const noexcept { return *spec_; }
@@ -221,12 +222,14 @@ class supervisor {
   detail::owned<detail::supervisor_spec> spec_;
 };
 
-/// The tree as lines of text: what would run, and under which rules.
+/// Writes the tree as lines of text: what would run, and under which rules.
 [[nodiscard]] std::string to_text(const supervisor& tree);
 
-/// The address of a supervisor that runs. Copyable, thread-safe; to be awaited in an actor or
-/// a task, or from outside with system::block_on. What a stopping supervisor is asked fails
-/// with errc::closed at once. Waits up to `patience` for the supervisor's answer.
+/// The address of a supervisor that runs. Copyable.
+/// Errors of each call: as ref::ask() with the deadline `patience`: closed at once when the supervisor is
+/// stopping or has ended.
+/// Threads: any. What a call returns is awaited in an actor or a task; from outside use system::block_on.
+/// Cancellation: the supervisor carries out what it was asked; its answer is dropped.
 class supervisor_ref : public any_ref {
  public:
   supervisor_ref() noexcept = default;
@@ -236,31 +239,37 @@ class supervisor_ref : public any_ref {
   /// How long a call waits for its answer. A child may take its whole shutdown time to stop.
   static constexpr duration patience = std::chrono::seconds(30);
 
-  /// Starts a child, which is a T; an empty id stands for a number. Arguments that cannot be
-  /// copied are moved, and good for one start: such a child is temporary. errc::already_running,
-  /// errc::not_running (an id that is known: restart_child or remove_child it), errc::full
-  /// (max_children), errc::ignored, or errc::start_failed with the cause. Under a partitioned
-  /// supervisor: of one partition, see there.
+  /// Starts a child, which is a T, when it is awaited; an empty id stands for a number. Arguments that cannot
+  /// be copied are moved, and good for one start: such a child is temporary.
+  /// Errors: already_running; not_running (an id that is known: restart_child or remove_child it; or an empty
+  /// ref); full (max_children); ignored; start_failed with the cause; invalid_argument for options that
+  /// supervisor::check() refuses, and when the supervisor is partitioned: call it on one partition().
   template <class T, class... Args>
   task<result<ref_of<T>>> start_child(std::string id, child_options options = {}, Args... args) const {
     return started<ref_of<T>>(
         begin_child(std::move(id), options, detail::actor_factory<T>(std::move(args)...)));
   }
-  /// Starts a supervisor with all that is below it, as a child; it may still be coming up
+  /// Starts a supervisor with all that is below it, as a child, when it is awaited; it may still be coming up
   /// when the answer is there.
+  /// Errors: as above, and those of supervisor::check() for `below`.
   task<result<supervisor_ref>> start_child(const supervisor& below) const;
   /// Stops a child and waits until it has ended. A permanent or transient child stays known.
+  /// Errors: not_found. A known child that does not run is none.
   detail::ask_awaiter<detail::stop_child> stop_child(std::string id) const;
-  /// Starts a child that is known but does not run; its new address.
+  /// Starts a child that is known but does not run, and yields its new address.
+  /// Errors: not_found, also for each child of a dynamic supervisor; already_running; ignored; or the error
+  /// of the child's start, such as what its constructor threw.
   detail::ask_awaiter<detail::restart_child> restart_child(std::string id) const;
-  /// Forgets a child that does not run; errc::already_running when it does.
+  /// Forgets a child that does not run.
+  /// Errors: not_found, also for each child of a dynamic supervisor; already_running.
   detail::ask_awaiter<detail::remove_child> remove_child(std::string id) const;
-  /// The children in the order of their start, as a vector of child_info with their refs; include
-  /// <troupe/actors/inspect.hpp>; those of a dynamic supervisor are seen by inspect() only.
+  /// Yields the children in the order of their start, as a vector of child_info with their refs; include
+  /// <troupe/actors/inspect.hpp>. Those of a dynamic supervisor are seen by inspect() only.
   detail::ask_awaiter<detail::list_children> children() const;
 
-  /// Of a partitioned supervisor: the partition for a key, always the same. Empty when that does not run just
-  /// now; start_child() of an empty one yields errc::not_running.
+  /// Returns the partition of a partitioned supervisor for a key, always the same; an empty one when that
+  /// does not run now, and of a supervisor that is not partitioned.
+  /// Cost: linear in the number of partitions, under the supervisor's lock.
   [[nodiscard]] supervisor_ref partition(std::uint64_t key) const;
 
  private:
