@@ -45,10 +45,13 @@ void supervisor_state::handle(start_child m, reply_to<any_ref> reply) {
   const bool keep =
       child || (child.error() == errc::ignored && fresh->spec.options.restart != restart::temporary);
   if (!keep) forget(fresh);
-  if (!child && child.error() != errc::ignored) {
-    child = std::unexpected(not_started(child.error()));
-  }
-  reply.send(std::move(child));
+  reply.send(with_place(std::move(child)));
+}
+
+// The outcome of a start, for the caller: a failure gets this supervisor's path around its cause.
+result<any_ref> supervisor_state::with_place(result<any_ref> child) const {
+  if (child || child.error() == errc::ignored) return child;
+  return std::unexpected(not_started(std::move(child.error())));
 }
 
 error supervisor_state::not_started(error why) const {
@@ -105,7 +108,7 @@ result<supervisor_state::members::iterator> supervisor_state::at_rest(const std:
 
 void supervisor_state::handle(const restart_child& m, reply_to<any_ref> reply) {
   const auto at = at_rest(m.id);
-  reply.send(at ? start(*at) : std::unexpected(at.error()));
+  reply.send(at ? with_place(start(*at)) : std::unexpected(at.error()));
 }
 
 void supervisor_state::handle(const remove_child& m, reply_to<void> reply) {

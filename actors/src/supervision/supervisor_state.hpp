@@ -87,6 +87,7 @@ class supervisor_state {
   void forget(members::iterator m) noexcept;
   [[nodiscard]] result<members::iterator> at_rest(const std::string& id);
   [[nodiscard]] error unknown_child(const std::string& id) const;
+  [[nodiscard]] result<any_ref> with_place(result<any_ref> child) const;
   [[nodiscard]] error not_started(error why) const;
   [[nodiscard]] bool runs_already(const std::string& id) const;
   void go_on() noexcept;

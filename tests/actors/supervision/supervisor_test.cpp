@@ -81,6 +81,31 @@ TEST_CASE(
   });
 }
 
+TEST_CASE(
+    "supervisor_ref: a child that cannot be started again is start_failed, with the cause, and stays known") {
+  struct one_start {
+    using accepts = troupe::protocol<add>;
+    explicit one_start(int* starts) {
+      if (++*starts == 2) throw std::runtime_error("no port left");
+    }
+    void handle(add) {}
+  };
+  for_each_seed(seeds, [](std::uint64_t seed) {
+    test_system b({.seed = seed});
+    int starts = 0;
+    const auto top = b.sys.start(troupe::supervisor("app").child<one_start>("a", {}, &starts)).value();
+    REQUIRE(b.await(top.stop_child("a")));
+    const auto again = b.await(top.restart_child("a"));
+    REQUIRE_FALSE(again);
+    INFO(again.error().to_string());
+    CHECK(again.error() == errc::start_failed);
+    CHECK(again.error().to_string().find("/app") != std::string::npos);
+    CHECK(again.error().to_string().find("no port left") != std::string::npos);
+    CHECK(b.await(top.restart_child("a")));
+    CHECK(starts == 3);
+  });
+}
+
 TEST_CASE("tree: is checked before anything of it starts") {
   history log;
   test_system b;

@@ -257,8 +257,8 @@ class supervisor_ref : public any_ref {
   /// Errors: not_found. A known child that does not run is none.
   detail::ask_awaiter<detail::stop_child> stop_child(std::string id) const;
   /// Starts a child that is known but does not run, and yields its new address.
-  /// Errors: not_found, also for each child of a dynamic supervisor; already_running; ignored; or the error
-  /// of the child's start, such as what its constructor threw.
+  /// Errors: not_found, also for each child of a dynamic supervisor; already_running; ignored;
+  /// start_failed with the cause.
   detail::ask_awaiter<detail::restart_child> restart_child(std::string id) const;
   /// Forgets a child that does not run.
   /// Errors: not_found, also for each child of a dynamic supervisor; already_running.
