@@ -19,6 +19,7 @@ class admission;
 ///   troupe::tls_server<session> secure("tls", context, {.max_connections = clients});
 class connection_limit {
  public:
+  /// A limit of `max` for each server that it is given to.
   connection_limit(std::uint32_t max) noexcept : max_(max) {}  // implicit: usually it is a number
   /// Returns a limit whose copies count together.
   /// Threads: any.

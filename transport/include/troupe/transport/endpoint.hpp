@@ -12,9 +12,9 @@
 
 namespace troupe {
 
-/// An address and a port. Cheap to copy; thread-safe as any value. Names are
-/// never resolved here. It has no scope: a link-local IPv6 address (fe80::) does not say
-/// on which interface, and the kernel refuses to send to it.
+/// An address and a port. A plain value, cheap to copy. Names are never resolved here. It has no scope: a
+/// link-local IPv6 address (fe80::) does not say on which interface, and the kernel refuses to send to it.
+/// Threads: any, as for any value.
 class ip_endpoint {
  public:
   enum class family : std::uint8_t { v4, v6 };
@@ -30,9 +30,11 @@ class ip_endpoint {
   constexpr ip_endpoint(v6_bytes address, std::uint16_t port) noexcept
       : bytes_(address), port_(port), family_(family::v6) {}
 
-  /// "127.0.0.1:6379" or "[::1]:6379". The error says what was expected.
+  /// Parses "127.0.0.1:6379" or "[::1]:6379".
+  /// Errors: invalid_argument; the text says what was wrong and what was expected.
   [[nodiscard]] static result<ip_endpoint> parse(std::string_view text);
-  /// An address without brackets and port, such as "::1", and a port.
+  /// Parses an address without brackets and port, such as "::1".
+  /// Errors: invalid_argument.
   [[nodiscard]] static result<ip_endpoint> parse(std::string_view address, std::uint16_t port);
 
   /// This machine only. Port 0: the kernel picks a free one when it is bound.

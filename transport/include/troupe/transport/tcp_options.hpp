@@ -24,7 +24,7 @@ struct tcp_options {
   int send_buffer = 0;
   /// How long one read may wait for the first byte: the idle timeout.
   duration read_deadline = forever;
-  /// How long one write_all may take as a whole. A peer that has not taken the
+  /// How long one write_all may take as a whole, counted from its first wait. A peer that has not taken the
   /// bytes by then is cut: every wait for an untrusted peer is bounded in time, too.
   duration write_deadline = std::chrono::seconds(10);
 };

@@ -123,8 +123,9 @@ class tcp_server_base {
 ///
 /// A value, as a supervisor: nothing runs before the tree is started. A copy is the same server, and can be
 /// started once at a time.
-/// Errors: if it cannot listen, the tree does not start, and the error says why. Out of file descriptors, the
-/// listener retries after 10 ms, then with a doubled pause of up to a second.
+/// Errors: if it cannot listen, or max_connections is 0, the tree does not start, and the error says why.
+/// After a failed accept, as without file descriptors, the listener retries after 10 ms, then with a doubled
+/// pause of up to a second.
 /// Threads: any.
 template <class T>
 class tcp_server : public detail::tcp_server_base {

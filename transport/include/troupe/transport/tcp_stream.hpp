@@ -13,30 +13,43 @@
 
 namespace troupe {
 
-/// Move-only; closes in its destructor. Not thread-safe. On a simulated runtime
-/// it is one of its network's (sim_network.hpp).
+/// A TCP connection. Move-only; its destructor closes it. On a simulated runtime it is one of its network's
+/// (sim_network.hpp).
+/// Errors, threads and cancellation: those of detail::stream_socket.
 class tcp_stream : public detail::stream_socket {
  public:
   /// No connection: every operation yields errc::closed.
   tcp_stream() noexcept = default;
 
-  /// Connects, or yields errc::timeout after `deadline`. Call it on a strand.
+  /// Connects to an address.
+  /// Errors: timeout after `deadline`; otherwise the system's code, such as std::errc::connection_refused.
+  /// Threads: a strand.
+  /// Cancellation: the attempt ends, and its socket is closed.
   [[nodiscard]] static task<result<tcp_stream>> connect(ip_endpoint to,
                                                         duration deadline = std::chrono::seconds(10),
                                                         tcp_options options = {});
 
-  /// Connects to a name: resolve(), then its addresses by turns of the family,
-  /// each attempt_delay after the one before or as soon as that has failed; the
-  /// first that answers is taken, and the others are closed before this returns.
-  /// `deadline` covers all of it. The error says what was tried, and why it failed.
+  /// Connects to a name: resolve(), then its addresses by turns of the family, each attempt_delay after the
+  /// one before or as soon as no attempt is under way; the first that answers is taken, and the others are
+  /// closed before this returns.
+  /// Errors: those of resolve(); timeout after `deadline`, which covers all of it; otherwise the code of an
+  /// address that failed. The text says what was tried, and why it failed.
+  /// Threads: a strand.
+  /// Cancellation: all attempts end, and their sockets are closed; a name is looked up as resolve() says.
+  /// Source: RFC 8305.
   [[nodiscard]] static task<result<tcp_stream>> connect(std::string host, std::uint16_t port,
                                                         duration deadline = std::chrono::seconds(10),
                                                         connect_options options = {});
 
+  /// Sends small writes at once, or collects them (TCP_NODELAY).
+  /// Errors: closed; the system's code.
   result<void> set_no_delay(bool on);
 
+  /// The address of our end.
+  /// Errors: closed.
   [[nodiscard]] result<ip_endpoint> local_endpoint() const;
   /// The peer's address; also after it has gone, until close().
+  /// Errors: closed.
   [[nodiscard]] result<ip_endpoint> remote_endpoint() const;
 
  private:

@@ -52,10 +52,15 @@ enum class tls_version : std::uint8_t { v1_2, v1_3 };
 class tls_context {
  public:
   /// Creates a server's context.
-  /// Errors: tls_errc::bad_file and key_mismatch, with the file name and the reason; errc::invalid_argument.
+  /// Errors: tls_errc::bad_file and key_mismatch, with the file name and the reason;
+  /// tls_errc::handshake_failed if OpenSSL gets no random bytes; errc::invalid_argument if the identity is
+  /// incomplete, or another option is invalid or has no effect.
   /// Blocks: reads the files; call it before the system starts, or in blocking().
   [[nodiscard]] static result<tls_context> server(const tls_server_options& options);
-  /// Creates a client's context. Errors and blocking are those of server().
+  /// Creates a client's context.
+  /// Errors: tls_errc::bad_file, also if the system's authorities cannot be read, and key_mismatch;
+  /// errc::invalid_argument if the identity is incomplete, or a name in `alpn` is invalid.
+  /// Blocks: as server().
   [[nodiscard]] static result<tls_context> client(const tls_client_options& options);
   /// The same with the default options: it trusts the system's authorities.
   [[nodiscard]] static result<tls_context> client();

@@ -50,8 +50,8 @@ struct udp_endpoint_options {
 /// Dropped, and counted as `dropped` in its metrics, are datagrams that: arrive while the consumer's mailbox
 /// is full; are longer than max_datagram; are refused by the kernel when sent, for their length or address;
 /// or are dropped by the kernel because the socket's buffer is full, which is checked when several datagrams
-/// arrive together. Datagrams to send wait in the mailbox while the kernel has no room, up to
-/// socket.write_deadline.
+/// arrive together, and for each 64th that arrives alone. Datagrams to send wait in the mailbox while the
+/// kernel has no room, up to socket.write_deadline.
 /// Errors: the actor fails if it cannot bind its socket; the error says why.
 /// Threads: its own strand.
 task<void> udp_endpoint(context& ctx, inbox<udp_datagram> in, udp_endpoint_options options);
