@@ -2,6 +2,8 @@
 #include "support/catch.hpp"
 #include "transport/loopback.hpp"
 
+#include <troupe/transport/sim_network.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -413,4 +415,18 @@ TEST_CASE("unix_datagram: a receiver that stays full is a timeout, and one that 
   REQUIRE(!gone);
   CHECK(gone.error() == std::make_error_code(std::errc::no_such_file_or_directory));
   CHECK_THAT(std::string(gone.error().text()), Contains("send to " + path));
+}
+
+TEST_CASE("unix sockets: the simulated runtime has none, and says what to do") {
+  sim::runtime rt;
+  const sim::network net{rt};
+  const auto text = [&](auto what) {
+    const auto r = rt.block_on(std::move(what));
+    REQUIRE_FALSE(r);
+    CHECK(r.error().code() == std::errc::address_family_not_supported);
+    return r.error().to_string();
+  };
+  CHECK_THAT(text(unix_stream::connect("/tmp/nowhere", 1s)), Contains("use the real runtime"));
+  const auto bind = []() -> task<result<unix_datagram>> { co_return unix_datagram::bind("/tmp/nowhere"); };
+  CHECK_THAT(text(bind()), Contains("use the real runtime"));
 }

@@ -42,7 +42,7 @@ const char* advice(std::errc why) noexcept {
       return "; one side has streams and the other datagrams";
     case std::errc::message_size:
       return "; send less at once, or raise send_buffer";
-    case std::errc::operation_not_supported:
+    case std::errc::address_family_not_supported:
       return "; the simulated runtime has no unix sockets: use the real runtime";
     default:
       return "";

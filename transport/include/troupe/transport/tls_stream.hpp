@@ -123,7 +123,8 @@ class tls_stream {
 
   /// Waits until a read finds data, the end of the stream or an error, with the deadline of a read.
   [[nodiscard]] task<result<void>> wait_readable();
-  /// Reads without waiting; nullopt if there is nothing to read now. Otherwise as read_some().
+  /// Reads without waiting; nullopt if there is nothing to read now, or `into` is empty. Otherwise as
+  /// read_some().
   [[nodiscard]] result<std::optional<std::size_t>> try_read(std::span<std::byte> into);
 
   /// Ends our half by sending close_notify: the peer reads the end of the stream, and may still send. Waits
