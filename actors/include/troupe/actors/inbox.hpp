@@ -199,7 +199,9 @@ template <class P>
 struct accepts_of;
 template <class... Ms>
 struct accepts_of<protocol<Ms...>> {
-  static bool accepts(const message_kind* k) noexcept { return ((k == message_id<Ms>()) || ...); }
+  static bool accepts([[maybe_unused]] const message_kind* k) noexcept {
+    return ((k == message_id<Ms>()) || ...);
+  }
 };
 
 /// The state of a coroutine actor: the callable, its arguments, the receiver.
