@@ -62,9 +62,11 @@ enum class writing : std::uint8_t { idle, under_way, failed };
 }  // namespace detail
 
 /// Is a stream of the same kind as the one it wraps: reads what is buffered first,
-/// and collects what is written until flush(). Network errors are those of the
-/// stream. After a write that failed, or was stopped half-way, the stream cannot be
-/// written any more: part of the bytes may have been sent.
+/// and collects what is written until flush().
+/// Errors: those of the stream. After a write that failed, or was stopped half-way, the stream cannot be
+/// written any more, for part of the bytes may have been sent: closed, or invalid_argument after a stop.
+/// Threads: one strand, as the stream.
+/// Cancellation: a cancelled read loses no byte; for a write see Errors.
 template <class Stream>
 class buffered {
  public:
@@ -84,7 +86,8 @@ class buffered {
   void consume(std::size_t n) noexcept { done_ += std::min(n, in_.size() - done_); }
 
   /// Reads once more behind data(), and yields how many bytes came; 0 at the end of
-  /// the stream. An error when read_limit bytes are there already.
+  /// the stream.
+  /// Errors: those of the class; std::errc::message_size when read_limit bytes are there already.
   [[nodiscard]] task<result<std::size_t>> fill()
     requires async_reader<stream_type>
   {
@@ -92,7 +95,7 @@ class buffered {
     return detail::fill(stream(), in_);
   }
 
-  /// The same without waiting: nullopt when there is nothing now.
+  /// As fill(), without waiting: nullopt when there is nothing now.
   [[nodiscard]] result<std::optional<std::size_t>> try_fill()
     requires waitable_reader<stream_type>
   {
@@ -132,7 +135,8 @@ class buffered {
 
   // -- writing ----------------------------------------------------------------
 
-  /// Collects `bytes`; when there are write_chunk of them, waits until all are written.
+  /// Collects `bytes`.
+  /// Blocks: when there are write_chunk of them, until all are written.
   [[nodiscard]] task<result<void>> write_all(std::span<const std::byte> bytes)
     requires async_writer<stream_type>
   {

@@ -43,8 +43,9 @@ struct decoded {
 /// have come so far, never more than max_encoded(). As long as it asks for more, the
 /// next call shows the same bytes, at another address perhaps, and more of them, so
 /// it may remember how far it has looked. Its result must not depend on how the
-/// bytes were split in transit. An error is final; another call with the same bytes repeats it.
-/// A frame may point into the input.
+/// bytes were split in transit. A frame may point into the input.
+/// Errors: final; another call with the same bytes repeats it.
+/// Threads: the strand of the framed that owns it.
 template <class C>
 concept frame_decoder = requires(C& c, const C& k, std::span<const std::byte> input) {
   typename C::frame_type;
@@ -60,8 +61,8 @@ concept end_decoder = frame_decoder<C> && requires(C& c, std::span<const std::by
   { c.decode_end(input) } -> std::same_as<result<decoded<typename C::frame_type>>>;
 };
 
-/// Appends `frame` to `out` in a form that decode() gives back as one equal frame, or
-/// refuses it.
+/// Appends `frame` to `out` in a form that decode() gives back as one equal frame.
+/// Errors: a frame that cannot be sent; what was appended for it is taken back by the caller.
 template <class C, class Frame>
 concept frame_encoder = requires(C& c, const Frame& frame, write_buffer& out) {
   { c.encode(frame, out) } -> std::same_as<result<void>>;

@@ -28,16 +28,15 @@ concept byte_consumer = requires(F& f, std::span<const std::byte> data) {
   requires detail::taken_bytes<detail::await_result_t<decltype(f(data))>>;
 };
 
-/// Feeds `on_data` from `from` until the stream ends, the consumer or the
-/// network fails, or the owner stops. The next read waits until the consumer
+/// Feeds `on_data` from `from` until the stream ends. The next read waits until the consumer
 /// has taken what it can, so a consumer that awaits, say, room in a mailbox
 /// pauses the reading, the TCP window fills, and the peer is slowed down.
-/// Whatever the peer sends, a connection holds at most `buffer.limit()` bytes,
-/// and, if the stream is a waitable_reader, none while it waits for the peer
-/// with everything consumed.
-///
 /// At the end of the stream an incomplete message is what is left in `buffer`.
-/// A message that does not fit is an error. `from` and `buffer` outlive the task.
+/// `from` and `buffer` outlive the task.
+/// Errors: those of the stream and of the consumer; a message that does not fit into `buffer`.
+/// Cancellation: what is not consumed stays in `buffer`.
+/// Cost: at most `buffer.limit()` bytes, and, if the stream is a waitable_reader, none while it waits for the
+/// peer with everything consumed.
 template <async_reader Stream, byte_consumer F>
 task<result<void>> feed(Stream& from, read_buffer& buffer, F on_data) {
   for (;;) {

@@ -54,13 +54,14 @@ namespace detail {
 
 }  // namespace detail
 
-/// Owned by one strand, as the stream is, which it owns or borrows (buffered.hpp).
-/// Buffers no more than the codec's max_encoded(), or one block of 16 KiB where that
-/// is less, and shows the codec never more than max_encoded().
-///
-/// One task reads, and one writes; where they are not the same task, only the one
-/// that writes calls queue(). An error of the codec is final, and so is one of the
-/// stream, except for the deadlines of reading.
+/// A stream of frames, over a stream that it owns or borrows (buffered.hpp). Buffers no more than the codec's
+/// max_encoded(), or one block of 16 KiB where that is less, and shows the codec never more than
+/// max_encoded(). One task reads, and one writes; where they are not the same task, only the one that writes
+/// calls queue().
+/// Errors: those of the stream and of the codec. All are final but the deadlines of reading.
+/// Threads: one strand, as the stream.
+/// Cancellation: a cancelled read loses no byte. A cancelled write may have sent a part: then the stream
+/// cannot be written any more.
 template <class Stream, frame_decoder Codec>
 class framed {
  public:
@@ -85,27 +86,29 @@ class framed {
   class batch;
   class batch_awaiter;
 
-  /// The next frame; nullopt at the end of the stream between two frames; an end
-  /// inside a frame is an error that says how much was missing. The bytes that the frame
-  /// points to stay in place until the next call that reads. Does not suspend when a whole
-  /// frame is buffered, except for the strand's budget; otherwise writes what is
-  /// queued, and reads. Await it in the same expression.
+  /// Yields the next frame; nullopt at the end of the stream between two frames. The bytes that the frame
+  /// points to stay in place until the next call that reads. Await it in the same expression.
+  /// Errors: those of the class; an end inside a frame, with how much was missing; frame_deadline.
+  /// Blocks: not when a whole frame is buffered, except for the strand's budget; otherwise writes what is
+  /// queued, and reads.
   [[nodiscard]] next_awaiter next() noexcept
     requires async_reader<stream_type>
   {
     return next_awaiter(*this);
   }
 
-  /// At least one frame, and all others that are buffered behind it; empty at the end
-  /// of the stream. A single-pass range that decodes as it goes. An error after the
-  /// first frame ends the batch, and the next call yields it.
+  /// Yields at least one frame, and all others that are buffered behind it; empty at the end of the stream. A
+  /// single-pass range that decodes as it goes.
+  /// Errors: as next(). One after the first frame ends the batch, and the next call yields it.
   [[nodiscard]] batch_awaiter next_batch() noexcept
     requires async_reader<stream_type>
   {
     return batch_awaiter(*this);
   }
 
-  /// A frame that is buffered as a whole, or nullopt. Never waits.
+  /// Yields a frame that is buffered as a whole, or nullopt.
+  /// Errors: those of the codec.
+  /// Blocks: never.
   [[nodiscard]] next_result try_next() {
     found f;
     decode(f);
@@ -117,8 +120,9 @@ class framed {
   class write_awaiter;
 
   /// Encodes `frame` at once, into the output: it leaves with the next send(), flush(),
-  /// or next() that has to read, or when write_chunk bytes are there; then, and only
-  /// then, this waits. A frame that the codec refuses leaves nothing behind.
+  /// or next() that has to read, or when write_chunk bytes are there.
+  /// Errors: those of the class. A frame that the codec refuses leaves nothing behind.
+  /// Blocks: only when write_chunk bytes are there.
   template <class Frame>
     requires async_writer<stream_type> && frame_encoder<Codec, Frame>
   [[nodiscard]] write_awaiter queue(const Frame& frame) {
@@ -131,8 +135,9 @@ class framed {
     return write_awaiter(*this, encode(frame), true);
   }
   /// Sends each frame of `frames`, which stays in place meanwhile, with as few writes
-  /// as write_chunk allows. Ends at the first frame that the codec refuses, which
-  /// keeps the ones before it queued.
+  /// as write_chunk allows.
+  /// Errors: those of the class. Ends at the first frame that the codec refuses, and keeps the ones before it
+  /// queued.
   template <class Frames>
     requires async_writer<stream_type>
   [[nodiscard]] task<result<void>> send_all(const Frames& frames) {

@@ -37,7 +37,8 @@ class read_buffer {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   /// Room behind the data for at least `at_least` more bytes, moving the data
-  /// when it must; empty when that would exceed the limit. Throws bad_alloc.
+  /// when it must; empty when that would exceed the limit.
+  /// Errors: bad_alloc.
   [[nodiscard]] std::span<std::byte> prepare(std::size_t at_least);
   /// Room for a read of a useful size; less near the limit, and empty at the limit.
   [[nodiscard]] std::span<std::byte> prepare() { return prepare(std::min(worthwhile, limit_ - size())); }

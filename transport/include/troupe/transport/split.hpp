@@ -18,7 +18,9 @@
 namespace troupe {
 
 /// The reading half. The halves share the stream: it ends when both are gone, so they may end
-/// in any order. Both belong to one strand, as the stream does.
+/// in any order.
+/// Errors, Cancellation: as the stream.
+/// Threads: one strand for both, as the stream.
 template <async_reader Stream>
 class read_half {
  public:
@@ -73,6 +75,7 @@ class write_half {
 };
 
 /// Parts a stream into its directions. No operation on it is under way.
+/// Cost: one allocation.
 template <async_stream Stream>
 [[nodiscard]] std::pair<read_half<Stream>, write_half<Stream>> split(Stream s) {
   auto shared = std::make_shared<Stream>(std::move(s));

@@ -45,8 +45,10 @@ class delimiter_search {
 
 }  // namespace detail
 
-/// Fills `into`. An end of the stream before that is std::errc::connection_aborted,
-/// with how many bytes came in the text.
+/// Fills `into`, which outlives the task.
+/// Errors: those of the stream; std::errc::connection_aborted when it ends before that, with how many bytes
+/// came in the text.
+/// Cancellation: the bytes that have come are in `into`; how many is not known.
 template <async_reader R>
 task<result<void>> read_exactly(R& from, std::span<std::byte> into) {
   std::span<std::byte> rest = into;
@@ -63,9 +65,10 @@ task<result<void>> read_exactly(R& from, std::span<std::byte> into) {
 
 /// Reads up to and with the first `delimiter`, which is not empty and outlives the task:
 /// all of that, in the buffer of `from`, consumed, and in place until the next call that
-/// reads. Empty at the end of the stream; an end behind some bytes is
-/// std::errc::connection_aborted, and they stay in data(). More than `limit` bytes without
-/// a delimiter are std::errc::message_size; read_limit of `from` is a limit, too.
+/// reads. Empty at the end of the stream.
+/// Errors: those of the stream; std::errc::connection_aborted when it ends behind some bytes, which stay in
+/// data(); std::errc::message_size for more than `limit` bytes without a delimiter, or read_limit of `from`.
+/// Cancellation: no byte is lost; what has come stays in data().
 template <class Stream>
   requires async_reader<std::remove_reference_t<Stream>>
 task<result<std::span<const std::byte>>> read_until(buffered<Stream>& from, std::string_view delimiter,
@@ -89,6 +92,8 @@ task<result<std::span<const std::byte>>> read_until(buffered<Stream>& from, std:
 
 /// Writes all pieces, in order, as if they were joined: with one call where the stream
 /// is a vectored_writer; elsewhere small pieces are collected and large ones written alone.
+/// The array and the pieces outlive the task.
+/// Errors, Cancellation: as write_all() of the stream.
 template <async_writer W>
 task<result<void>> write_all(W& to, std::span<const const_buffer> pieces) {
   if constexpr (vectored_writer<W>) {
@@ -113,8 +118,10 @@ task<result<void>> write_all(W& to, std::span<const const_buffer> pieces) {
 
 /// Copies `from` to `to` until `from` ends, and yields how many bytes that were. It reads
 /// only when `to` has taken what was read before, so the slower of the two sets the pace.
-/// Holds at most 16 KiB, and, if `from` is a waitable_reader, nothing while it waits
-/// for it. To pass the end on, call shutdown_write() on `to` afterwards.
+/// To pass the end on, call shutdown_write() on `to` afterwards.
+/// Errors: of either stream.
+/// Cancellation: what was read and not yet written, at most 16 KiB, is lost.
+/// Cost: 16 KiB, or nothing while it waits for a waitable_reader.
 template <async_reader R, async_writer W>
 task<result<std::uint64_t>> copy(R& from, W& to) {
   read_buffer buffer(read_buffer::block_bytes);
@@ -153,6 +160,7 @@ task<void> end_and_read_on(S& stream) {
 /// until the peer has ended the other, for `patience` at most; without patience, only what has come already.
 /// Close the stream afterwards: a close with bytes unread would be a reset, which can overtake what was
 /// written before it.
+/// Errors: none; what fails on the way ends it.
 template <class S>
   requires async_reader<S> && half_closable<S>
 task<void> close_gracefully(S& stream, duration patience) {

@@ -24,7 +24,8 @@ class write_buffer {
   /// Bytes of memory held now.
   [[nodiscard]] std::size_t capacity() const noexcept { return bytes_.capacity(); }
 
-  /// Copies `piece` to the end; it must not be of this buffer. Throws bad_alloc.
+  /// Copies `piece` to the end; it must not be of this buffer.
+  /// Errors: bad_alloc.
   void append(std::span<const std::byte> piece) {
     if (piece.empty()) return;
     std::memcpy(bytes_.prepare(piece.size()).data(), piece.data(), piece.size());
