@@ -54,8 +54,15 @@ inline troupe::task<connection> make_connection(troupe::tcp_options server = {},
   co_return c;
 }
 
+/// Waits for a flag, which a task on the same worker sets, or which is atomic.
+template <class Flag>
+troupe::task<void> until(const Flag& flag) {
+  while (!flag) co_await troupe::sleep_for(1ms);
+}
+
 /// Everything up to the end of the stream.
-inline troupe::task<std::string> read_all(troupe::tcp_stream& s) {
+template <troupe::async_reader Stream>
+troupe::task<std::string> read_all(Stream& s) {
   std::string all;
   std::byte chunk[4096];
   for (;;) {
@@ -65,7 +72,9 @@ inline troupe::task<std::string> read_all(troupe::tcp_stream& s) {
   }
 }
 
-inline troupe::task<std::string> read_exactly(troupe::tcp_stream& s, std::size_t wanted) {
+/// Up to `wanted` bytes; less at the end of the stream.
+template <troupe::async_reader Stream>
+troupe::task<std::string> read_exactly(Stream& s, std::size_t wanted) {
   std::string all(wanted, '\0');
   auto rest = std::as_writable_bytes(std::span(all));
   while (!rest.empty()) {

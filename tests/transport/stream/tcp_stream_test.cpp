@@ -1,6 +1,7 @@
 // One connection: bytes, ends, errors and deadlines.
 #include "support/catch.hpp"
 #include "transport/backend.hpp"
+#include "transport/stream_contract.hpp"
 
 #include <troupe/runtime/sim.hpp>
 
@@ -214,65 +215,19 @@ TEST_CASE("tcp_stream: a peer that does not read is cut at write_deadline") {
 TEST_CASE("tcp_stream: a second read at the same time is refused, and the first goes on") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
-  result<std::size_t> first = std::unexpected(error(errc::not_found));
-  const auto reader = [](tcp_stream& s, result<std::size_t>& got) -> task<void> {
-    std::byte chunk[8];
-    got = co_await s.read_some(chunk);
-  };
-  rt.spawn(reader(c.server, first));
-  const auto test = [](connection& both) -> task<std::pair<error, error>> {
-    co_await sleep_for(10ms);
-    std::byte chunk[8];
-    const result<std::size_t> second = co_await both.server.read_some(chunk);
-    const auto tried = both.server.try_read(chunk);
-    must(co_await both.client.write_all(bytes_of("abc")));
-    co_await sleep_for(10ms);
-    co_return std::pair(second.error(), tried.error());
-  };
-  const auto [second, tried] = must(rt.block_on(test(c)));
-  CHECK(second == errc::invalid_argument);
-  CHECK(tried == errc::invalid_argument);
-  REQUIRE(first);
-  CHECK(*first == 3);
+  refuses_a_second_read(rt, c.server, c.client);
 }
 
 TEST_CASE("tcp_stream: closing while a read waits ends that read with errc::closed") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
   connection c = must(rt.block_on(make_connection()));
-  result<std::size_t> got = 0;
-  const auto reader = [](tcp_stream& s, result<std::size_t>& to) -> task<void> {
-    std::byte chunk[8];
-    to = co_await s.read_some(chunk);
-  };
-  rt.spawn(reader(c.server, got));
-  const auto close_soon = [](tcp_stream& s) -> task<void> {
-    co_await sleep_for(10ms);
-    s.close();
-    co_await sleep_for(10ms);
-  };
-  must(rt.block_on(close_soon(c.server)));
-  REQUIRE(!got);
-  CHECK(got.error() == errc::closed);
+  ends_a_waiting_read(rt, std::move(c.server), false);
 }
 
 TEST_CASE("tcp_stream: a stream may be destroyed while a read waits") {
   on_either rt(GENERATE(backend::kernel, backend::simulated), {.workers = 1});
-  result<std::size_t> got = 0;
   connection c = must(rt.block_on(make_connection()));
-  auto* const s = new tcp_stream(std::move(c.server));
-  const auto reader = [](tcp_stream& from, result<std::size_t>& to) -> task<void> {
-    std::byte chunk[8];
-    to = co_await from.read_some(chunk);
-  };
-  rt.spawn(reader(*s, got));
-  const auto destroy_soon = [](tcp_stream* stream) -> task<void> {
-    co_await sleep_for(10ms);
-    delete stream;
-    co_await sleep_for(10ms);
-  };
-  must(rt.block_on(destroy_soon(s)));
-  REQUIRE(!got);
-  CHECK(got.error() == errc::closed);
+  ends_a_waiting_read(rt, std::move(c.server), true);
 }
 
 TEST_CASE("tcp_stream: with_timeout takes a waiting read back without losing a byte") {

@@ -37,12 +37,6 @@ struct tls_outcome {
   troupe::result<troupe::tls_stream> client = std::unexpected(troupe::error(troupe::errc::not_running));
 };
 
-/// Waits for a flag, which a task on the same worker sets, or which is atomic.
-template <class Flag>
-troupe::task<void> until(const Flag& flag) {
-  while (!flag) co_await troupe::sleep_for(1ms);
-}
-
 /// Does both handshakes at once; returns the outcome of each end.
 inline tls_outcome shake_hands(troupe::runtime& rt, connection c, const troupe::tls_context& server,
                                const troupe::tls_context& client, troupe::tls_connect_options options) {
@@ -78,27 +72,6 @@ inline tls_pair make_tls_pair(troupe::runtime& rt, troupe::tcp_options server_so
                               troupe::tcp_options client_socket = {}) {
   return make_tls_pair(rt, server_context(), client_context(), {.server_name = "localhost"}, server_socket,
                        client_socket);
-}
-
-inline troupe::task<std::string> read_all(troupe::tls_stream& s) {
-  std::string all;
-  std::byte chunk[4096];
-  for (;;) {
-    const std::size_t n = must(co_await s.read_some(chunk));
-    if (n == 0) co_return all;
-    all += text_of(std::span(chunk, n));
-  }
-}
-inline troupe::task<std::string> read_exactly(troupe::tls_stream& s, std::size_t wanted) {
-  std::string all(wanted, '\0');
-  auto rest = std::as_writable_bytes(std::span(all));
-  while (!rest.empty()) {
-    const std::size_t n = must(co_await s.read_some(rest));
-    if (n == 0) break;
-    rest = rest.subspan(n);
-  }
-  all.resize(wanted - rest.size());
-  co_return all;
 }
 
 // -- another program as the peer ----------------------------------------------------------

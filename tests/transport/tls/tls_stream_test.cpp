@@ -1,5 +1,6 @@
 // tls_stream: data, ends, deadlines, cancellation, and both directions at once.
 #include "support/catch.hpp"
+#include "transport/stream_contract.hpp"
 #include "transport/tls/tls_fixture.hpp"
 
 #include <algorithm>
@@ -311,56 +312,16 @@ TEST_CASE("tls_stream: a connection whose peer does not read is aborted at write
 }
 
 TEST_CASE("tls_stream: a second operation of a kind is refused, and the first goes on") {
-  result<std::size_t> first = std::unexpected(error(errc::not_found));
   tls_pair p;
   runtime rt({.workers = 1});
   p = make_tls_pair(rt);
-  const auto reader = [](tls_stream& s, result<std::size_t>& got) -> task<void> {
-    std::byte chunk[8];
-    got = co_await s.read_some(chunk);
-  };
-  rt.spawn(reader(p.server, first));
-  const auto test = [](tls_pair& both) -> task<std::pair<error, error>> {
-    co_await sleep_for(10ms);
-    std::byte chunk[8];
-    const result<std::size_t> second = co_await both.server.read_some(chunk);
-    const auto tried = both.server.try_read(chunk);
-    must(co_await both.client.write_all(bytes_of("abc")));
-    co_await sleep_for(20ms);
-    co_return std::pair(second.error(), tried.error());
-  };
-  const auto [second, tried] = must(rt.block_on(test(p)));
-  CHECK(second == errc::invalid_argument);
-  CHECK(tried == errc::invalid_argument);
-  REQUIRE(first);
-  CHECK(*first == 3);
+  refuses_a_second_read(rt, p.server, p.client);
 }
 
 TEST_CASE("tls_stream: a stream may be closed or destroyed while a read waits") {
-  result<std::size_t> got = 0;
-  bool over = false;
   runtime rt({.workers = 1});
-  const bool destroy = GENERATE(false, true);
   tls_pair p = make_tls_pair(rt);
-  auto s = std::make_unique<tls_stream>(std::move(p.server));
-  const auto reader = [](tls_stream& from, result<std::size_t>& to, bool& done) -> task<void> {
-    std::byte chunk[8];
-    to = co_await from.read_some(chunk);
-    done = true;
-  };
-  rt.spawn(reader(*s, got, over));
-  const auto end_soon = [](std::unique_ptr<tls_stream>& stream, bool whole, const bool& done) -> task<void> {
-    co_await sleep_for(10ms);
-    if (whole) {
-      stream.reset();
-    } else {
-      stream->close();
-    }
-    co_await until(done);
-  };
-  must(rt.block_on(end_soon(s, destroy, over)));
-  REQUIRE(!got);
-  CHECK(got.error() == errc::closed);
+  ends_a_waiting_read(rt, std::move(p.server), GENERATE(false, true));
 }
 
 TEST_CASE("tls_stream: the end of the runtime stops reads and writes that wait") {
