@@ -239,8 +239,12 @@ TEST_CASE("inbox: an actor that accepts no message can wait, and be stopped") {
     int ends = 0;
     const auto one = b.sys.spawn(
         [](troupe::context&, troupe::inbox<> in, int* w, int* e) -> troupe::task<void> {
-          for (; *w < 3; ++*w) CHECK_FALSE(co_await in.receive_for(1s));
-          CHECK_FALSE(co_await in.next());
+          for (; *w < 3; ++*w) {
+            const auto none = co_await in.receive_for(1s);
+            CHECK_FALSE(none);
+          }
+          const auto last = co_await in.next();
+          CHECK_FALSE(last);
           ++*e;
         },
         {.mailbox = {.when_stopped = troupe::on_stop::drain}}, &waits, &ends);
