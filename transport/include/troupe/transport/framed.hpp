@@ -58,7 +58,8 @@ namespace detail {
 /// max_encoded(), or one block of 16 KiB where that is less, and shows the codec never more than
 /// max_encoded(). One task reads, and one writes; where they are not the same task, only the one that writes
 /// calls queue().
-/// Errors: those of the stream and of the codec. All are final but the deadlines of reading.
+/// Errors: those of the stream and of the codec. All are final but the deadlines of reading, and a frame that
+/// the codec refuses to encode.
 /// Threads: one strand, as the stream.
 /// Cancellation: a cancelled read loses no byte. A cancelled write may have sent a part: then the stream
 /// cannot be written any more.
