@@ -175,6 +175,14 @@ outcome ns_per_op(std::uint64_t ops, double seconds) {
   return result;
 }
 
+outcome repeated(std::uint64_t times, std::uint64_t ops_each,
+                 const std::function<double(std::uint64_t& handled)>& once) {
+  double seconds = 0;
+  std::uint64_t handled = 0;
+  for (std::uint64_t i = 0; i < times; ++i) seconds += once(handled);
+  return ns_per_op(times * ops_each, seconds).expect("messages handled", times * ops_each, handled);
+}
+
 int run_program(std::string_view program, std::span<const bench_case> cases, int argc,
                 const char* const* argv) {
   try {

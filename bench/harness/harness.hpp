@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,11 @@ struct outcome {
 
 /// The outcome of a case whose figure is the time of one operation.
 [[nodiscard]] outcome ns_per_op(std::uint64_t ops, double seconds);
+
+/// The outcome of work that is done `times`, each with a start of its own: `once` adds the operations that
+/// were handled to its argument, and returns the seconds of the timed part.
+[[nodiscard]] outcome repeated(std::uint64_t times, std::uint64_t ops_each,
+                               const std::function<double(std::uint64_t& handled)>& once);
 
 /// Whether a smaller run of the case comes first, to warm up code, allocator and branch predictors. `none` is
 /// for cases that need a fresh process: memory that is already mapped would hide growth.

@@ -42,8 +42,8 @@ caf::behavior starter(caf::event_based_actor* self, const std::vector<caf::actor
 
 /// `actors` passers in a circle carry `tokens` numbers, evenly spread, down from `hops`. Adds the
 /// messages to `handled`, and returns the seconds.
-double circle_once(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops,
-                   std::uint64_t& handled) {
+double circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops,
+              std::uint64_t& handled) {
   engine_config config(workers);
   std::latch over(static_cast<std::ptrdiff_t>(tokens));
   std::vector<tally> tallies(actors);
@@ -62,16 +62,6 @@ double circle_once(unsigned workers, std::uint64_t actors, std::uint64_t tokens,
   for (const auto& each : passers) caf::anon_send_exit(each, caf::exit_reason::user_shutdown);
   handled += total(tallies);
   return seconds;
-}
-
-/// So many circles, one after the other: ping_pong is one with two actors.
-bench::outcome circle(unsigned workers, std::uint64_t actors, std::uint64_t tokens, std::uint64_t hops,
-                      std::uint64_t starts = 1) {
-  double seconds = 0;
-  std::uint64_t handled = 0;
-  for (std::uint64_t i = 0; i < starts; ++i) seconds += circle_once(workers, actors, tokens, hops, handled);
-  const std::uint64_t all = starts * tokens * hops;
-  return bench::ns_per_op(all, seconds).expect("messages handled", all, handled);
 }
 
 // -- fan_in ----------------------------------------------------------------------------------------------
@@ -108,12 +98,17 @@ caf::behavior sender(caf::event_based_actor* self, const caf::actor& to, std::ui
 }  // namespace
 
 bench::outcome ping_pong(unsigned workers, double scale) {
-  return circle(workers, 2, 1, 2 * bench::workload::scaled(bench::workload::pings, scale));
+  const std::uint64_t hops = 2 * bench::workload::scaled(bench::workload::pings, scale);
+  return bench::repeated(1, hops,
+                         [&](std::uint64_t& handled) { return circle(workers, 2, 1, hops, handled); });
 }
 
 bench::outcome ring(unsigned workers, double scale) {
   using namespace bench::workload;
-  return circle(workers, ring_actors, ring_tokens, scaled(ring_hops, scale), ring_starts);
+  const std::uint64_t hops = scaled(ring_hops, scale);
+  return bench::repeated(ring_starts, ring_tokens * hops, [&](std::uint64_t& handled) {
+    return circle(workers, ring_actors, ring_tokens, hops, handled);
+  });
 }
 
 bench::outcome fan_in(unsigned workers, double scale) {

@@ -420,7 +420,7 @@ constexpr auto rows = std::to_array<command>({
     {"ttl", 2, read | fast, place::one_key, join::only, ttl},
     {"type", 2, read | fast, place::one_key, join::only, type},
 });
-// NOLINTEND(modernize-use-designated-initializers): the end of the table with that header line
+// NOLINTEND(modernize-use-designated-initializers): the header line names the columns up to here
 // clang-format on
 
 }  // namespace

@@ -17,8 +17,6 @@ class root_task final : public strand, public root_link {
 
  private:
   friend class root_list;
-  friend void add_share(root_task& t) noexcept;
-  friend void drop_share(root_task& t) noexcept;
   friend root_task_ref start_root(engine& e, task<void> t, std::uint16_t place);
   friend result<outcome> wait_root(engine& e, root_task& t);
 

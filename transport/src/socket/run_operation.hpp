@@ -47,8 +47,8 @@ template <direction Side>
 }
 
 /// Runs `a` on `s`. Memory that `a` refers to outlives the task.
-/// Errors: closed, busy (errc::invalid_argument) and timeout, as outcome() words them, and those of
-/// try_once(). Cancellation: ends the wait at once; a partial operation stays partial.
+/// Errors: those of try_once(); closed, busy (errc::invalid_argument), timeout, as outcome() words them.
+/// Cancellation: ends the wait at once; a partial operation stays partial.
 template <socket_attempt Attempt>
 auto run_operation(socket_ref s, Attempt a)
     -> task<decltype(a.outcome(std::as_const(s), std::error_code()))> {

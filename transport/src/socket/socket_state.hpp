@@ -187,8 +187,8 @@ class socket_state final : private io_source {
   // becomes ready, with release; the reader's acquire of the word sees it.
   // Broken by: "tcp_stream: data and the end of the stream that arrive together are both seen".
   atomic<bool> ended_{false};
-  share_count
-      shares_;  // of the stream and the operations under way, on its strand or the one it was moved to
+  // Of the stream and the operations under way, on the owner's strand or the one it was moved to.
+  share_count shares_;
   ip_endpoint where_;
   int fd_;
   // words_: see the picture. The waiter's strand writes a wake, `empty` and `closed`; the reactor

@@ -21,7 +21,6 @@
 #include "socket/socket_state.hpp"
 #include "tls/openssl.hpp"
 
-#include <troupe/runtime/detail/atomic.hpp>
 #include <troupe/runtime/detail/share_count.hpp>
 #include <troupe/runtime/error.hpp>
 #include <troupe/transport/detail/stream_socket.hpp>

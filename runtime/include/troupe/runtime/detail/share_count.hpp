@@ -37,7 +37,9 @@ class share_count {
   // shares_: never grows again once it is 0. An increment is relaxed: its thread holds a share. The release
   // half of each decrement pairs with the acquire half of the last one: every holder's last access precedes
   // the free. Broken by: tests/stress/end_of_system_test, tests/actors/supervision/supervisor_test, under
-  // TSan.
+  // TSan; in transport: "tcp_stream: a stream may be destroyed while a read waits", "tls_stream: a stream may
+  // be closed or destroyed while a read waits", "tcp_server: it can be started again after it has ended, and
+  // its metrics outlive it".
   atomic<std::uint32_t> shares_;
 };
 

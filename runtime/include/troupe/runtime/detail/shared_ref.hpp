@@ -5,9 +5,9 @@
 
 namespace troupe::detail {
 
-/// Adds a share when copied, hands it on when moved, gives it back at its end. T may be incomplete: its
-/// namespace declares `void add_share(T&) noexcept` and `void drop_share(T&) noexcept`. Threads: as a
-/// pointer; the object's count may be changed by several threads at once.
+/// Adds a share when copied, hands it on when moved, gives it back at its end.
+/// T may be incomplete: its namespace declares `void add_share(T&) noexcept` and `drop_share`, alike.
+/// Threads: as a pointer; the object's count may be changed by several threads at once.
 template <class T>
 class shared_ref {
  public:

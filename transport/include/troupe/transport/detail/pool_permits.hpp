@@ -44,8 +44,9 @@ class pool_permits : public std::enable_shared_from_this<pool_permits> {
   pool_permits(const pool_permits&) = delete;
   pool_permits& operator=(const pool_permits&) = delete;
 
-  /// Waits for a permit. Errors: timeout at `deadline` (a time of the runtime's clock); closed. On any
-  /// strand.
+  /// Waits for a permit.
+  /// Errors: timeout at `deadline` (a time of the runtime's clock); closed.
+  /// Threads: on any strand.
   [[nodiscard]] task<result<permit>> take(std::int64_t deadline);
   /// Ends all waits, present and future, with errc::closed.
   void close() noexcept TROUPE_EXCLUDES(lock_);
